@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * The contract between the kernel side and user space: record kinds, what a
+ * thread can be doing, why it can stop, who can wake it, and the bytes of each
+ * record. Included by bpf/ (after vmlinux.h) and by user/. Numbers are part of
+ * recordings: never renumber. No structure has padding holes (asserted below).
+ */
+#ifndef SG_ABI_H
+#define SG_ABI_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+#include "sg_causes.h"
+
+#define SG_ABI_VERSION 1
+
+/* ---- record kinds ------------------------------------------------------- */
+#define SG_REC_LIST(X)                                                                             \
+	X(1, THREAD, thread) /* identity of a thread; before its first other record, and on change */  \
+	X(2, SLICE, slice)   /* one stay on a CPU, and the wait before it */                          \
+	X(3, SNAP, snap)     /* breakdown of a running slice so far: an exact place to cut it */      \
+	X(4, MARK, mark)     /* a task begins or ends */                                              \
+	X(5, STACK, stack)   /* raw stack of a long wait or of a sample */                            \
+	X(6, DETAIL, detail) /* what a long wait waited on: file, socket */                           \
+	X(7, EXIT, exit)     /* a thread is gone; nothing of it follows */                            \
+	X(8, SWAPOUT, swapout) /* pages of a process written to swap (cumulative) */
+
+enum sg_rec {
+#define SG_X(id, sym, name) SG_REC_##sym = id,
+	SG_REC_LIST(SG_X)
+#undef SG_X
+	SG_REC_MAX = 9,
+};
+
+/* ---- what a thread is doing (the small stack kept while it runs) -------- */
+#define SG_KIND_LIST(X)                                                                            \
+	X(0, USER, "user")       /* its own code */                                                   \
+	X(1, SYSCALL, "syscall") /* nr says which */                                                  \
+	X(2, FAULT, "fault")     /* page fault from user mode */                                      \
+	X(3, KFAULT, "kfault")   /* page fault taken inside a system call */                          \
+	X(4, RDIRECT, "reclaim.direct")                                                               \
+	X(5, RMEMCG, "reclaim.memcg")                                                                 \
+	X(6, COMPACT, "compact")                                                                      \
+	X(7, KTHREAD, "kthread") /* kernel thread: has no user mode */                                \
+	X(8, EXIT, "exit")       /* past sched_process_exit */                                        \
+	X(9, GUEST, "guest")                                                                          \
+	X(10, KVMEXIT, "kvmexit")                                                                     \
+	X(11, VMM, "vmm")                                                                             \
+	X(15, UNSEEN, "unseen") /* thread existed before the recording and has not run */
+
+enum sg_kind {
+#define SG_X(id, sym, name) SG_K_##sym = id,
+	SG_KIND_LIST(SG_X)
+#undef SG_X
+	SG_K_MAX = 16,
+};
+
+/* ---- why a thread left the CPU ------------------------------------------ */
+#define SG_STOP_LIST(X)                                                                            \
+	X(0, NONE, "none")           /* no wait before: born here, or a cut */                        \
+	X(1, SLEEP, "S")             /* blocked, interruptible */                                     \
+	X(2, DISK, "D")              /* blocked, uninterruptible */                                   \
+	X(3, RUNNABLE, "R")          /* preempted: still runnable */                                  \
+	X(4, YIELD, "Y")             /* runnable, inside sched_yield */                               \
+	X(5, THROTTLED, "Q")         /* CFS quota used up */                                          \
+	X(6, STOPPED, "T")           /* job control stop */                                           \
+	X(7, TRACED, "t")            /* ptrace stop */                                                \
+	X(8, FROZEN, "F")            /* cgroup freezer */                                             \
+	X(9, DEAD, "X")              /* will not run again */                                         \
+	X(10, IDLE, "I")             /* kernel thread without work (TASK_IDLE, parked) */             \
+	X(11, HOLE, "H")             /* switch events of this thread were absent: time unexplained */  \
+	X(12, UNSEEN, "U")           /* off CPU since before the recording began */                   \
+	X(13, NEW, "N")              /* new thread: runnable since birth */                           \
+	X(14, BLOCKED, "B")          /* blocked, kind not known (< 5.18: TASK_WAKING seen) */
+
+enum sg_stop {
+#define SG_X(id, sym, name) SG_STOP_##sym = id,
+	SG_STOP_LIST(SG_X)
+#undef SG_X
+	SG_STOP_MAX = 15,
+};
+
+/* ---- who woke it -------------------------------------------------------- */
+#define SG_WCTX_LIST(X)                                                                            \
+	X(0, NONE, "none")   /* no waking was seen */                                                 \
+	X(1, TASK, "task")   /* a thread in task context: waker is its uid */                         \
+	X(2, SOFT, "soft")   /* soft interrupt: vec; raiser = uid if one thread raised it in task context */ \
+	X(3, HARD, "hard")   /* hard interrupt or IPI */                                              \
+	X(4, TIMER, "timer") /* timer interrupt, or TIMER/HRTIMER soft interrupt */
+
+enum sg_wctx {
+#define SG_X(id, sym, name) SG_WCTX_##sym = id,
+	SG_WCTX_LIST(SG_X)
+#undef SG_X
+	SG_WCTX_MAX = 5,
+};
+
+/* What kind of source a soft or hard interrupt wake came from, where it could be told. */
+enum sg_wsrc {
+	SG_WSRC_NONE = 0,
+	SG_WSRC_BLOCK = 1, /* inside a block completion: dev, svc_ns valid */
+	SG_WSRC_NET = 2,   /* NET_RX / NET_TX */
+	SG_WSRC_TIMER = 3,
+	SG_WSRC_SIGNAL = 4, /* wake made by signal delivery (signal_generate just before) */
+	SG_WSRC_EXIT = 5,   /* waker was exiting */
+};
+
+/* ---- how a page fault ended --------------------------------------------- */
+enum sg_fltres {
+	SG_FLT_OPEN = 0,   /* not (yet) known */
+	SG_FLT_MINOR = 1,
+	SG_FLT_MAJOR = 2,  /* major, not swap: file */
+	SG_FLT_SWAPIN = 3,
+	SG_FLT_FAILED = 4, /* closed by the next event (signal, EFAULT) */
+};
+
+/* ---- what a system call's first argument refers to ---------------------- */
+enum sg_fdtype {
+	SG_FD_NONE = 0,
+	SG_FD_REG = 1,
+	SG_FD_DIR = 2,
+	SG_FD_CHR = 3,
+	SG_FD_BLK = 4,
+	SG_FD_FIFO = 5,
+	SG_FD_SOCK_UNIX = 6,
+	SG_FD_SOCK_INET = 7,
+	SG_FD_SOCK_OTHER = 8,
+	SG_FD_ANON = 9, /* eventfd, timerfd, signalfd, epoll ... */
+	SG_FD_FUSE = 10, /* regular file or directory on FUSE (superblock magic) */
+	SG_FD_9P = 11,
+	SG_FD_FUSEDEV = 12, /* /dev/fuse: a FUSE server waiting for work */
+};
+
+/* slice flags (sg_slice.flags) */
+#define SG_SF_IOWAIT (1u << 0)    /* wait before: task->in_iowait */
+#define SG_SF_MEMSTALL (1u << 1)  /* wait before: task->in_memstall */
+#define SG_SF_TORN (1u << 2)      /* breakdown of this slice does not add up: remainder is unknown */
+#define SG_SF_OPEN (1u << 3)      /* recording ended: slice or wait still open */
+#define SG_SF_TIMEOUT (1u << 4)   /* wait before: the system call carried a finite timeout */
+#define SG_SF_STACK (1u << 5)     /* a kernel stack record of the wait before was sent (ts == wake) */
+#define SG_SF_COMPAT (1u << 6)    /* nr is of the 32-bit ABI */
+#define SG_SF_DELAYED (1u << 7)   /* wait before: sched_delayed (EEVDF) */
+#define SG_SF_FIRST (1u << 8)     /* first record of a thread that existed before the recording */
+#define SG_SF_MIXED (1u << 9)     /* soft interrupt had several raisers: raiser not trusted */
+#define SG_SF_INSCOPE (1u << 10)  /* thread is in the target scope (else: recorded as a waker) */
+#define SG_SF_WAKETORN (1u << 11) /* waker fields were being written: not usable */
+#define SG_SF_WORK (1u << 12)     /* slice ran a work item: work_* valid */
+#define SG_SF_NOUSERTIME (1u << 13) /* syscall probe missing: user time includes system time */
+
+/* A record's header. ts: CLOCK_MONOTONIC ns. lost: this CPU's drops so far. */
+struct sg_hdr {
+	__u64 ts;
+	__u64 lost;
+	__u32 uid; /* thread number, unique in a recording, never reused; 0 = none */
+	__u16 cpu;
+	__u8 kind; /* enum sg_rec */
+	__u8 rsv;
+};
+
+/* One (cause, time, count) of a breakdown. key: see SG_KEY_*. */
+struct sg_pair {
+	__u16 key;
+	__u16 rsv;
+	__u32 cnt;
+	__u64 ns;
+};
+/* key < 64: enum sg_cause. key with this bit: cpu.sys of one system call number. */
+#define SG_KEY_SYSCALL 0x8000
+#define SG_PAIR_MAX 26
+
+/* SLICE: hdr.ts is the switch-out. Everything named "wait" is about the time before `in`. */
+struct sg_slice {
+	struct sg_hdr h;
+	__u64 in;
+	__u64 prev_out;    /* previous switch-out (or birth for STOP_NEW); 0 = unknown */
+	__u64 wake;        /* last sched_waking since the previous switch-in; 0 = none */
+	__u64 throttle_ns; /* of the wait: held by CFS quota */
+	__u64 svc_ns;      /* WSRC_BLOCK: issue to completion of the request that woke it */
+	__u32 waker;       /* uid (WCTX_TASK) */
+	__u32 raiser;      /* uid (WCTX_SOFT), 0 = raised in interrupt context or unknown */
+	__u32 sysseq;      /* system call instance the wait was in */
+	__u32 fltseq;      /* page fault instance the wait was in (K_FAULT, K_KFAULT) */
+	__u32 flags;
+	__u32 dev;  /* WSRC_BLOCK: kernel dev_t */
+	__u32 arg;  /* low word of the call's 2nd argument (futex op, fcntl cmd, ioctl) */
+	__u32 who;  /* uid of the thread that ran on this CPU just before `in` (run-queue evidence) */
+	__u16 nr;   /* system call of the wait */
+	__u8 stop;  /* enum sg_stop: why it left the CPU before the wait */
+	__u8 wkind; /* enum sg_kind: top of stack then */
+	__u8 fdtype;
+	__u8 wctx;
+	__u8 wvec; /* soft interrupt vector */
+	__u8 wsrc;
+	__u8 fltres;   /* enum sg_fltres of the fault the wait was in, if it ended in this slice */
+	__u8 out_stop; /* why this slice ended */
+	__u8 out_kind;
+	__u8 npair;
+	__u32 out_fltseq; /* fault instance open at the end of this slice, 0 none */
+	__u64 work_queued; /* SF_WORK: when the last work item was queued */
+	__u32 work_by;     /* SF_WORK: by whom (uid) */
+	__u32 rsv;
+	struct sg_pair pair[];
+};
+
+/* SNAP: breakdown of the running slice (started at `in`) up to hdr.ts; sums to ts - in. */
+struct sg_snap {
+	struct sg_hdr h;
+	__u64 in;
+	__u32 npair;
+	__u32 out_fltseq;
+	struct sg_pair pair[];
+};
+
+enum sg_mark_type {
+	SG_MARK_BEGIN = 1,
+	SG_MARK_END = 2,
+	SG_MARK_EXEC = 3, /* a process executed a program: name is its comm */
+	SG_MARK_EXIT = 4, /* the last thread of a process exits: status is the exit code */
+};
+enum sg_mark_src { SG_MSRC_PROC = 0, SG_MSRC_USDT = 1, SG_MSRC_UPROBE = 2, SG_MSRC_ACCESS = 3 };
+
+#define SG_MARK_NAME 48
+struct sg_mark {
+	struct sg_hdr h; /* hdr.uid: the marking thread, running at hdr.ts */
+	__u64 id;
+	__u64 status;
+	__u32 seq; /* counts the marks of this thread: a hole voids open tasks */
+	__u8 type;
+	__u8 src;
+	__u16 rsv;
+	char name[SG_MARK_NAME];
+};
+
+#define SG_STACK_MAX 64
+enum sg_stack_type {
+	SG_STK_WAIT_KERN = 1, /* kernel stack of a blocked thread; ts == the slice's wake */
+	SG_STK_WAIT_USER = 2, /* user stack at the return from the long wait */
+	SG_STK_CPU_KERN = 3,  /* sample */
+	SG_STK_CPU_USER = 4,
+};
+struct sg_stack {
+	struct sg_hdr h;
+	__u32 tgid;
+	__u16 type;
+	__u16 n;
+	__u64 ip[];
+};
+
+#define SG_DETAIL_NAME 40
+struct sg_detail {
+	struct sg_hdr h; /* ts == `in` of the slice after the wait */
+	__u64 ino;
+	__u32 dev;
+	__s32 fd;
+	__u16 lport, rport; /* host order */
+	__u8 fdtype;
+	__u8 rsv[3];
+	char name[SG_DETAIL_NAME];
+};
+
+#define SG_TF_KTHREAD (1u << 0)
+#define SG_TF_INSCOPE (1u << 1)
+#define SG_TF_BEFORE (1u << 2) /* existed before the recording */
+#define SG_TF_EXEC (1u << 3)   /* sent because of exec */
+#define SG_TF_ROOT (1u << 4)   /* the command that run/record started */
+#define SG_TF_IDLE (1u << 5)
+struct sg_thread {
+	struct sg_hdr h;
+	__u64 birth;  /* ts of fork, 0 = before the recording */
+	__u64 start;  /* task->start_time (CLOCK_MONOTONIC ns) */
+	__u64 cgroup; /* kernfs id of its cgroup in the default hierarchy */
+	__u32 tid, tgid;
+	__u32 creator; /* uid of the forking thread, 0 unknown */
+	__u32 flags;
+	char comm[16];
+};
+
+struct sg_exit {
+	struct sg_hdr h;
+	__u32 code;
+	__u32 rsv;
+	__u64 utime, stime;     /* ns, task accounting (oracle) */
+	__u64 run_ns, runq_ns;  /* sched_info: se.sum_exec_runtime, run_delay (oracle) */
+	__u64 minflt, majflt;
+	__u64 swapin_ns, blkio_ns, freepages_ns, thrash_ns; /* task->delays (oracle), 0 if off */
+};
+
+struct sg_swapout {
+	struct sg_hdr h;
+	__u64 pages; /* cumulative, pages swapped out of process tgid */
+	__u32 tgid;
+	__u32 rsv;
+};
+
+#define SG_ASSERT_SIZE(t, n) _Static_assert(sizeof(t) == (n), "hole in " #t)
+SG_ASSERT_SIZE(struct sg_hdr, 24);
+SG_ASSERT_SIZE(struct sg_pair, 16);
+SG_ASSERT_SIZE(struct sg_slice, 24 + 40 + 32 + 2 + 10 + 4 + 16);
+SG_ASSERT_SIZE(struct sg_snap, 40);
+SG_ASSERT_SIZE(struct sg_mark, 24 + 16 + 8 + SG_MARK_NAME);
+SG_ASSERT_SIZE(struct sg_stack, 32);
+SG_ASSERT_SIZE(struct sg_detail, 24 + 16 + 8 + SG_DETAIL_NAME);
+SG_ASSERT_SIZE(struct sg_thread, 24 + 24 + 16 + 16);
+SG_ASSERT_SIZE(struct sg_exit, 24 + 8 + 80);
+SG_ASSERT_SIZE(struct sg_swapout, 40);
+
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * The model: events in, explained tasks out. Pure. See docs/model.md for the
+ * rules (design.md section 6, and the walk's pseudo-code).
+ */
+#ifndef SG_MODEL_H
+#define SG_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/err.h"
+#include "trace/event.h"
+
+struct sg_model;
+
+/* Why a piece of `unknown` / `unknown.lost` is unknown. */
+#define SG_WHY_LIST(X)                                                                             \
+	X(0, NONE, "")                                                                               \
+	X(1, NO_WAKER, "no waker was seen")                                                          \
+	X(2, OUT_OF_SCOPE, "the waker was outside the recording")                                    \
+	X(3, BEFORE, "before the recording began")                                                   \
+	X(4, NO_CREATOR, "the creator of a new thread was not seen")                                 \
+	X(5, HOLE, "the kernel reported no switch")                                                  \
+	X(6, TORN, "a slice's times did not add up")                                                 \
+	X(7, UNSEEN, "a block outside any system call or fault")                                     \
+	X(8, LOST, "records were lost")                                                              \
+	X(9, CAP, "the memory cap was reached")                                                      \
+	X(10, AFTER, "the recording ended")
+enum sg_why {
+#define SG_X(id, sym, text) SG_WHY_##sym = id,
+	SG_WHY_LIST(SG_X)
+#undef SG_X
+	SG_WHY_MAX = 11,
+};
+
+enum sg_for { SG_FOR_SELF = 0, SG_FOR_OTHER = 1, SG_FOR_UNMARKED = 2 };
+
+/*
+ * One segment. Segments of a task are contiguous, positive, in time order, and
+ * cover [begin, end] exactly. `cause` is a key: enum sg_cause, or
+ * SG_KEY_SYSCALL|nr for cpu.sys of one system call.
+ */
+struct sg_seg {
+	uint64_t lo, hi;
+	uint32_t uid;       /* leaf thread */
+	uint32_t chain;     /* interned chain, sg_model_chain() */
+	uint16_t cause;     /* what it is booked as */
+	uint16_t wait_cause; /* what the task's own thread was doing: its own cause, or its outermost wait */
+	uint16_t comp;      /* interned component, sg_model_comp() */
+	uint8_t why;        /* enum sg_why, for unknown* */
+	uint8_t forwhom;    /* enum sg_for */
+	uint16_t nr;        /* system call number of the innermost wait (0xffff none) */
+	uint16_t flags;     /* SG_SEG_* */
+	uint32_t cnt;       /* occurrences that begin here (syscalls, faults, waits) */
+	uint32_t stack_kern, stack_user; /* interned stack ids, 0 none */
+	uint32_t detail;    /* index+1 of a wait detail (file, socket), sg_model_detail() */
+	uint32_t dev;       /* block device, 0 none */
+	uint32_t who;       /* sched.runq: uid that had the CPU; waits: uid of the waker */
+	uint64_t svc_ns;    /* io.block: device service time inside it */
+};
+#define SG_SEG_CUT 1u     /* from a slice cut without a snapshot: prorated */
+#define SG_SEG_OPEN 2u    /* still going on when the recording ended */
+#define SG_SEG_REWAIT 4u  /* part of a repeated wait of one system call */
+
+/* A chain: frames from the task's own thread (index 0) to the leaf's thread. */
+struct sg_chain_frame {
+	uint16_t comp;
+	uint16_t wait_cause; /* what this frame's thread waited for (0 in the last frame) */
+	uint32_t uid;
+};
+
+struct sg_task {
+	uint64_t id;
+	const char *name;
+	uint32_t uid;      /* thread that ended it: the walk starts there */
+	uint32_t begin_uid;
+	uint64_t begin, end; /* ns, CLOCK_MONOTONIC */
+	uint64_t status;
+	uint8_t src;       /* enum sg_mark_src */
+	bool incomplete;   /* marks lost, or begun before the recording, or not ended */
+	bool detached;     /* the walk never reached the beginning thread */
+	bool root;         /* the command of run/record */
+	uint64_t prorated_ns;  /* time from cut slices without an exact cut */
+	uint64_t uncertain_ns; /* bound of the misplacement: traps of prorating */
+	size_t nseg;
+	const struct sg_seg *seg;
+};
+
+struct sg_model_opts {
+	uint64_t mem_cap;   /* bytes of timelines kept; 0 = no cap */
+	uint64_t settle_ns; /* a task is explained when the stream is this far past its end; 0 = default */
+	bool procs;         /* every exec..exit of a process is a task, not only the root command */
+	bool threads;       /* fallback tasks: each in-scope thread over the recording's window */
+	bool critical;      /* non-returning walk instead (separate view, never blame) */
+	bool no_prune, no_memo; /* for tests: property P10 */
+};
+
+typedef int (*sg_task_fn)(void *ctx, const struct sg_task *t);
+
+/** sg_model_new() - @on_task is called in order of explanation; a negative return stops the feed with it. */
+int sg_model_new(struct sg_model **ret, const struct sg_model_opts *opts, sg_task_fn on_task, void *ctx);
+
+/** sg_model_feed() - next event (time order). Copies what it keeps. */
+int sg_model_feed(struct sg_model *m, const struct sg_hdr *ev, struct sg_err *err);
+
+/** sg_model_finish() - end of stream: explain all that is left. */
+int sg_model_finish(struct sg_model *m, struct sg_err *err);
+void sg_model_free(struct sg_model *m);
+
+struct sg_thread_info {
+	uint32_t uid, tid, tgid, flags;
+	const char *comm;
+	const char *comp;
+};
+/** sg_model_thread() - identity of @uid; false (and a synthesised name) when never announced. */
+bool sg_model_thread(const struct sg_model *m, uint32_t uid, struct sg_thread_info *ret);
+const char *sg_model_comp(const struct sg_model *m, uint16_t comp);
+size_t sg_model_chain(const struct sg_model *m, uint32_t chain, const struct sg_chain_frame **ret);
+const struct sg_detail *sg_model_detail(const struct sg_model *m, uint32_t detail);
+/** sg_model_stack() - frame ids (leaf first) of a stack; sg_model_frame() - its symbol and module. */
+size_t sg_model_stack(const struct sg_model *m, uint32_t stack, const uint32_t **ret);
+bool sg_model_frame(const struct sg_model *m, uint32_t frame, const char **ret_sym, const char **ret_mod, bool *ret_kernel);
+/** sg_model_dev() - name of a block device ("vda"), or NULL */
+const char *sg_model_dev(const struct sg_model *m, uint32_t dev);
+
+/* On-CPU samples inside explained slices, for the flame graphs. */
+struct sg_sample {
+	uint64_t ts;
+	uint32_t uid, stack_kern, stack_user;
+};
+typedef int (*sg_sample_fn)(void *ctx, const struct sg_sample *s);
+void sg_model_on_sample(struct sg_model *m, sg_sample_fn fn, void *ctx);
+
+/* Every wait and slice of in-scope threads, task or not: off-CPU and timeline exports. */
+struct sg_span {
+	uint64_t lo, hi;
+	uint32_t uid;
+	uint16_t cause; /* waits: leaf cause as its own classification says; slices: 0 */
+	uint16_t cpu;
+	uint32_t stack_kern, stack_user, waker;
+	const struct sg_slice *slice; /* the record (slices), NULL for waits */
+};
+typedef int (*sg_span_fn)(void *ctx, const struct sg_span *s);
+void sg_model_on_span(struct sg_model *m, sg_span_fn fn, void *ctx);
+
+struct sg_model_stats {
+	uint64_t slices, tasks, lost, holes, torn, late, no_waker, steps, memo_hits;
+	uint64_t mem_bytes, mem_peak_bytes;
+};
+void sg_model_stats(const struct sg_model *m, struct sg_model_stats *ret);
+
+/** sg_cause_name() - dotted name of a segment key into @buf: "cpu.sys.read", "mem.swapin" ... Never NULL. */
+const char *sg_cause_name(uint16_t key, char *buf, size_t cap);
+/** sg_syscall_name() - x86-64 system call name, NULL when unknown. */
+const char *sg_syscall_name(unsigned nr);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * Events: what flows from the recording to the model. An event is a record of
+ * include/sg_abi.h, or one of the user-side records below; all begin with
+ * struct sg_hdr, kind says which. Events arrive ordered by hdr.ts (ties: cpu,
+ * then order of arrival).
+ */
+#ifndef SG_EVENT_H
+#define SG_EVENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "sg_abi.h"
+
+/* User-side record kinds (ids are part of recordings). */
+#define SG_UREC_LIST(X)                                                                            \
+	X(64, LOST, lost)         /* records of one CPU were lost between two times */               \
+	X(65, CLOCK, clock)       /* one instant on three clocks */                                  \
+	X(66, ROLE, role)         /* component name of a process */                                  \
+	X(67, FRAME, frame)       /* dictionary: frame id -> symbol, module */                       \
+	X(68, STACKDEF, stackdef) /* dictionary: stack id -> frame ids, leaf first */                \
+	X(69, STACKREF, stackref) /* a STACK record after interning */                               \
+	X(70, NAME, name)         /* dictionary: device or cgroup id -> name */                      \
+	X(71, WINDOW, window)     /* recording started (begin) or stopped (end) at ts */
+
+enum sg_urec {
+#define SG_X(id, sym, name) SG_REC_##sym = id,
+	SG_UREC_LIST(SG_X)
+#undef SG_X
+};
+
+struct sg_lost {
+	struct sg_hdr h; /* ts: first record after the hole; cpu: whose */
+	uint64_t since;  /* last record before the hole, 0 = start */
+	uint64_t n;
+};
+
+struct sg_clock {
+	struct sg_hdr h; /* ts: CLOCK_MONOTONIC */
+	uint64_t realtime_ns;
+	uint64_t tsc;
+};
+
+#define SG_ROLE_NAME 32
+struct sg_role {
+	struct sg_hdr h;
+	uint32_t tgid;
+	uint32_t rsv;
+	char name[SG_ROLE_NAME]; /* NUL-terminated */
+};
+
+struct sg_frame {
+	struct sg_hdr h;
+	uint32_t id;
+	uint8_t is_kernel;
+	uint8_t rsv;
+	uint16_t len;
+	char text[]; /* len bytes: "symbol\0module", hostile bytes possible */
+};
+
+struct sg_stackdef {
+	struct sg_hdr h;
+	uint32_t id; /* > 0 */
+	uint32_t n;
+	uint32_t frame[]; /* leaf first */
+};
+
+struct sg_stackref {
+	struct sg_hdr h;
+	uint32_t id;
+	uint16_t type; /* enum sg_stack_type */
+	uint16_t rsv;
+};
+
+enum sg_name_type { SG_NAME_DEV = 1, SG_NAME_CGROUP = 2 };
+struct sg_name {
+	struct sg_hdr h;
+	uint64_t id;
+	uint16_t type;
+	uint16_t len;
+	char text[]; /* len bytes, no NUL */
+};
+
+enum sg_window_type { SG_WINDOW_BEGIN = 1, SG_WINDOW_END = 2 };
+struct sg_window {
+	struct sg_hdr h;
+	uint32_t type;
+	uint32_t ncpu;
+};
+
+/* Largest event in bytes; a decoder never produces a larger one. */
+#define SG_EVENT_MAX 4096
+
+/**
+ * sg_event_size() - size in bytes of an event, from its kind and counts
+ * @h:     event; at least @avail bytes are readable from it
+ * @avail: bytes available
+ *
+ * Return: the size, or 0 when the kind is unknown or @avail is too small for
+ * what its counts claim. The only place that knows the sizes.
+ */
+size_t sg_event_size(const struct sg_hdr *h, size_t avail);
+
+/** sg_rec_name() - name of a record kind, or "?" */
+const char *sg_rec_name(unsigned kind);
+
+#endif
