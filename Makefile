@@ -22,6 +22,8 @@ V ?= 0
 Q := $(if $(filter 1,$(V)),,@)
 msg = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' $(1) $(2);)
 
+quote = '$(subst ','\'',$(1))'
+
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wshadow -Wvla -Wtype-limits -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
 BASE_CFLAGS := -std=gnu11 $(WARN) -D_GNU_SOURCE -DSG_VERSION='"$(VERSION)"' -Iinclude -Iuser
@@ -34,6 +36,40 @@ BPF_OBJ := $(BPF_SRC:bpf/%.bpf.c=$(O)/bpf/%.bpf.o)
 PURE_LIBS := -lz -ljson-c -lsmartcols -lprotobuf-c -lm
 LIVE_LIBS := -lbpf -lelf -ldw -lcurl -lmicrohttpd -lpthread
 
+# ---- Debian packages: the one list. The reason behind each is the README's text too. -----------
+PKG += gcc                       # C compiler of the user side
+PKG += libc6-dev                 # C library headers
+PKG += clang                     # compiles the kernel side to BPF; builds the fuzz targets
+PKG += bpftool                   # links the BPF objects and makes the skeleton from them
+PKG += libbpf-dev                # loads and attaches the kernel side
+PKG += libelf-dev                # ELF files, for libbpf and user symbols
+PKG += libdw-dev                 # symbol tables of programs (elfutils)
+PKG += zlib1g-dev                # compresses the blocks of a recording
+PKG += libjson-c-dev             # reads and writes JSON
+PKG += libsmartcols-dev          # aligned tables on the terminal
+PKG += libprotobuf-c-dev         # Perfetto traces: protobuf at run time
+PKG += protobuf-c-compiler       # Perfetto traces: C code from the schema
+PKG += protobuf-compiler         # the tests decode Perfetto traces with the schema
+PKG += libcurl4-openssl-dev      # the task workload's client asks all servers at once
+PKG += libmicrohttpd-dev         # the task workload's native HTTP server
+PKG += systemtap-sdt-dev         # sys/sdt.h: marks in the tests' programs
+PKG += stress                    # the memory hogs of the task workload, as published
+PKG += libcriterion-dev          # unit tests
+PKG += libclang-rt-14-dev        # libFuzzer and its sanitizers
+PKG += clang-format              # format check
+PKG += valgrind                  # memory check of the tests
+PKG += linux-perf                # tests and benchmark: known loads, and the peer to beat
+PKG += libbpf-tools              # benchmark peers: offcputime, runqlat
+PKG += bpftrace                  # benchmark peer
+PKG += stress-ng                 # tests: timer and fault load
+PKG += libfuse3-dev              # truth scenario: a slow FUSE server
+PKG += fuse3                     # truth scenario: mounts it
+PKG += $(if $(shell command -v npm),,nodejs npm) # the task workload's express server, as published
+PKG += python3                   # tests check exported JSON against published schemas
+PKG += procps                    # tests: ps, pgrep
+PKG += util-linux                # tests: taskset, losetup, swapon
+PKG += git                       # tests: list of the project's files
+
 all: $(O)/sandglass
 
 $(O)/libsg.a: $(PURE_OBJ)
@@ -42,10 +78,15 @@ $(O)/libsg.a: $(PURE_OBJ)
 $(O)/sandglass: $(LIVE_OBJ) $(O)/libsg.a
 	$(call msg,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIVE_LIBS) $(PURE_LIBS)
 
-$(PURE_OBJ): $(O)/%.o: %.c
+# Objects are made again when the compiler or its flags change.
+$(O)/flags: FORCE
+	@mkdir -p $(@D) && printf '%s\n' $(call quote,$(CC) $(CFLAGS) $(BASE_CFLAGS)) | cmp -s - $@ || \
+		printf '%s\n' $(call quote,$(CC) $(CFLAGS) $(BASE_CFLAGS)) >$@
+
+$(PURE_OBJ): $(O)/%.o: %.c $(O)/flags
 	$(call msg,CC,$<)mkdir -p $(@D) && $(CC) $(CFLAGS) $(BASE_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(LIVE_OBJ): $(O)/%.o: %.c | $(O)/sandglass.skel.h
+$(LIVE_OBJ): $(O)/%.o: %.c $(O)/flags | $(O)/sandglass.skel.h
 	$(call msg,CC,$<)mkdir -p $(@D) && $(CC) $(CFLAGS) $(BASE_CFLAGS) -I$(O) -MMD -MP -c -o $@ $<
 
 $(O)/bpf/%.bpf.o: bpf/%.bpf.c
@@ -60,8 +101,121 @@ $(O)/sandglass.skel.h: $(O)/sandglass.bpf.o
 
 $(O)/user/kern/%.o: $(O)/sandglass.skel.h
 
+# ---- tests: a file of tests/unit is a program; what includes live folders links them too --------
+TEST_SRC := $(wildcard tests/unit/test_*.c)
+TEST_LIVE := $(if $(TEST_SRC),$(shell grep -lE '^.include "(kern|env|load|cmd)/' $(TEST_SRC)))
+TEST_PURE := $(filter-out $(TEST_LIVE),$(TEST_SRC))
+TEST_HELP := $(filter-out $(TEST_SRC),$(wildcard tests/unit/*.c))
+TEST_HELP_OBJ := $(TEST_HELP:%.c=$(O)/%.o)
+TEST_PURE_BIN := $(TEST_PURE:%.c=$(O)/%)
+TEST_LIVE_BIN := $(TEST_LIVE:%.c=$(O)/%)
+FUZZ_BIN := $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/fuzz_*.c))
+TEST_CFLAGS := $(BASE_CFLAGS) -Itests/unit
+
+$(O)/liblive.a: $(filter-out $(O)/user/main.o,$(LIVE_OBJ))
+	$(call msg,AR,$@)rm -f $@ && $(AR) rcs $@ $^
+
+$(O)/tests/%.o: tests/%.c $(O)/flags
+	$(call msg,CC,$<)mkdir -p $(@D) && $(CC) $(CFLAGS) $(TEST_CFLAGS) $(EXTRA) -MMD -MP -c -o $@ $<
+
+$(TEST_PURE_BIN): %: %.o $(TEST_HELP_OBJ) $(O)/libsg.a
+	$(call msg,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PURE_LIBS) -lcriterion
+
+$(TEST_LIVE_BIN): %: %.o $(TEST_HELP_OBJ) $(O)/liblive.a $(O)/libsg.a
+	$(call msg,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIVE_LIBS) $(PURE_LIBS) -lcriterion
+
+$(TEST_LIVE:%.c=$(O)/%.o): | $(O)/sandglass.skel.h
+$(TEST_LIVE:%.c=$(O)/%.o): EXTRA := -I$(O)
+
+$(FUZZ_BIN): %: %.o $(O)/libsg.a
+	$(call msg,LD,$@)$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(PURE_LIBS)
+
+tests: $(TEST_PURE_BIN) $(TEST_LIVE_BIN)
+tests-pure: $(TEST_PURE_BIN)
+tests-fuzz: $(FUZZ_BIN)
+
+# The pure library's tests under AddressSanitizer and UBSan; the fuzz targets.
+ASAN_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+asan:
+	+$(Q)$(MAKE) --no-print-directory O=$(O)/asan CFLAGS='$(ASAN_FLAGS)' LDFLAGS=-rdynamic tests-pure
+fuzz:
+	+$(Q)$(MAKE) --no-print-directory O=$(O)/fuzz CC=clang CFLAGS='$(ASAN_FLAGS) -fsanitize=fuzzer-no-link' \
+		WERROR= tests-fuzz
+
+# ---- what people call ---------------------------------------------------------------------------
+CMDS := $(shell sed -n 's/^\tX."\([a-z]*\)",.*/\1/p' user/cmd/cmd.h)
+MAN := $(O)/man/sandglass.1 $(CMDS:%=$(O)/man/sandglass-%.1)
+JOBS = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
+DEMO ?= bench task --env host --servers 2 --rounds 6 --pressure 0,2 -o $(O)/demo
+need_root = @[ "$$(id -u)" = 0 ] || { echo 'make $@ needs root: it installs Debian packages and loads BPF programs.' >&2; exit 1; }
+
+deps:
+	@have=$$(dpkg-query -Wf '$${db:Status-Status} $${Package}\n' $(strip $(PKG)) 2>/dev/null | sed -n 's/^installed //p'); \
+	for p in $(strip $(PKG)); do printf '%s\n' $$have | grep -qx -- $$p || missing="$$missing $$p"; done; \
+	[ -n "$$missing" ] || exit 0; \
+	[ "$$(id -u)" = 0 ] || { echo "make deps needs root to install these packages:$$missing." >&2; exit 1; }; \
+	echo "installing:$$missing"; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+		-o Dpkg::Use-Pty=0 $$missing </dev/null >/dev/null || \
+	{ echo "make deps could not install$$missing: see apt-get's message above." >&2; exit 1; }
+
+demo:
+	$(need_root)
+	+@$(MAKE) --no-print-directory deps
+	+@$(MAKE) --no-print-directory $(JOBS) all
+	@$(O)/sandglass $(DEMO)
+
+check:
+	$(need_root)
+	+@$(MAKE) --no-print-directory deps
+	+@MAKE='$(MAKE)' O='$(O)' CC='$(CC)' CFLAGS='$(CFLAGS)' JOBS='$(JOBS)' WERROR='$(if $(CI),1,$(WERROR))' \
+		tests/run-all.sh $(PARTS)
+
+bench: all
+	$(need_root)
+	@O='$(O)' tests/bench/run.sh $(BENCH)
+
+check-layers:
+	@O='$(O)' tests/house/layers.sh
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h' ':!vmlinux')
+
+vmlinux:
+	vmlinux/update.sh $(ARCH)
+
+$(O)/man/sandglass.1: $(O)/sandglass
+	$(call msg,MAN,$@)mkdir -p $(@D) && $< __man >$@
+$(O)/man/sandglass-%.1: $(O)/sandglass
+	$(call msg,MAN,$@)mkdir -p $(@D) && $< __man $* >$@
+man: $(MAN)
+
+BINDIR := $(DESTDIR)$(PREFIX)/bin
+MANDIR := $(DESTDIR)$(PREFIX)/share/man/man1
+COMPDIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+INCDIR := $(DESTDIR)$(PREFIX)/include/sandglass
+install: all man
+	install -d $(BINDIR) $(MANDIR) $(COMPDIR) $(INCDIR)
+	install -m755 $(O)/sandglass $(BINDIR)/sandglass
+	install -m644 $(MAN) $(MANDIR)
+	install -m644 user/cmd/completion.bash $(COMPDIR)/sandglass
+	install -m644 include/sandglass/mark.h $(INCDIR)/mark.h
+uninstall:
+	rm -f $(BINDIR)/sandglass $(MAN:$(O)/man/%=$(MANDIR)/%) $(COMPDIR)/sandglass $(INCDIR)/mark.h
+	-rmdir $(INCDIR) 2>/dev/null
+
+help:
+	@echo 'make demo       install what is needed, build, run the main experiment, print its result'
+	@echo 'make check      install what is needed, build, run every test   (PARTS="unit live" runs some)'
+	@echo 'make            build $(O)/sandglass'
+	@echo 'make bench      cost of recording, beside perf, bpftrace and libbpf-tools'
+	@echo 'make install    PREFIX=/usr/local DESTDIR=    (make uninstall undoes it)'
+	@echo 'make asan fuzz tests man format vmlinux clean   O=DIR builds elsewhere, V=1 shows commands'
+
 clean:
 	rm -rf $(O)
 
-.PHONY: all clean
+.PHONY: FORCE all clean deps demo check bench check-layers format vmlinux man install uninstall help
+.PHONY: tests tests-pure tests-fuzz asan fuzz
 -include $(PURE_OBJ:.o=.d) $(LIVE_OBJ:.o=.d) $(BPF_OBJ:.o=.d)
+-include $(TEST_SRC:%.c=$(O)/%.d) $(TEST_HELP_OBJ:.o=.d) $(FUZZ_BIN:=.d)
