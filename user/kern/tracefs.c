@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+#include "kern/tracefs.h"
+
+static int private_mount(void)
+{
+	int fs = fsopen("tracefs", FSOPEN_CLOEXEC), fd;
+
+	if (fs < 0)
+		return -errno;
+	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0) {
+		fd = -errno;
+	} else {
+		fd = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+		if (fd < 0)
+			fd = -errno;
+	}
+	close(fs);
+	return fd;
+}
+
+int sg_tracefs_open(const char **ret_where)
+{
+	static const char *const at[] = { "/sys/kernel/tracing", "/sys/kernel/debug/tracing" };
+	int denied = 0, fd;
+
+	for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+		fd = open(at[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0) {
+			denied |= errno == EACCES || errno == EPERM;
+			continue;
+		}
+		/* An unmounted mount point is an empty directory. */
+		if (!faccessat(fd, "events", F_OK, 0)) {
+			if (ret_where)
+				*ret_where = at[i];
+			return fd;
+		}
+		denied |= errno == EACCES || errno == EPERM;
+		close(fd);
+	}
+	fd = private_mount();
+	if (fd < 0)
+		return denied ? -EACCES : fd;
+	if (ret_where)
+		*ret_where = "private mount";
+	return fd;
+}
+
+/* "events/CAT/NAME/id"; names with a slash would leave the event's own directory. */
+static bool id_path(char *buf, size_t cap, const char *cat, const char *name)
+{
+	if (strchr(cat, '/') || strchr(name, '/') || cat[0] == '.' || name[0] == '.')
+		return false;
+	return (size_t)snprintf(buf, cap, "events/%s/%s/id", cat, name) < cap;
+}
+
+bool sg_tracefs_has(int dir, const char *cat, const char *name)
+{
+	char path[PATH_MAX];
+
+	return dir >= 0 && id_path(path, sizeof(path), cat, name) && !faccessat(dir, path, F_OK, 0);
+}
+
+int sg_tracefs_id(int dir, const char *cat, const char *name)
+{
+	char path[PATH_MAX], buf[32];
+	ssize_t n;
+	long id;
+	int fd;
+
+	if (!id_path(path, sizeof(path), cat, name))
+		return -EINVAL;
+	fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = read(fd, buf, sizeof(buf) - 1);
+	close(fd);
+	if (n <= 0)
+		return -EIO;
+	buf[n] = 0;
+	id = strtol(buf, NULL, 10);
+	return id > 0 && id < INT_MAX ? (int)id : -EINVAL;
+}

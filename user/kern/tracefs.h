@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* tracefs, wherever it is mounted, or nowhere. */
+#ifndef SG_TRACEFS_H
+#define SG_TRACEFS_H
+
+#include <stdbool.h>
+
+/**
+ * sg_tracefs_open() - directory descriptor of tracefs
+ * @ret_where: how it was found: its mount point, or "private mount"; may be NULL
+ *
+ * When it is mounted nowhere, a private instance is opened that no path leads
+ * to and that vanishes with the descriptor, so the machine is not changed.
+ * Return: a descriptor to close, or negative errno.
+ */
+int sg_tracefs_open(const char **ret_where);
+
+/** sg_tracefs_has() - does tracepoint @cat/@name exist? @dir: from sg_tracefs_open() */
+bool sg_tracefs_has(int dir, const char *cat, const char *name);
+
+/** sg_tracefs_id() - perf_event_attr.config of tracepoint @cat/@name, or negative errno */
+int sg_tracefs_id(int dir, const char *cat, const char *name);
+
+#endif
