@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "model/evidence_text.h"
+
+#define STACK_FRAMES 3 /* shown of a stack: where it stopped and two callers */
+
+static const char *const why_text[SG_WHY_MAX] = {
+#define SG_X(id, sym, text) [id] = text,
+	SG_WHY_LIST(SG_X)
+#undef SG_X
+};
+
+/* Every off-CPU kernel stack begins with these: they say nothing. */
+static const char *const sched_frames[] = {
+	"__schedule", "schedule", "io_schedule", "schedule_timeout", "io_schedule_timeout", "preempt_schedule",
+	"preempt_schedule_common", "preempt_schedule_irq", "schedule_hrtimeout_range", "schedule_hrtimeout_range_clock",
+	"schedule_hrtimeout", "schedule_preempt_disabled", "__cond_resched", "schedule_idle",
+};
+
+static bool is_sched_frame(const char *sym)
+{
+	for (size_t i = 0; i < sizeof(sched_frames) / sizeof(*sched_frames); i++)
+		if (!strcmp(sym, sched_frames[i]))
+			return true;
+	return false;
+}
+
+struct out {
+	char *buf;
+	size_t len, cap;
+};
+
+static void put(struct out *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void put(struct out *o, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(o->buf + o->len, o->cap - o->len, fmt, ap);
+	va_end(ap);
+	if (n > 0)
+		o->len += (size_t)n < o->cap - o->len ? (size_t)n : o->cap - o->len - 1;
+}
+
+static bool stack_text(const struct sg_model *m, uint32_t stack, struct out *o)
+{
+	const uint32_t *frame;
+	size_t n = sg_model_stack(m, stack, &frame), shown = 0;
+
+	for (size_t i = 0; i < n && shown < STACK_FRAMES; i++) {
+		const char *sym, *mod;
+		bool kernel;
+
+		if (!sg_model_frame(m, frame[i], &sym, &mod, &kernel) || (kernel && is_sched_frame(sym)))
+			continue;
+		put(o, "%s%s", shown ? " < " : "", sym);
+		if (!kernel && !shown)
+			put(o, " (%s)", mod);
+		shown++;
+	}
+	return shown;
+}
+
+static bool detail_text(const struct sg_model *m, uint32_t detail, struct out *o)
+{
+	const struct sg_detail *d = sg_model_detail(m, detail);
+
+	if (!d)
+		return false;
+	switch (d->fdtype) {
+	case SG_FD_SOCK_INET:
+		put(o, "port %u -> %u", d->lport, d->rport);
+		break;
+	case SG_FD_SOCK_UNIX:
+		put(o, "unix socket %" PRIu64, (uint64_t)d->ino);
+		break;
+	case SG_FD_FIFO:
+		put(o, "pipe %" PRIu64, (uint64_t)d->ino);
+		break;
+	default:
+		put(o, "%.*s", (int)strnlen(d->name, sizeof(d->name)), d->name);
+		if (!o->len)
+			put(o, "inode %" PRIu64, (uint64_t)d->ino);
+		if (d->fdtype == SG_FD_FUSE)
+			put(o, " (FUSE)");
+		else if (d->fdtype == SG_FD_9P)
+			put(o, " (9P)");
+	}
+	return true;
+}
+
+static void thread_text(const struct sg_model *m, uint32_t uid, struct out *o)
+{
+	struct sg_thread_info ti = { 0 };
+
+	sg_model_thread(m, uid, &ti);
+	put(o, "%s", ti.comm && *ti.comm ? ti.comm : "?");
+	if (ti.comp && ti.comm && strcmp(ti.comm, ti.comp))
+		put(o, " (%s)", ti.comp);
+}
+
+void sg_chain_text(const struct sg_model *m, uint32_t chain, char *buf, size_t cap)
+{
+	const struct sg_chain_frame *f;
+	size_t n = sg_model_chain(m, chain, &f);
+	struct out o = { .buf = buf, .cap = cap };
+	char cause[48];
+
+	*buf = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct sg_thread_info ti = { 0 };
+
+		sg_model_thread(m, f[i].uid, &ti);
+		put(&o, "%s%s", i ? " " : "", sg_model_comp(m, f[i].comp));
+		if (ti.comm && *ti.comm && strcmp(ti.comm, sg_model_comp(m, f[i].comp)))
+			put(&o, ":%s", ti.comm);
+		if (i + 1 < n)
+			put(&o, " [%s]", sg_cause_name(f[i].wait_cause, cause, sizeof(cause)));
+	}
+	if (o.len + 1 >= cap && cap > 4)
+		memcpy(buf + cap - 4, "...", 4);
+}
+
+bool sg_evid_text(const struct sg_model *m, const struct sg_seg *s, unsigned kind, char *buf, size_t cap)
+{
+	struct out o = { .buf = buf, .cap = cap };
+	const struct sg_chain_frame *f;
+	const char *name;
+	char cause[48];
+
+	*buf = 0;
+	switch (kind) {
+	case SG_EV_WHY:
+		put(&o, "%s", s->why < SG_WHY_MAX ? why_text[s->why] : "?");
+		return o.len;
+	case SG_EV_INSIDE:
+		put(&o, "%s %s", sg_model_comp(m, s->comp), sg_cause_name(s->cause, cause, sizeof(cause)));
+		return true;
+	case SG_EV_SYSCALL:
+		name = sg_syscall_name(s->nr);
+		if (name)
+			put(&o, "%s", name);
+		else
+			put(&o, "system call %u", s->nr);
+		return true;
+	case SG_EV_FILE:
+	case SG_EV_SOCKET:
+	case SG_EV_PIPE:
+		return detail_text(m, s->detail, &o);
+	case SG_EV_DEVICE:
+	case SG_EV_SERVICE:
+		name = sg_model_dev(m, s->dev);
+		if (name)
+			put(&o, "%s", name);
+		else
+			put(&o, "%u:%u", s->dev >> 20, s->dev & 0xfffff);
+		return true;
+	case SG_EV_TAKEN:
+	case SG_EV_WAKER:
+		thread_text(m, s->who, &o);
+		return true;
+	case SG_EV_PROCESS:
+		thread_text(m, s->uid, &o);
+		return true;
+	case SG_EV_STACK:
+		return stack_text(m, s->stack_kern, &o);
+	case SG_EV_USTACK:
+		return stack_text(m, s->stack_user, &o);
+	case SG_EV_PATH:
+		if (sg_model_chain(m, s->chain, &f) < 2)
+			return false;
+		sg_chain_text(m, s->chain, buf, cap);
+		return true;
+	case SG_EV_FOR:
+		put(&o, "other tasks");
+		return true;
+	}
+	return false;
+}

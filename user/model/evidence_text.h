@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* The texts of evidence, from ids of the model. Private to user/model. */
+#ifndef SG_EVIDENCE_TEXT_H
+#define SG_EVIDENCE_TEXT_H
+
+#include "model/model.h"
+
+/* X(SYMBOL, name): in order of how much each tells; less telling ones give way. */
+#define SG_EV_LIST(X)                                                                              \
+	X(WHY, "why")                                                                                \
+	X(INSIDE, "inside")                                                                          \
+	X(SYSCALL, "syscall")                                                                        \
+	X(FILE, "file")                                                                              \
+	X(SOCKET, "socket")                                                                          \
+	X(PIPE, "pipe")                                                                              \
+	X(DEVICE, "device")                                                                          \
+	X(TAKEN, "cpu taken by")                                                                     \
+	X(WAKER, "waker")                                                                            \
+	X(STACK, "stack")                                                                            \
+	X(USTACK, "user stack")                                                                      \
+	X(PROCESS, "process")                                                                        \
+	X(PATH, "path")                                                                              \
+	X(SERVICE, "device service")                                                                 \
+	X(FOR, "for")
+enum sg_ev_kind {
+#define SG_X(sym, name) SG_EV_##sym,
+	SG_EV_LIST(SG_X)
+#undef SG_X
+	SG_EV_MAX,
+};
+
+/** sg_evid_text() - text of fact @kind of a segment into @buf; false when there is nothing to say */
+bool sg_evid_text(const struct sg_model *m, const struct sg_seg *s, unsigned kind, char *buf, size_t cap);
+
+/** sg_chain_text() - "client [ipc.socket] server" into @buf, cut with "..." when too long */
+void sg_chain_text(const struct sg_model *m, uint32_t chain, char *buf, size_t cap);
+
+#endif
