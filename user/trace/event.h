@@ -90,6 +90,10 @@ struct sg_window {
 
 /* Largest event in bytes; a decoder never produces a larger one. */
 #define SG_EVENT_MAX 4096
+/* What fits behind the fixed part of the records with a text or a list. */
+#define SG_FRAME_TEXT_MAX (SG_EVENT_MAX - sizeof(struct sg_frame))
+#define SG_NAME_TEXT_MAX (SG_EVENT_MAX - sizeof(struct sg_name))
+#define SG_STACKDEF_MAX ((SG_EVENT_MAX - sizeof(struct sg_stackdef)) / sizeof(uint32_t))
 
 /**
  * sg_event_size() - size in bytes of an event, from its kind and counts
