@@ -1,0 +1,71 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+# leaks.sh save DIR | compare DIR RUNNER-PID
+# What the machine looks like before and after: the tests, and sandglass itself,
+# leave nothing behind.
+. tests/lib.sh
+PATH=$PATH:/usr/sbin:/sbin
+tracefs=/sys/kernel/tracing
+[ -d $tracefs/events ] || tracefs=/sys/kernel/debug/tracing
+
+snapshot() { # DIR
+	mkdir -p "$1"
+	tail -n +2 /proc/swaps | awk '{print $1}' | sort >"$1/swap"
+	awk '{print $5, $(NF-2)}' /proc/self/mountinfo | sort >"$1/mounts"
+	find /sys/fs/cgroup -type d 2>/dev/null | sort >"$1/cgroups"
+	bpftool prog show 2>/dev/null | sed -n 's/^\([0-9]*: [a-z_]* *name [^ ]*\).*/\1/p' | sort >"$1/bpf-programs"
+	bpftool link show 2>/dev/null | grep -E '^[0-9]+:' | sort >"$1/bpf-links"
+	find /sys/fs/bpf -mindepth 1 2>/dev/null | sort >"$1/bpf-pins"
+	losetup -nO NAME,BACK-FILE 2>/dev/null | sort >"$1/loop-devices"
+	for z in /sys/block/zram*; do
+		[ -f "$z/disksize" ] && [ "$(cat "$z/disksize")" != 0 ] && echo "$z"
+	done | sort >"$1/zram"
+	{
+		cat $tracefs/uprobe_events $tracefs/kprobe_events $tracefs/current_tracer
+		cat $tracefs/set_event
+		ls $tracefs/instances
+	} 2>/dev/null | sort >"$1/tracing"
+	for k in kernel.bpf_stats_enabled kernel.sched_schedstats kernel.task_delayacct vm.swappiness \
+		vm.dirty_bytes vm.dirty_background_bytes kernel.perf_event_paranoid kernel.ftrace_dump_on_oops; do
+		sysctl "$k" 2>/dev/null
+	done >"$1/sysctl"
+	cat /sys/block/*/queue/scheduler /sys/block/*/queue/read_ahead_kb 2>/dev/null >"$1/block-settings"
+}
+
+# descends PID ANCESTOR
+descends() {
+	local p=$1
+	while [ "${p:-0}" -gt 1 ]; do
+		[ "$p" = "$2" ] && return 0
+		p=$(awk '$1 == "PPid:" { print $2 }' "/proc/$p/status" 2>/dev/null)
+	done
+	return 1
+}
+
+# Processes with this run's mark, but the runner and this script with its own.
+leftover_processes() { # RUNNER-PID
+	local p
+	for p in $(grep -lsaF "SANDGLASS_CHECK=$SANDGLASS_CHECK" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3); do
+		[ "$p" != "$1" ] && [ -d "/proc/$p" ] && ! descends "$p" $$ &&
+			printf '%s(%s) ' "$p" "$(cat "/proc/$p/comm" 2>/dev/null)"
+	done
+}
+
+case $1 in
+save)
+	snapshot "$2" ;;
+compare)
+	# The kernel frees programs and cgroups a little after their last user.
+	for try in 1 2 3 4 5 6; do
+		snapshot "$2.after"
+		diff -rq "$2" "$2.after" >/dev/null && break
+		[ $try = 6 ] || sleep 1
+	done
+	for f in "$2"/*; do
+		what=${f##*/}
+		verdict "leaks/$what" "$(diff "$f" "$2.after/$what" | grep '^[<>]')"
+	done
+	verdict leaks/processes "$(leftover_processes "$3")"
+	rm -rf "$2.after"
+	verdict leaks/files "$(find "$TMPDIR" -mindepth 1 -maxdepth 1 ! -name before 2>/dev/null)" ;;
+esac

@@ -1,0 +1,31 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+# Runs the live tests: every other script of this folder, on this machine's own
+# kernel. A script that prints no result line is one test, judged by its status.
+. tests/lib.sh
+export SANDGLASS="$PWD/${O:-build}/sandglass"
+export O="${O:-build}"
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+for t in tests/live/*.sh; do
+	n=$(basename "$t" .sh)
+	[ "$n" != run ] || continue
+	head -1 "$t" | grep -q '^#!' || continue # sourced by the others
+	start=$SECONDS
+	timeout -k 10 "${LIVE_LIMIT:-240}" "./$t" >"$tmp/out" 2>"$tmp/err" </dev/null
+	rc=$?
+	echo "-- $n: status $rc, $((SECONDS - start)) s" >&2
+	grep -vE '^(ok|not ok|skip) ' "$tmp/out" >&2
+	cat "$tmp/err" >&2
+	sed -nE "s,^(ok|not ok|skip) ($n/)?,\1 live/$n/,p" "$tmp/out"
+	if grep -q '^not ok ' "$tmp/out"; then
+		:
+	elif [ $rc = 0 ]; then
+		grep -qE '^(ok|skip) ' "$tmp/out" || ok "live/$n"
+	elif [ $rc = 77 ]; then
+		skip "live/$n" "$(tail -n1 "$tmp/err")"
+	else
+		not_ok "live/$n" "status $rc: $(tail -n1 "$tmp/err")"
+	fi
+done

@@ -1,0 +1,117 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+#
+# Runs every test of the project, part by part; `make check` is the way in.
+# A part is a command that prints the lines of tests/lib.sh. What it says
+# otherwise goes to a log, shown when the part fails. Without arguments every
+# part runs; with arguments only those named.
+set -u
+cd "$(dirname "$0")/.."
+export O=${O:-build} MAKE=${MAKE:-make} CC=${CC:-gcc} WERROR=${WERROR:-} LC_ALL=C
+unset MAKEFLAGS MAKELEVEL MFLAGS # each part calls make as a user would
+JOBS=${JOBS:--j$(nproc)}
+export JOBS
+
+# name  seconds  command
+parts() {
+	cat <<-'EOF'
+	build      600 tests/house/build.sh
+	layers     120 tests/house/layers.sh
+	house      120 tests/house/house.sh
+	unit       300 tests/unit/run.sh plain
+	asan       420 tests/unit/run.sh asan
+	valgrind   420 tests/unit/run.sh valgrind
+	fuzz       420 tests/fuzz/run.sh
+	golden     120 tests/golden/run.sh
+	docs        90 tests/house/docs.sh
+	install    120 tests/house/install.sh
+	live       600 tests/live/run.sh
+	truth      600 tests/truth/run.sh
+	EOF
+}
+
+log=$O/check
+mkdir -p "$log"
+TMPDIR=$(mktemp -d /tmp/sandglass-check.XXXXXX)
+# Every process of this run carries the mark, so that what stays behind is found.
+export TMPDIR SANDGLASS_CHECK=$TMPDIR
+passed=0 failed=0 skipped=0
+started=$SECONDS
+
+ours() {
+	grep -lsaF "SANDGLASS_CHECK=$SANDGLASS_CHECK" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3 |
+		grep -vxe $$ -e "$BASHPID"
+}
+
+finish() {
+	rm -rf "$TMPDIR"
+	printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+	[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+	exit
+}
+
+interrupted() {
+	for p in $(ours); do kill -KILL "$p" 2>/dev/null; done
+	echo 'interrupted: the rest did not run'
+	failed=$((failed + 1))
+	finish
+}
+trap interrupted INT TERM HUP
+
+# count NAME EXIT-STATUS: read the part's lines, print what did not pass
+count() {
+	local name=$1 rc=$2 out=$log/$1.out p f s
+	p=$(grep -c '^ok ' "$out") f=$(grep -c '^not ok ' "$out") s=$(grep -c '^skip ' "$out")
+	if [ "$rc" != 0 ] && [ "$f" = 0 ]; then
+		[ "$rc" = 124 ] || [ "$rc" = 137 ] && rc="$rc (out of time)"
+		echo "not ok $name/ended with status $rc and named no failure" >>"$out"
+		f=1
+	elif [ $((p + f + s)) = 0 ]; then
+		echo "not ok $name/nothing ran" >>"$out"
+		f=1
+	fi
+	grep -E '^(not ok|skip) ' "$out"
+	if [ "$f" != 0 ]; then
+		echo "   (log: $log/$name.log)"
+		tail -n 25 "$log/$name.log" | sed 's/^/   | /'
+	fi
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+	printf '   %d ok, %d not ok, %d skipped, %d s\n' "$p" "$f" "$s" $((SECONDS - t0))
+}
+
+run_part() {
+	local name=$1 limit=$2
+	shift 2
+	echo "== $name"
+	t0=$SECONDS
+	timeout -k 10 "$limit" "$@" >"$log/$name.out" 2>"$log/$name.log" </dev/null &
+	wait $!
+	count "$name" $?
+}
+
+wanted=" $* "
+known=" $(parts | awk '{print $1}' | tr '\n' ' ')"
+for w in "$@"; do
+	case $known in *" $w "*) ;; *) echo "run-all.sh: no part '$w'; there are:$known" >&2; exit 2 ;; esac
+done
+
+tests/house/leaks.sh save "$TMPDIR/before"
+while read -r name limit cmd; do
+	if [ $# != 0 ]; then
+		case $wanted in *" $name "*) ;; *) continue ;; esac
+	fi
+	# shellcheck disable=SC2086 # the command's words
+	run_part "$name" "$limit" $cmd
+	# Nothing after it can be right without a build.
+	if [ "$name" = build ] && ! [ -x "$O/sandglass" ]; then
+		echo 'the build failed: nothing else can run'
+		finish
+	fi
+done < <(parts)
+
+echo '== leaks'
+t0=$SECONDS
+tests/house/leaks.sh compare "$TMPDIR/before" $$ >"$log/leaks.out" 2>"$log/leaks.log"
+count leaks $?
+echo "== all: $((SECONDS - started)) s (budget 1200)"
+finish

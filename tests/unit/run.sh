@@ -1,0 +1,102 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+# run.sh plain|asan|valgrind
+# plain: every test of every program. asan: the pure library's programs built
+# with AddressSanitizer, UBSan and leak detection. valgrind: a subset, as it is.
+. tests/lib.sh
+O=${O:-build} MAKE=${MAKE:-make} JOBS=${JOBS:--j2}
+
+# TAP of one program -> our lines; reasons follow their "not ok" as YAML
+convert() {
+	awk '
+	function flush() { if (bad != "") print "not ok " bad " " (why == "" ? note : why); bad = why = note = "" }
+	/^1\.\.[0-9]+/ { plan = substr($0, 4) + 0 }
+	/^ok - / {
+		flush(); seen++
+		sub(/^ok - /, "")
+		if (match($0, / *# SKIP ?/)) print "skip " substr($0, 1, RSTART - 1) " " substr($0, RSTART + RLENGTH)
+		else print "ok " $1
+		next
+	}
+	/^not ok - / { flush(); seen++; bad = $4; note = $0; sub(/^not ok - [^ ]* */, "", note); next }
+	bad != "" && /^  - / { line = $0; sub(/^  - /, "", line); sub(/: \|\+$/, ":", line); why = why " " line; next }
+	bad != "" && /^      / { line = $0; sub(/^ +/, "", line); why = why " " line }
+	END { flush()
+		if (!plan) print "not ok " prog " ended without running a test"
+		else if (seen != plan) print "not ok " prog " reported " seen " of " plan " tests" }
+	' prog="$1"
+}
+
+# Name of the tests to run: programs of this folder
+programs() { # DIR
+	for s in tests/unit/test_*.c; do
+		b=$1/${s%.c}
+		[ -x "$b" ] && echo "$b"
+	done
+}
+
+plain() {
+	for s in tests/unit/test_*.c; do
+		b=$O/${s%.c} n=$(basename "${s%.c}")
+		[ -x "$b" ] || { not_ok "$n" 'is not built'; continue; }
+		timeout -k 5 180 "$b" --tap=- 2>"$O/check/$n.tap" </dev/null >&2
+		rc=$?
+		convert "$n" <"$O/check/$n.tap" >"$O/check/$n.out"
+		cat "$O/check/$n.out"
+		grep -q '^not ok' "$O/check/$n.out" && cat "$O/check/$n.tap" >&2
+		[ $rc = 0 ] || grep -q '^not ok' "$O/check/$n.out" || not_ok "$n" "ended with status $rc"
+	done
+}
+
+# One line a program: its tests passed, and the checker wrote nothing.
+checked() { # NAME LOGDIR COMMAND...
+	local name=$1 dir=$2 out
+	shift 2
+	out=$(timeout -k 5 240 "$@" --tap=- 2>&1 </dev/null)
+	local rc=$? report
+	report=$(cat "$dir"/* 2>/dev/null)
+	if [ -n "$report" ]; then
+		printf '%s\n' "$report" >&2
+		not_ok "$name" "$(printf '%s\n' "$report" | grep -m1 -E 'ERROR|runtime error|==.*(Invalid|lost|uninit|overlap)' || echo 'see the log')"
+	elif [ $rc != 0 ]; then
+		printf '%s\n' "$out" >&2
+		not_ok "$name" "status $rc: $(printf '%s\n' "$out" | grep -m3 '^not ok')"
+	elif ! printf '%s\n' "$out" | grep -q '^ok '; then
+		not_ok "$name" 'ran no test'
+	else
+		ok "$name"
+	fi
+	rm -rf "$dir"
+}
+
+asan() {
+	# shellcheck disable=SC2086
+	$MAKE --no-print-directory $JOBS O="$O" asan >&2 || { not_ok asan/build 'see the log'; return; }
+	for b in $(programs "$O/asan"); do
+		d=$(mktemp -d)
+		ASAN_OPTIONS=log_path=$d/r:detect_leaks=1:detect_stack_use_after_return=1 \
+			UBSAN_OPTIONS=log_path=$d/r:print_stacktrace=1 \
+			checked "asan/$(basename "$b")" "$d" "$b"
+	done
+}
+
+# Long generated streams are the sanitizers' work; under valgrind they would take an hour.
+valgrind_skip='props|property|stream|big|perf|long'
+memcheck() {
+	for b in $(programs "$O"); do
+		n=$(basename "$b")
+		printf '%s' "$n" | grep -qE "$valgrind_skip" && continue
+		d=$(mktemp -d)
+		checked "valgrind/$n" "$d" valgrind -q --trace-children=yes --leak-check=full \
+			--show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect \
+			--log-file="$d/%p" "$b"
+	done
+}
+
+mkdir -p "$O/check"
+case ${1:-plain} in
+plain) plain ;;
+asan) asan ;;
+valgrind) memcheck ;;
+*) echo "run.sh: plain, asan or valgrind" >&2; exit 2 ;;
+esac
