@@ -62,8 +62,6 @@ PKG += linux-perf                # tests and benchmark: known loads, and the pee
 PKG += libbpf-tools              # benchmark peers: offcputime, runqlat
 PKG += bpftrace                  # benchmark peer
 PKG += stress-ng                 # tests: timer and fault load
-PKG += libfuse3-dev              # truth scenario: a slow FUSE server
-PKG += fuse3                     # truth scenario: mounts it
 PKG += $(if $(shell command -v npm),,nodejs npm) # the task workload's express server, as published
 PKG += python3                   # tests check exported JSON against published schemas
 PKG += procps                    # tests: ps, pgrep
@@ -91,7 +89,7 @@ $(LIVE_OBJ): $(O)/%.o: %.c $(O)/flags | $(O)/sandglass.skel.h
 
 $(O)/bpf/%.bpf.o: bpf/%.bpf.c
 	$(call msg,BPF,$<)mkdir -p $(@D) && $(CLANG) -g -O2 -mcpu=v3 -target bpf -D__TARGET_ARCH_$(ARCH) -Wall -Werror \
-		-Wno-unused-function -Ivmlinux/$(ARCH) -Iinclude -Ibpf -MMD -MP -c -o $@ $<
+		-Wno-unused-function -idirafter /usr/include/$(shell $(CC) -print-multiarch) -Ivmlinux/$(ARCH) -Iinclude -Ibpf -MMD -MP -c -o $@ $<
 
 $(O)/sandglass.bpf.o: $(BPF_OBJ)
 	$(call msg,BPFLD,$@)$(BPFTOOL) gen object $@ $^
@@ -130,7 +128,12 @@ $(TEST_LIVE:%.c=$(O)/%.o): EXTRA := -I$(O)
 $(FUZZ_BIN): %: %.o $(O)/libsg.a
 	$(call msg,LD,$@)$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(PURE_LIBS)
 
-tests: $(TEST_PURE_BIN) $(TEST_LIVE_BIN)
+# The truth scenarios: one program of their own, which knows nothing of sandglass.
+TRUTH_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard tests/truth/*.c))
+$(O)/tests/truth/truth: $(TRUTH_OBJ)
+	$(call msg,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lpthread -lm
+
+tests: $(TEST_PURE_BIN) $(TEST_LIVE_BIN) $(if $(TRUTH_OBJ),$(O)/tests/truth/truth)
 tests-pure: $(TEST_PURE_BIN)
 tests-fuzz: $(FUZZ_BIN)
 
@@ -173,7 +176,7 @@ check:
 
 bench: all
 	$(need_root)
-	@O='$(O)' tests/bench/run.sh $(BENCH)
+	@O='$(O)' tests/bench/bench.py $(BENCH)
 
 check-layers:
 	@O='$(O)' tests/house/layers.sh
@@ -218,4 +221,4 @@ clean:
 .PHONY: FORCE all clean deps demo check bench check-layers format vmlinux man install uninstall help
 .PHONY: tests tests-pure tests-fuzz asan fuzz
 -include $(PURE_OBJ:.o=.d) $(LIVE_OBJ:.o=.d) $(BPF_OBJ:.o=.d)
--include $(TEST_SRC:%.c=$(O)/%.d) $(TEST_HELP_OBJ:.o=.d) $(FUZZ_BIN:=.d)
+-include $(TEST_SRC:%.c=$(O)/%.d) $(TEST_HELP_OBJ:.o=.d) $(FUZZ_BIN:=.d) $(TRUTH_OBJ:.o=.d)
