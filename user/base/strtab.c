@@ -76,6 +76,19 @@ int64_t sg_strtab_idn(struct sg_strtab *t, const char *s, size_t len)
 	return t->n++;
 }
 
+int64_t sg_strtab_find(const struct sg_strtab *t, const char *s)
+{
+	uint64_t h = hash_bytes(s, strlen(s));
+
+	for (size_t i = h & (t->nslot - 1); t->nslot && t->slot[i]; i = (i + 1) & (t->nslot - 1)) {
+		uint32_t id = t->slot[i] - 1;
+
+		if (t->hash[id] == h && !strcmp(t->str[id], s))
+			return id;
+	}
+	return -ENOENT;
+}
+
 int64_t sg_strtab_id(struct sg_strtab *t, const char *s)
 {
 	return sg_strtab_idn(t, s, strlen(s));

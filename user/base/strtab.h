@@ -20,6 +20,8 @@ struct sg_strtab {
 int64_t sg_strtab_id(struct sg_strtab *t, const char *s);
 /** sg_strtab_idn() - the same for @len bytes, which must hold no NUL */
 int64_t sg_strtab_idn(struct sg_strtab *t, const char *s, size_t len);
+/** sg_strtab_find() - id of @s, or -ENOENT */
+int64_t sg_strtab_find(const struct sg_strtab *t, const char *s);
 static inline const char *sg_strtab_str(const struct sg_strtab *t, uint32_t id)
 {
 	return t->str[id];

@@ -12,23 +12,24 @@
 
 enum sg_task_choice {
 	SG_TASKS_AUTO = 0, /* marked tasks and the command of run/record */
-	SG_TASKS_PROC,     /* every process from exec to exit */
+	SG_TASKS_PROC,	   /* every process from exec to exit */
 	SG_TASKS_THREAD,   /* every thread over the recording's window */
 	SG_TASKS_MARKED,   /* marked tasks only */
 };
 
 /* @tb: blame of this one task, valid during the call. A negative return stops the analysis. */
-typedef int (*sg_analysis_task_fn)(void *ctx, const struct sg_model *m, const struct sg_task *t, struct sg_blame *tb);
+typedef int (*sg_analysis_task_fn)(void *ctx, const struct sg_model *m, const struct sg_task *t,
+				   struct sg_blame *tb);
 
 struct sg_analysis_opts {
 	enum sg_task_choice tasks;
-	bool by_component;   /* group by the component that ended the task instead of by its name */
-	const char *only;    /* only this group; NULL = all */
-	unsigned slowest;    /* tasks kept per group; 0 = 1 */
-	uint64_t mem_cap;    /* see struct sg_model_opts */
+	bool by_component; /* group by the component that ended the task instead of by its name */
+	const char *only;  /* only this group; NULL = all */
+	unsigned slowest;  /* tasks kept per group; 0 = 1 */
+	uint64_t mem_cap;  /* see struct sg_model_opts */
 	uint64_t settle_ns;
-	bool check_order;    /* a second, non-returning walk beside: sg_analysis_order() */
-	bool critical;       /* show the non-returning walk instead: a view, never blame */
+	bool check_order; /* a second, non-returning walk beside: sg_analysis_order() */
+	bool critical;	  /* show the non-returning walk instead: a view, never blame */
 	sg_analysis_task_fn on_task;
 	int (*on_event)(void *ctx, const struct sg_hdr *ev); /* every event, before the model */
 	sg_span_fn on_span;
@@ -42,9 +43,9 @@ struct sg_step {
 	uint64_t ns;
 	uint32_t merged; /* segments in it */
 	char comp[40];
-	char cause[48];  /* what they have in common: "cpu" for cpu.user beside cpu.sys.read */
+	char cause[48];	 /* what they have in common: "cpu" for cpu.user beside cpu.sys.read */
 	char chain[160]; /* "client [ipc.socket] server", empty in the task's own thread */
-	char hint[200];  /* what the longest segment hung on */
+	char hint[200];	 /* what the longest segment hung on */
 };
 
 /* The longest steps of a path, in time order; the others are summed up. */
@@ -78,8 +79,8 @@ int sg_analysis_run(struct sg_analysis *a, struct sg_reader *r, struct sg_err *e
 
 struct sg_analysis_info {
 	uint64_t first_ts, last_ts; /* of events */
-	uint64_t events, tasks;     /* tasks: those that were chosen */
-	uint64_t groups_folded;     /* tasks put into "(other names)" because there were too many names */
+	uint64_t events, tasks;	    /* tasks: those that were chosen */
+	uint64_t groups_folded;	    /* tasks put into "(other names)" because there were too many names */
 	struct sg_model_stats model;
 };
 void sg_analysis_info(const struct sg_analysis *a, struct sg_analysis_info *ret);

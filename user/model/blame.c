@@ -10,19 +10,19 @@
 struct table {
 	struct sg_blame_row *row;
 	size_t n, cap;
-	struct sg_strtab name;     /* "comp\x01cause" -> row number (same order) */
+	struct sg_strtab name; /* "comp\x01cause" -> row number (same order) */
 	struct sg_blame_row *sorted;
 	size_t sorted_cap;
-	struct sg_pairmap fast;    /* (comp id, cause key) -> row; of one add */
+	struct sg_pairmap fast; /* (comp id, cause key) -> row; of one add */
 };
 
 struct sg_blame {
 	struct table leaf, wait;
 	struct sg_evid evid;
 	struct sg_blame_sums sums;
-	uint32_t *map;     /* scratch of merge */
+	uint32_t *map; /* scratch of merge */
 	size_t map_cap;
-	uint64_t *cut;     /* scratch of add: prorated time per leaf row */
+	uint64_t *cut; /* scratch of add: prorated time per leaf row */
 	size_t cut_cap;
 };
 
@@ -296,7 +296,8 @@ size_t sg_blame_wait_rows(struct sg_blame *b, const struct sg_blame_row **ret)
 
 static bool within(const struct table *t, const struct sg_blame_row *row)
 {
-	return (t->sorted && row >= t->sorted && row < t->sorted + t->n) || (row >= t->row && row < t->row + t->n);
+	return (t->sorted && row >= t->sorted && row < t->sorted + t->n) ||
+	       (row >= t->row && row < t->row + t->n);
 }
 
 size_t sg_blame_evidence(const struct sg_blame *b, const struct sg_blame_row *row,

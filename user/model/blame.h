@@ -33,7 +33,8 @@ uint64_t sg_blame_tasks(const struct sg_blame *b);
 size_t sg_blame_rows(struct sg_blame *b, const struct sg_blame_row **ret);
 /** sg_blame_wait_rows() - the same time projected on the task's own waits (--by wait). Same total. */
 size_t sg_blame_wait_rows(struct sg_blame *b, const struct sg_blame_row **ret);
-size_t sg_blame_evidence(const struct sg_blame *b, const struct sg_blame_row *row, struct sg_evidence ret[SG_EVIDENCE_MAX]);
+size_t sg_blame_evidence(const struct sg_blame *b, const struct sg_blame_row *row,
+			 struct sg_evidence ret[SG_EVIDENCE_MAX]);
 /** sg_blame_advice() - advice of a cause name (longest listed prefix), never NULL. */
 const char *sg_blame_advice(const char *cause);
 /** sg_blame_meaning() - one-sentence meaning of a cause name (longest listed prefix), never NULL. */
@@ -46,9 +47,9 @@ int sg_blame_merge(struct sg_blame *dst, const struct sg_blame *src);
 struct sg_blame_sums {
 	uint64_t total_ns, tasks;
 	uint64_t prorated_ns, uncertain_ns; /* of the tasks */
-	uint64_t other_ns;    /* spent behind other marked tasks (SG_FOR_OTHER) */
-	uint64_t unknown_ns;  /* unknown + unknown.lost */
-	uint64_t open_ns;     /* still going on when the recording ended */
+	uint64_t other_ns;		    /* spent behind other marked tasks (SG_FOR_OTHER) */
+	uint64_t unknown_ns;		    /* unknown + unknown.lost */
+	uint64_t open_ns;		    /* still going on when the recording ended */
 };
 void sg_blame_sums(const struct sg_blame *b, struct sg_blame_sums *ret);
 
@@ -83,6 +84,8 @@ struct sg_blame *sg_group_blame(struct sg_group *g);
  */
 #define SG_GROUP_EXACT 65536
 #define SG_GROUP_PAIRS (2u << 20)
+/** sg_group_limit() - lower these limits, for one of many groups; what is kept shrinks now, at random */
+void sg_group_limit(struct sg_group *g, size_t tasks, size_t pairs);
 
 /* Mean of the band around a quantile minus mean of the middle band (25..75 %): rows sum exactly to the difference. */
 struct sg_why_row {
@@ -104,11 +107,11 @@ int sg_group_why_slow(struct sg_group *g, double q, struct sg_why_slow *ret);
 struct sg_diff_row {
 	char comp[40];
 	char cause[48];
-	int64_t ns;      /* B mean minus A mean, rounded so that rows sum to diff_ns */
+	int64_t ns;	     /* B mean minus A mean, rounded so that rows sum to diff_ns */
 	uint64_t a_ns, b_ns; /* means */
 };
 struct sg_diff {
-	int64_t diff_ns; /* sum of the rows */
+	int64_t diff_ns;     /* sum of the rows */
 	int64_t residual_ns; /* sg_diff_bands(): quantile minus band mean, B's minus A's; its own line */
 	uint64_t a_mean_ns, b_mean_ns;
 	uint64_t a_n, b_n; /* tasks the means are of */

@@ -95,8 +95,8 @@ static int add_item(struct sg_evid *e, uint32_t row, unsigned kind, uint32_t str
 }
 
 /* One fact of a segment: its text is made once per add and remembered by (kind, id). */
-static int note(struct sg_evid *e, const struct sg_model *m, const struct sg_seg *s, uint32_t row, unsigned kind,
-		uint64_t id, uint64_t ns)
+static int note(struct sg_evid *e, const struct sg_model *m, const struct sg_seg *s, uint32_t row,
+		unsigned kind, uint64_t id, uint64_t ns)
 {
 	int is_new, ret;
 	uint32_t *str = sg_pairmap_at(&e->text, kind, id, UINT32_MAX, &is_new);
@@ -141,7 +141,8 @@ static unsigned detail_kind(const struct sg_detail *d)
 	}
 }
 
-int sg_evid_seg(struct sg_evid *e, const struct sg_model *m, const struct sg_seg *s, uint32_t leaf, uint32_t wait)
+int sg_evid_seg(struct sg_evid *e, const struct sg_model *m, const struct sg_seg *s, uint32_t leaf,
+		uint32_t wait)
 {
 	uint64_t ns = s->hi - s->lo;
 	int ret = note(e, m, s, leaf, SG_EV_PROCESS, s->uid, ns);
@@ -168,16 +169,18 @@ int sg_evid_seg(struct sg_evid *e, const struct sg_model *m, const struct sg_seg
 	if (!ret && s->chain)
 		ret = note(e, m, s, leaf, SG_EV_PATH, s->chain, ns);
 	if (!ret && wait != SG_EVID_NONE)
-		ret = note(e, m, s, wait | SG_EVID_WAIT, SG_EV_INSIDE, (uint64_t)s->comp << 16 | s->cause, ns);
+		ret = note(e, m, s, wait | SG_EVID_WAIT, SG_EV_INSIDE, (uint64_t)s->comp << 16 | s->cause,
+			   ns);
 	return ret;
 }
 
-int sg_evid_merge(struct sg_evid *dst, const struct sg_evid *src, const uint32_t *leaf_map, const uint32_t *wait_map)
+int sg_evid_merge(struct sg_evid *dst, const struct sg_evid *src, const uint32_t *leaf_map,
+		  const uint32_t *wait_map)
 {
 	for (size_t i = 0; i < src->n; i++) {
 		const struct sg_evid_item *it = &src->item[i];
-		uint32_t row = it->row & SG_EVID_WAIT ? wait_map[it->row & ~SG_EVID_WAIT] | SG_EVID_WAIT :
-							leaf_map[it->row];
+		uint32_t row = it->row & SG_EVID_WAIT ? wait_map[it->row & ~SG_EVID_WAIT] | SG_EVID_WAIT
+						      : leaf_map[it->row];
 		int64_t str = sg_strtab_id(&dst->str, sg_strtab_str(&src->str, it->str));
 
 		if (str < 0 || add_item(dst, row, it->kind, str, it->ns) < 0)

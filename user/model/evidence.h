@@ -20,7 +20,7 @@ struct sg_evid_item {
 
 #define SG_EVID_CAP 16384
 struct sg_evid {
-	struct sg_pairmap at;   /* (row << 8 | kind, string) -> item */
+	struct sg_pairmap at;	/* (row << 8 | kind, string) -> item */
 	struct sg_pairmap text; /* (kind, id of the model) -> string; of one add */
 	struct sg_strtab str;
 	struct sg_evid_item *item;
@@ -34,9 +34,11 @@ struct sg_evid {
 /** sg_evid_begin() - texts remembered by id are of an earlier moment: forget them */
 void sg_evid_begin(struct sg_evid *e);
 /** sg_evid_seg() - what a segment says about rows @leaf and @wait (may be SG_EVID_NONE). 0 or -ENOMEM. */
-int sg_evid_seg(struct sg_evid *e, const struct sg_model *m, const struct sg_seg *s, uint32_t leaf, uint32_t wait);
+int sg_evid_seg(struct sg_evid *e, const struct sg_model *m, const struct sg_seg *s, uint32_t leaf,
+		uint32_t wait);
 /** sg_evid_merge() - add @src; @leaf_map and @wait_map translate its row numbers. */
-int sg_evid_merge(struct sg_evid *dst, const struct sg_evid *src, const uint32_t *leaf_map, const uint32_t *wait_map);
+int sg_evid_merge(struct sg_evid *dst, const struct sg_evid *src, const uint32_t *leaf_map,
+		  const uint32_t *wait_map);
 /** sg_evid_top() - the most telling items of one row, most time first */
 size_t sg_evid_top(const struct sg_evid *e, uint32_t row, struct sg_evidence ret[SG_EVIDENCE_MAX]);
 void sg_evid_clear(struct sg_evid *e);

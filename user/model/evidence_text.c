@@ -15,9 +15,20 @@ static const char *const why_text[SG_WHY_MAX] = {
 
 /* Every off-CPU kernel stack begins with these: they say nothing. */
 static const char *const sched_frames[] = {
-	"__schedule", "schedule", "io_schedule", "schedule_timeout", "io_schedule_timeout", "preempt_schedule",
-	"preempt_schedule_common", "preempt_schedule_irq", "schedule_hrtimeout_range", "schedule_hrtimeout_range_clock",
-	"schedule_hrtimeout", "schedule_preempt_disabled", "__cond_resched", "schedule_idle",
+	"__schedule",
+	"schedule",
+	"io_schedule",
+	"schedule_timeout",
+	"io_schedule_timeout",
+	"preempt_schedule",
+	"preempt_schedule_common",
+	"preempt_schedule_irq",
+	"schedule_hrtimeout_range",
+	"schedule_hrtimeout_range_clock",
+	"schedule_hrtimeout",
+	"schedule_preempt_disabled",
+	"__cond_resched",
+	"schedule_idle",
 };
 
 static bool is_sched_frame(const char *sym)

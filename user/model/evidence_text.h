@@ -6,27 +6,27 @@
 #include "model/model.h"
 
 /* X(SYMBOL, name): in order of how much each tells; less telling ones give way. */
-#define SG_EV_LIST(X)                                                                              \
-	X(WHY, "why")                                                                                \
-	X(INSIDE, "inside")                                                                          \
-	X(SYSCALL, "syscall")                                                                        \
-	X(FILE, "file")                                                                              \
-	X(SOCKET, "socket")                                                                          \
-	X(PIPE, "pipe")                                                                              \
-	X(DEVICE, "device")                                                                          \
-	X(TAKEN, "cpu taken by")                                                                     \
-	X(WAKER, "waker")                                                                            \
-	X(STACK, "stack")                                                                            \
-	X(USTACK, "user stack")                                                                      \
-	X(PROCESS, "process")                                                                        \
-	X(PATH, "path")                                                                              \
-	X(SERVICE, "device service")                                                                 \
+#define SG_EV_LIST(X)                \
+	X(WHY, "why")                \
+	X(INSIDE, "inside")          \
+	X(SYSCALL, "syscall")        \
+	X(FILE, "file")              \
+	X(SOCKET, "socket")          \
+	X(PIPE, "pipe")              \
+	X(DEVICE, "device")          \
+	X(TAKEN, "cpu taken by")     \
+	X(WAKER, "waker")            \
+	X(STACK, "stack")            \
+	X(USTACK, "user stack")      \
+	X(PROCESS, "process")        \
+	X(PATH, "path")              \
+	X(SERVICE, "device service") \
 	X(FOR, "for")
 enum sg_ev_kind {
 #define SG_X(sym, name) SG_EV_##sym,
 	SG_EV_LIST(SG_X)
 #undef SG_X
-	SG_EV_MAX,
+		SG_EV_MAX,
 };
 
 /** sg_evid_text() - text of fact @kind of a segment into @buf; false when there is nothing to say */

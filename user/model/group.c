@@ -25,8 +25,9 @@ struct crowd {
 	struct sg_blame *blame;
 	struct member *m;
 	size_t n, cap;
-	size_t limit;   /* members kept at most */
-	size_t parts;   /* of all members */
+	size_t limit; /* members kept at most */
+	size_t parts; /* of all members */
+	size_t parts_limit;
 	uint64_t seen, max;
 	bool sorted;
 };
@@ -49,8 +50,10 @@ int sg_group_new(struct sg_group **ret, const char *name)
 		return -ENOMEM;
 	g->name = strdup(name);
 	g->whole.limit = g->partial.limit = SG_GROUP_EXACT;
+	g->whole.parts_limit = g->partial.parts_limit = SG_GROUP_PAIRS;
 	g->rng = 0x9e3779b97f4a7c15ull; /* fixed: the same recording gives the same report */
-	if (!g->name || sg_blame_new(&g->whole.blame) || sg_blame_new(&g->partial.blame) || sg_blame_new(&g->scratch)) {
+	if (!g->name || sg_blame_new(&g->whole.blame) || sg_blame_new(&g->partial.blame) ||
+	    sg_blame_new(&g->scratch)) {
 		sg_group_free(g);
 		return -ENOMEM;
 	}
@@ -126,11 +129,9 @@ static int crowd_grow(struct crowd *c)
 	return 0;
 }
 
-/* A random half of a uniform sample is a uniform sample. */
-static void crowd_halve(struct sg_group *g, struct crowd *c)
+/* A random part of a uniform sample is a uniform sample. */
+static void crowd_shrink(struct sg_group *g, struct crowd *c, size_t keep)
 {
-	size_t keep = c->n / 2;
-
 	while (c->n > keep) {
 		size_t i = rng_below(g, c->n);
 
@@ -139,6 +140,30 @@ static void crowd_halve(struct sg_group *g, struct crowd *c)
 		c->m[i] = c->m[--c->n];
 	}
 	c->limit = keep;
+	c->sorted = false;
+}
+
+static void crowd_fit(struct sg_group *g, struct crowd *c)
+{
+	while (c->parts > c->parts_limit && c->n > 2 * SG_BAND_MIN)
+		crowd_shrink(g, c, c->n / 2);
+}
+
+void sg_group_limit(struct sg_group *g, size_t tasks, size_t pairs)
+{
+	struct crowd *both[] = { &g->whole, &g->partial };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct crowd *c = both[i];
+
+		if (pairs < c->parts_limit)
+			c->parts_limit = pairs;
+		if (c->n > tasks)
+			crowd_shrink(g, c, tasks);
+		else if (tasks < c->limit)
+			c->limit = tasks;
+		crowd_fit(g, c);
+	}
 }
 
 /* Reservoir sampling: every task seen is kept with the same probability. */
@@ -165,8 +190,7 @@ static int crowd_keep(struct sg_group *g, struct crowd *c, uint64_t latency, con
 	c->m[at] = m;
 	c->parts += m.n;
 	c->sorted = false;
-	if (c->parts > SG_GROUP_PAIRS && c->n > 2 * SG_BAND_MIN)
-		crowd_halve(g, c);
+	crowd_fit(g, c);
 	return 0;
 }
 

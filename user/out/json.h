@@ -19,10 +19,10 @@ int sg_json_task(void *j, const struct sg_model *m, const struct sg_task *t, str
 
 struct sg_json_end {
 	struct sg_analysis *a;
-	const char *meta;     /* JSON texts of the recording, may be NULL; not JSON: ignored */
+	const char *meta; /* JSON texts of the recording, may be NULL; not JSON: ignored */
 	const char *end_meta;
-	const char *damage;   /* sentence, may be NULL */
-	double quantile;      /* of "why_slow", e.g. 0.99 */
+	const char *damage;	   /* sentence, may be NULL */
+	double quantile;	   /* of "why_slow", e.g. 0.99 */
 	struct json_object *extra; /* more members of the top level, may be NULL; not consumed */
 };
 /** sg_json_end() - the whole document to @f: {"tasks":[...],"groups":[...],"lost":..,"plan":[..],"perturbation":{..}} */

@@ -49,7 +49,8 @@ static void text_row(const struct sg_oracle_row *r, FILE *f)
 {
 	char ours[40], kern[40], diff[80], off[40];
 
-	fprintf(f, "  %-13s %18s %18s  %-30s %s", sg_oracle_name(r->quantity), amount(ours, sizeof(ours), r->quantity, r->ours),
+	fprintf(f, "  %-13s %18s %18s  %-30s %s", sg_oracle_name(r->quantity),
+		amount(ours, sizeof(ours), r->quantity, r->ours),
 		amount(kern, sizeof(kern), r->quantity, r->kernel), difference(diff, sizeof(diff), r),
 		r->off ? "UNEXPLAINED " : "agrees");
 	if (r->off)
@@ -64,14 +65,19 @@ int sg_oracle_text(struct sg_oracle *o, FILE *f)
 	size_t n = sg_oracle_rows(o, &row);
 
 	sg_oracle_stats(o, &st);
-	fprintf(f, "Compared with the kernel's own accounting: %" PRIu64 " threads that were born and ended in the recording\n",
+	fprintf(f,
+		"Compared with the kernel's own accounting: %" PRIu64
+		" threads that were born and ended in the recording\n",
 		st.compared);
 	if (st.before || st.lost || st.unfinished)
-		fprintf(f, "Not compared: %" PRIu64 " older than the recording, %" PRIu64
-			   " with records missing, %" PRIu64 " not ended in it\n",
+		fprintf(f,
+			"Not compared: %" PRIu64 " older than the recording, %" PRIu64
+			" with records missing, %" PRIu64 " not ended in it\n",
 			st.before, st.lost, st.unfinished);
 	if (st.compared && st.delays_off)
-		fputs("Delays are not compared: kernel.task_delayacct was 0 (sysctl kernel.task_delayacct=1 switches it on)\n", f);
+		fputs("Delays are not compared: kernel.task_delayacct was 0 (sysctl kernel.task_delayacct=1 "
+		      "switches it on)\n",
+		      f);
 	for (size_t i = 0; i < n; i++) {
 		char name[64];
 
@@ -85,7 +91,8 @@ int sg_oracle_text(struct sg_oracle *o, FILE *f)
 		fputs("\nWhat the kernel's figures leave out, or count besides:\n", f);
 	for (unsigned q = 0; n && q < SG_ORACLE_MAX; q++)
 		if (!st.delays_off || q < SG_ORACLE_SWAPIN)
-			fprintf(f, "  %-13s %s: %s\n", sg_oracle_name(q), sg_oracle_field(q), sg_oracle_leaves_out(q));
+			fprintf(f, "  %-13s %s: %s\n", sg_oracle_name(q), sg_oracle_field(q),
+				sg_oracle_leaves_out(q));
 	return fflush(f) || ferror(f) ? -(errno ? errno : EIO) : 0;
 }
 

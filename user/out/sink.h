@@ -10,7 +10,7 @@
 
 struct sg_sink {
 	FILE *f;
-	int err;        /* first error, negative errno; later writes do nothing */
+	int err;	/* first error, negative errno; later writes do nothing */
 	uint64_t bytes; /* written so far */
 };
 

@@ -16,14 +16,14 @@ enum sg_chart_kind { SG_CHART_BARS = 0, SG_CHART_STACKED = 1, SG_CHART_LINES = 2
 struct sg_chart {
 	enum sg_chart_kind kind;
 	const char *title;
-	const char *x_title;      /* below the axis, may be NULL */
-	const char *y_title;      /* unit of the values, may be NULL: "ms" */
-	size_t nx;                /* places on the x axis, at most 1000 */
-	const char *const *x;     /* nx labels */
-	size_t nseries;           /* at most 64 */
+	const char *x_title;	   /* below the axis, may be NULL */
+	const char *y_title;	   /* unit of the values, may be NULL: "ms" */
+	size_t nx;		   /* places on the x axis, at most 1000 */
+	const char *const *x;	   /* nx labels */
+	size_t nseries;		   /* at most 64 */
 	const char *const *series; /* nseries names, shown in the legend */
-	const double *value;      /* nseries * nx */
-	const char *note;         /* small print below the chart, may be NULL */
+	const double *value;	   /* nseries * nx */
+	const char *note;	   /* small print below the chart, may be NULL */
 };
 
 /**

@@ -7,11 +7,11 @@
 #include "model/analysis.h"
 
 struct sg_text_opts {
-	bool colour;      /* the caller knows whether @f is a terminal */
-	unsigned width;   /* columns, 0 = 100 */
-	unsigned rows;    /* blame rows shown, the rest is summed; 0 = 16 */
+	bool colour;	  /* the caller knows whether @f is a terminal */
+	unsigned width;	  /* columns, 0 = 100 */
+	unsigned rows;	  /* blame rows shown, the rest is summed; 0 = 16 */
 	unsigned explain; /* top causes that get evidence and advice; 0 = 3 */
-	bool by_wait;     /* rows by the task's own waits instead of by leaf */
+	bool by_wait;	  /* rows by the task's own waits instead of by leaf */
 };
 
 /* All return 0 or the first write error. @o may be NULL. */
@@ -27,7 +27,8 @@ int sg_text_task(FILE *f, const struct sg_kept_task *t, const struct sg_text_opt
 /** sg_text_order() - the sentences about causes that depend on the order of waiting */
 int sg_text_order(FILE *f, const struct sg_order_row *row, size_t n, const struct sg_text_opts *o);
 /** sg_text_diff() - the sentence, then the rows. @a, @b: what the sides are called. */
-int sg_text_diff(FILE *f, const struct sg_diff *d, const char *a, const char *b, const struct sg_text_opts *o);
+int sg_text_diff(FILE *f, const struct sg_diff *d, const char *a, const char *b,
+		 const struct sg_text_opts *o);
 
 /** sg_text_ns() - "1.234 s", "56.7 ms", "8.90 us", "123 ns" into @buf; returns @buf */
 const char *sg_text_ns(char *buf, size_t cap, uint64_t ns);
