@@ -132,8 +132,11 @@ $(FUZZ_BIN): %: %.o $(O)/libsg.a
 TRUTH_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard tests/truth/*.c))
 $(O)/tests/truth/truth: $(TRUTH_OBJ)
 	$(call msg,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lpthread -lm
+TRUTHRUN_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard tests/truth/run/*.c))
+$(O)/tests/truth/truthrun: $(TRUTHRUN_OBJ)
+	$(call msg,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljson-c -lm
 
-tests: $(TEST_PURE_BIN) $(TEST_LIVE_BIN) $(if $(TRUTH_OBJ),$(O)/tests/truth/truth)
+tests: $(TEST_PURE_BIN) $(TEST_LIVE_BIN) $(if $(TRUTH_OBJ),$(O)/tests/truth/truth $(O)/tests/truth/truthrun)
 tests-pure: $(TEST_PURE_BIN)
 tests-fuzz: $(FUZZ_BIN)
 
@@ -221,4 +224,4 @@ clean:
 .PHONY: FORCE all clean deps demo check bench check-layers format vmlinux man install uninstall help
 .PHONY: tests tests-pure tests-fuzz asan fuzz
 -include $(PURE_OBJ:.o=.d) $(LIVE_OBJ:.o=.d) $(BPF_OBJ:.o=.d)
--include $(TEST_SRC:%.c=$(O)/%.d) $(TEST_HELP_OBJ:.o=.d) $(FUZZ_BIN:=.d) $(TRUTH_OBJ:.o=.d)
+-include $(TEST_SRC:%.c=$(O)/%.d) $(TEST_HELP_OBJ:.o=.d) $(FUZZ_BIN:=.d) $(TRUTH_OBJ:.o=.d) $(TRUTHRUN_OBJ:.o=.d)
