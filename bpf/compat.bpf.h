@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Kernel differences, one accessor each, with the commit that made them. Nothing
+ * else in bpf/ knows that kernels differ.
+ */
+#ifndef SG_COMPAT_BPF_H
+#define SG_COMPAT_BPF_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+/* Not in BTF (macros of the kernel's headers). */
+#define TASK_RUNNING_ 0x0
+#define TASK_INTERRUPTIBLE_ 0x1
+#define TASK_UNINTERRUPTIBLE_ 0x2
+#define TASK_STOPPED_ 0x4
+#define TASK_TRACED_ 0x8
+#define EXIT_DEAD_ 0x10
+#define EXIT_ZOMBIE_ 0x20
+#define TASK_PARKED_ 0x40
+#define TASK_DEAD_ 0x80
+#define TASK_WAKING_ 0x200
+#define TASK_NOLOAD_ 0x400
+#define PF_EXITING_ 0x4
+#define PF_MEMALLOC_ 0x800
+#define PF_KTHREAD_ 0x200000
+#define JOBCTL_STOP_PENDING_BIT 17
+#define S_IFMT_ 00170000
+#define S_IFSOCK_ 0140000
+#define S_IFREG_ 0100000
+#define S_IFBLK_ 0060000
+#define S_IFDIR_ 0040000
+#define S_IFCHR_ 0020000
+#define S_IFIFO_ 0010000
+#define FUSE_SUPER_MAGIC_ 0x65735546
+#define V9FS_MAGIC_ 0x01021997
+#define AF_UNIX_ 1
+#define AF_INET_ 2
+#define AF_INET6_ 10
+
+/* sched_switch got its 4th argument in 5.18 (fa2c3254d7cf): user space counts the arguments in BTF. */
+const volatile bool has_switch_state = true;
+/* TASK_FROZEN appeared in 6.1 (f5d39b020809); its bit moved: user space reads it from no BTF, so both are given. */
+#define TASK_FROZEN_ 0x8000
+
+/* task->__state was task->state before 5.14 (2f064a59a11f). */
+struct task_struct___old_state {
+	long state;
+} __attribute__((preserve_access_index));
+
+static __always_inline u32 compat_task_state(struct task_struct *p)
+{
+	if (bpf_core_field_exists(p->__state))
+		return BPF_CORE_READ(p, __state);
+	return BPF_CORE_READ((struct task_struct___old_state *)p, state);
+}
+
+/* The freezer of cgroup v2 marks the thread itself (76f969e8948d, 5.2). */
+static __always_inline bool compat_task_frozen(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->frozen) && BPF_CORE_READ_BITFIELD(task, frozen);
+}
+
+static __always_inline bool compat_in_memstall(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->in_memstall) && BPF_CORE_READ_BITFIELD(task, in_memstall);
+}
+
+static __always_inline bool compat_in_iowait(struct task_struct *task)
+{
+	return BPF_CORE_READ_BITFIELD(task, in_iowait);
+}
+
+/* EEVDF's delayed dequeue: blocked though on_rq (152e11f6df29, 6.12). */
+static __always_inline bool compat_sched_delayed(struct task_struct *p)
+{
+	return bpf_core_field_exists(p->se.sched_delayed) && p->se.sched_delayed;
+}
+
+/*
+ * CFS bandwidth. Task-based throttling (e1fad12dcb66, 6.18) sets task->throttled;
+ * before, the run queue's throttle_count tells. The clock that stops while
+ * throttled is per queue since 6.6 (677ea015f231).
+ */
+static __always_inline bool compat_throttled(struct task_struct *p)
+{
+	struct cfs_rq *q = NULL;
+
+	if (bpf_core_field_exists(p->throttled))
+		return BPF_CORE_READ(p, throttled);
+	if (!bpf_core_field_exists(q->throttle_count))
+		return false;
+	q = BPF_CORE_READ(p, se.cfs_rq);
+	return q && BPF_CORE_READ(q, throttle_count) > 0;
+}
+
+/* 0 when the kernel has no such clock; then throttling can't be told from the run queue exactly. */
+static __always_inline u64 compat_throttle_clock(struct cfs_rq *q)
+{
+	if (!q || !bpf_core_field_exists(q->throttled_clock_self_time))
+		return 0;
+	return BPF_CORE_READ(q, throttled_clock_self_time);
+}
+
+/* request->part was request->rq_disk before 5.17 (f3fa33acca9f). */
+struct request___old_disk {
+	struct gendisk *rq_disk;
+} __attribute__((preserve_access_index));
+
+static __always_inline u32 compat_request_dev(struct request *rq)
+{
+	struct gendisk *disk;
+
+	if (bpf_core_field_exists(((struct request___old_disk *)rq)->rq_disk))
+		disk = BPF_CORE_READ((struct request___old_disk *)rq, rq_disk);
+	else
+		disk = BPF_CORE_READ(rq, q, disk);
+	if (!disk)
+		return 0;
+	return (BPF_CORE_READ(disk, major) << 20) | BPF_CORE_READ(disk, first_minor);
+}
+
+/* cgroup->ancestors[] since 6.1 (7f203bc89eb6); before: ancestor_ids[]. */
+struct cgroup___old_ancestors {
+	u64 ancestor_ids[1];
+} __attribute__((preserve_access_index));
+
+static __always_inline u64 compat_cgroup_ancestor_id(struct cgroup *cg, int level)
+{
+	u64 id = 0;
+
+	if (BPF_CORE_READ(cg, level) < level)
+		return 0;
+	if (bpf_core_field_exists(cg->ancestors)) {
+		struct cgroup *a = NULL;
+
+		bpf_probe_read_kernel(&a, sizeof(a), &cg->ancestors[level]);
+		return a ? BPF_CORE_READ(a, kn, id) : 0;
+	}
+	bpf_probe_read_kernel(&id, sizeof(id), &((struct cgroup___old_ancestors *)cg)->ancestor_ids[level]);
+	return id;
+}
+
+#endif

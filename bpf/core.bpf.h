@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The core of the kernel side: per-CPU and per-thread state, the clock of a
+ * thread, the accumulators, and the only way to reserve ring space.
+ *
+ * Two rules carry everything (measured: traps of the kernel side, 1a):
+ *  - a context writes only data of its own level: interrupts write struct cpu_state,
+ *    threads write struct thread, wakers write the wake fields of the wakee;
+ *  - a thread's clock is time minus its CPU's interrupt clock.
+ */
+#ifndef SG_CORE_BPF_H
+#define SG_CORE_BPF_H
+
+#include "compat.bpf.h"
+#include "sg_abi.h"
+#include "sg_kern.h"
+
+#define NSYS 5			   /* system call slots of a slice; the last takes what finds no room */
+#define SLOT_SYS SG_ACC_MAX	   /* first system call slot */
+#define NSLOT (SLOT_SYS + NSYS)	   /* <= 32: one bit each in thread.used */
+#define NR_OTHER 0xffff
+
+/* ---- knobs, set before load -------------------------------------------------- */
+const volatile u32 self_tgid = 0;	  /* the recorder: never in scope */
+const volatile bool scope_all = false;
+const volatile u64 scope_cgroup = 0;	  /* kernfs id of the target cgroup, 0 = none */
+const volatile int scope_cgroup_subsys = -1; /* v1 controller index, -1 = default hierarchy */
+const volatile int scope_cgroup_level = 0;
+const volatile u64 stack_threshold_ns = 50000;
+const volatile u64 cut_ns = 16000000;	  /* a longer slice is cut at the next tick */
+const volatile bool want_stacks = true;
+const volatile bool has_syscalls = false; /* a system call probe is attached */
+const volatile u8 sysclass[512] = {};	  /* SC_* of each system call */
+
+u32 enabled = 0;
+u32 next_uid = 1;
+
+/* ---- maps -------------------------------------------------------------------- */
+struct ring {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, MAX_CPU);
+	__type(key, u32);
+	__array(values, struct ring);
+} rings SEC(".maps");
+
+struct slot {
+	u64 ns;
+	u32 cnt;
+	u16 nr; /* system call slots */
+	u16 rsv;
+};
+
+#define TH_INSCOPE 1
+#define TH_RELATED 2   /* woke, or was woken by, a thread in scope: recorded, it explains */
+#define TH_ANNOUNCED 4
+#define TH_BEFORE 8    /* existed before the recording */
+#define TH_FIRST 16    /* no slice was sent yet */
+#define TH_ROOT 32
+#define TH_KTHREAD 64
+#define TH_KSOFTIRQD 128
+#define TH_LAST 256    /* last thread of its process, exiting */
+#define TH_EXEC 512
+#define TH_EMIT (TH_INSCOPE | TH_RELATED)
+
+struct thread {
+	/* identity */
+	u32 uid;
+	u32 flags;
+	u64 birth;
+	u32 creator;
+	u32 tgid;
+	/* running slice */
+	u64 in;	       /* 0 = off CPU, or not seen to come on */
+	u64 last;      /* thread clock of the last transition */
+	u64 irq_in;    /* the CPU's interrupt clock at `in` */
+	u32 irqs_in;
+	u32 seq;       /* odd while thread-level code updates: a tick must not look */
+	u64 last_snap;
+	u32 used;      /* slots with something in them */
+	u8 cur;	       /* slot that time goes to now */
+	u8 base;       /* enum sg_kind below everything: USER, KTHREAD, EXIT */
+	u8 insys;
+	u8 flt;	       /* 0, SG_K_FAULT or SG_K_KFAULT */
+	u8 rec;	       /* 0 or SG_K_R* / SG_K_COMPACT */
+	u8 flt_swap;   /* the open fault touched a swap entry */
+	u8 rec_swap;   /* the open reclaim swapped pages out */
+	u8 nsys;       /* system call slots in use */
+	u8 cursys;
+	u8 compat;
+	u16 nr;
+	u64 rec_ns0;   /* reclaim slot when the open reclaim began (in this slice) */
+	u64 arg[5];
+	u32 sysseq, fltseq;
+	u32 markseq;
+	u8 want_ustack;
+	u8 fltres;     /* how the fault of the wait before ended, if in this slice */
+	u8 depth_uprobe;
+	u8 related;    /* one byte, only ever set: written by wakers and by itself */
+	u64 uprobe_id;
+	/* the wait before the running slice (or the wait going on) */
+	u64 out;
+	u64 w_wake, w_throttle, w_svc;
+	u32 w_waker, w_raiser, w_sysseq, w_fltseq, w_flags, w_dev, w_arg, w_who;
+	u16 w_nr;
+	u8 w_stop, w_kind, w_fdtype, w_ctx, w_vec, w_src;
+	struct cfs_rq *thr_rq;
+	u64 thr_clock;
+	u64 work_queued;
+	u32 work_by;
+	u32 work_flag;
+	/* written by wakers under the thread's pi_lock; wseq odd while writing */
+	u32 wseq;
+	u32 k_waker, k_raiser, k_dev, k_flags;
+	u8 k_ctx, k_vec, k_src, k_pad;
+	u64 k_wake, k_svc;
+	struct slot s[32];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct thread);
+} threads SEC(".maps");
+
+/* Processes to mark in scope when seeding: tgid -> TH_* flags. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, u32);
+	__type(value, u32);
+} seed_scope SEC(".maps");
+
+/* ---- per-CPU state: written by this CPU's interrupts and switches only --------- */
+struct cpu_state cpus[MAX_CPU] = {};
+
+static __always_inline struct cpu_state *this_cpu(void)
+{
+	return &cpus[bpf_get_smp_processor_id() & (MAX_CPU - 1)];
+}
+
+/* ---- ring: the only way to get space, and it counts --------------------------- */
+static __always_inline void *ring_of(u32 cpu)
+{
+	return bpf_map_lookup_elem(&rings, &cpu);
+}
+
+#define ring_reserve(c, size)                                                                      \
+	({                                                                                         \
+		void *__r = ring_of(bpf_get_smp_processor_id());                                   \
+		void *__p = __r ? bpf_ringbuf_reserve(__r, size, 0) : NULL;                        \
+		if (!__p)                                                                          \
+			(c)->lost++;                                                               \
+		else                                                                               \
+			(c)->emitted++;                                                            \
+		__p;                                                                               \
+	})
+#define ring_submit(p) bpf_ringbuf_submit(p, BPF_RB_NO_WAKEUP)
+#define ring_discard(p) bpf_ringbuf_discard(p, BPF_RB_NO_WAKEUP)
+
+static __always_inline void fill_hdr(struct sg_hdr *h, struct cpu_state *c, u8 kind, u32 uid, u64 ts)
+{
+	h->ts = ts;
+	h->lost = c->lost;
+	h->uid = uid;
+	h->cpu = bpf_get_smp_processor_id();
+	h->kind = kind;
+	h->rsv = 0;
+}
+
+/* ---- the thread's clock -------------------------------------------------------- */
+/*
+ * Time and this CPU's interrupt clock as one pair. Both totals only grow, so
+ * equal before and after means that no interrupt finished in between.
+ */
+static __always_inline u64 clock_pair(struct cpu_state *c, u64 *ret_irq)
+{
+	u64 h, s, now;
+
+	for (int i = 0; i < 4; i++) {
+		h = *(volatile u64 *)&c->hard_total;
+		s = *(volatile u64 *)&c->soft_total;
+		now = bpf_ktime_get_ns();
+		if (h == *(volatile u64 *)&c->hard_total && s == *(volatile u64 *)&c->soft_total)
+			break;
+	}
+	*ret_irq = h + s;
+	return now;
+}
+
+static __always_inline struct thread *thread_of(struct task_struct *p)
+{
+	return bpf_task_storage_get(&threads, p, NULL, 0);
+}
+
+/* clang turns some __builtin_memcmp into a call that the kernel has not. @n: constant. */
+static __always_inline bool same_bytes(const char *a, const char *b, u32 n)
+{
+	for (u32 i = 0; i < n; i++)
+		if (a[i] != b[i])
+			return false;
+	return true;
+}
+
+static __always_inline bool emits(const struct thread *t)
+{
+	return (t->flags & TH_INSCOPE) || t->related;
+}
+
+/* Book the time since the last transition on the current slot. */
+static __always_inline void settle(struct thread *t, u64 clk)
+{
+	u32 i = t->cur & 31;
+
+	t->s[i].ns += clk - t->last;
+	t->used |= 1u << i;
+	t->last = clk;
+}
+
+static __always_inline u8 base_slot(const struct thread *t)
+{
+	return t->base == SG_K_USER ? SG_C_CPU_USER : t->base == SG_K_EXIT ? SG_C_CPU_EXIT : SG_C_CPU_SYS;
+}
+
+static __always_inline u8 top_slot(const struct thread *t)
+{
+	if (t->rec)
+		return t->rec == SG_K_RMEMCG   ? SG_C_MEM_RECLAIM_MEMCG
+		       : t->rec == SG_K_RDIRECT ? SG_C_MEM_RECLAIM_DIRECT
+						: SG_C_MEM_COMPACT;
+	if (t->flt)
+		return SG_C_CPU_FAULT_OPEN;
+	if (t->insys && t->base != SG_K_EXIT)
+		return t->cursys;
+	return base_slot(t);
+}
+
+static __always_inline u8 top_kind(const struct thread *t)
+{
+	if (t->rec)
+		return t->rec;
+	if (t->flt)
+		return t->flt;
+	if (t->insys)
+		return SG_K_SYSCALL;
+	return t->base;
+}
+
+/* The slot of system call @nr in this slice. */
+static __always_inline u8 sys_slot(struct thread *t, u16 nr)
+{
+	u32 n = t->nsys;
+
+	if (n > 0 && t->s[SLOT_SYS].nr == nr)
+		return SLOT_SYS;
+	if (n > 1 && t->s[SLOT_SYS + 1].nr == nr)
+		return SLOT_SYS + 1;
+	if (n > 2 && t->s[SLOT_SYS + 2].nr == nr)
+		return SLOT_SYS + 2;
+	if (n > 3 && t->s[SLOT_SYS + 3].nr == nr)
+		return SLOT_SYS + 3;
+	if (n >= NSYS - 1) {
+		t->s[SLOT_SYS + NSYS - 1].nr = NR_OTHER;
+		return SLOT_SYS + NSYS - 1;
+	}
+	t->nsys = n + 1;
+	t->s[(SLOT_SYS + n) & 31].nr = nr;
+	return SLOT_SYS + n;
+}
+
+/* A transition of the running thread: callers change insys/flt/rec between begin and end. */
+#define thread_update_begin(t, c)                                                                  \
+	({                                                                                         \
+		u64 __irq, __now;                                                                  \
+		(t)->seq++;                                                                        \
+		barrier();                                                                         \
+		__now = clock_pair(c, &__irq);                                                     \
+		settle(t, __now - __irq);                                                          \
+		__now;                                                                             \
+	})
+#define thread_update_end(t)                                                                       \
+	do {                                                                                       \
+		(t)->cur = top_slot(t);                                                            \
+		barrier();                                                                         \
+		(t)->seq++;                                                                        \
+	} while (0)
+
+#ifndef barrier
+#define barrier() asm volatile("" ::: "memory")
+#endif
+
+/* The running thread, if it is known to be running: else its state would be stale. */
+static __always_inline struct thread *running(struct cpu_state **ret_c)
+{
+	struct task_struct *p;
+	struct thread *t;
+
+	if (!enabled)
+		return NULL;
+	p = bpf_get_current_task_btf();
+	t = thread_of(p);
+	if (!t || !t->in)
+		return NULL;
+	*ret_c = this_cpu();
+	return t;
+}
+
+/* In and out of fill_pairs(): a program's function takes five arguments at most. */
+struct filling {
+	u64 extra_ns; /* more on slot `extra`: the part that is not booked yet */
+	u64 irq_ns;
+	u64 sum; /* out: total of all pairs */
+	u32 extra, irq_cnt;
+	u32 max, pad;
+};
+
+/*
+ * Write the breakdown of @t into @p: every used slot and the interrupts. The
+ * number of pairs is kept in @n, memory of the record: a value that is read back
+ * is unknown to the verifier, so that it need not walk every combination of slots.
+ */
+static __noinline int fill_pairs(struct thread *t, struct sg_pair *p, volatile u32 *n, struct filling *f)
+{
+	u32 m = t->used, max = f->max, extra = f->extra;
+	u64 extra_ns = f->extra_ns, sum = f->irq_ns;
+
+	if (extra_ns)
+		m |= 1u << (extra & 31);
+	*n = 0;
+	if (f->irq_ns) {
+		p->key = SG_C_CPU_IRQ;
+		p->rsv = 0;
+		p->cnt = f->irq_cnt;
+		p->ns = f->irq_ns;
+		*n = 1;
+	}
+	for (u32 i = 0; i < NSLOT; i++) {
+		struct slot *s = &t->s[i];
+		u32 k = *n;
+		u64 ns;
+
+		if (!(m & (1u << i)) || k >= max)
+			continue;
+		ns = s->ns + (i == extra ? extra_ns : 0);
+		if (!ns && !s->cnt)
+			continue;
+		p[k].key = i < SLOT_SYS ? i : s->nr == NR_OTHER ? SG_C_CPU_SYS : SG_KEY_SYSCALL | s->nr;
+		p[k].rsv = 0;
+		p[k].cnt = s->cnt;
+		p[k].ns = ns;
+		sum += ns;
+		*n = k + 1;
+	}
+	f->sum = sum;
+	return 0;
+}
+
+/* ---- small records ---------------------------------------------------------------- */
+static __always_inline void emit_thread(struct task_struct *p, struct thread *t, struct cpu_state *c, u64 ts, u32 flags)
+{
+	struct sg_thread *r = ring_reserve(c, sizeof(*r));
+
+	if (!r)
+		return;
+	fill_hdr(&r->h, c, SG_REC_THREAD, t->uid, ts);
+	r->birth = t->birth;
+	r->start = p->start_time;
+	r->cgroup = BPF_CORE_READ(p, cgroups, dfl_cgrp, kn, id);
+	r->tid = p->pid;
+	r->tgid = p->tgid;
+	r->creator = t->creator;
+	r->flags = flags | (t->flags & TH_KTHREAD ? SG_TF_KTHREAD : 0) | (t->flags & TH_INSCOPE ? SG_TF_INSCOPE : 0) |
+		   (t->flags & TH_BEFORE ? SG_TF_BEFORE : 0) | (t->flags & TH_ROOT ? SG_TF_ROOT : 0) |
+		   (t->flags & TH_EXEC ? SG_TF_EXEC : 0);
+	bpf_probe_read_kernel_str(r->comm, sizeof(r->comm), p->comm);
+	ring_submit(r);
+	t->flags = (t->flags | TH_ANNOUNCED) & ~TH_EXEC;
+}
+
+#endif

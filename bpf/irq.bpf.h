@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Interrupts: a per-CPU clock of hard and soft interrupt time, who raised each
+ * soft interrupt, and the tick's cut of long slices. These programs write struct
+ * cpu only. Hard interrupts run with interrupts off, so each level has one writer.
+ */
+#ifndef SG_IRQ_BPF_H
+#define SG_IRQ_BPF_H
+
+#include "core.bpf.h"
+#include "detail.bpf.h"
+
+static __always_inline void hard_enter(struct cpu_state *c)
+{
+	if (c->hard_on++ == 0)
+		c->hard_t0 = bpf_ktime_get_ns();
+}
+
+static __always_inline void hard_leave(struct cpu_state *c)
+{
+	/* An exit without an entry (attached in between) is dropped: the depth never goes below 0. */
+	if (!c->hard_on || --c->hard_on)
+		return;
+	c->hard_total += bpf_ktime_get_ns() - c->hard_t0;
+	c->irqs++;
+	c->blk_on = 0;
+}
+
+#define HARD_PAIR(name)                                                                            \
+	SEC("?tp_btf/" #name "_entry")                                                             \
+	int BPF_PROG(name##_entry_btf)                                                             \
+	{                                                                                          \
+		if (enabled)                                                                       \
+			hard_enter(this_cpu());                                                    \
+		return 0;                                                                          \
+	}                                                                                          \
+	SEC("?tp_btf/" #name "_exit")                                                              \
+	int BPF_PROG(name##_exit_btf)                                                              \
+	{                                                                                          \
+		if (enabled)                                                                       \
+			hard_leave(this_cpu());                                                    \
+		return 0;                                                                          \
+	}
+
+HARD_PAIR(irq_handler)
+HARD_PAIR(reschedule)
+HARD_PAIR(call_function)
+HARD_PAIR(call_function_single)
+HARD_PAIR(irq_work)
+HARD_PAIR(x86_platform_ipi)
+
+SEC("?tp_btf/local_timer_entry")
+int BPF_PROG(local_timer_entry_btf)
+{
+	struct cpu_state *c = this_cpu();
+	struct thread *t;
+	u64 now;
+
+	if (!enabled)
+		return 0;
+	if (!c->hard_on && !c->soft_on && (c->cur_flags & TH_EMIT)) {
+		now = bpf_ktime_get_ns();
+		t = thread_of(bpf_get_current_task_btf());
+		if (t && t->in && now - t->last_snap > cut_ns)
+			emit_snap(t, c, now);
+	}
+	hard_enter(c);
+	c->timer_on = 1;
+	return 0;
+}
+
+SEC("?tp_btf/local_timer_exit")
+int BPF_PROG(local_timer_exit_btf)
+{
+	struct cpu_state *c = this_cpu();
+
+	if (!enabled)
+		return 0;
+	c->timer_on = 0;
+	hard_leave(c);
+	return 0;
+}
+
+/* The mask must survive the compiler, which knows that vectors are small; the verifier does not. */
+static __always_inline struct raised *raised_slot(struct cpu_state *c, u32 vec)
+{
+	vec &= 15;
+	asm volatile("" : "+r"(vec));
+	return &c->raised[vec & 15];
+}
+
+SEC("?tp_btf/softirq_raise")
+int BPF_PROG(softirq_raise_btf, unsigned int vec)
+{
+	struct cpu_state *c = this_cpu();
+	struct raised *r;
+	u32 uid;
+
+	if (!enabled)
+		return 0;
+	r = raised_slot(c, vec);
+	/* Raised while a soft interrupt is served: it passes on who raised that one. */
+	uid = c->hard_on ? 0 : c->soft_on && !(c->cur_flags & TH_KSOFTIRQD) ? c->soft_raiser : c->cur;
+	if (!uid)
+		r->hard = 1;
+	else if (r->uid && r->uid != uid)
+		r->mixed = 1;
+	else
+		r->uid = uid;
+	return 0;
+}
+
+SEC("?tp_btf/softirq_entry")
+int BPF_PROG(softirq_entry_btf, unsigned int vec)
+{
+	struct cpu_state *c = this_cpu();
+	struct raised *r;
+	u64 h, now;
+
+	if (!enabled)
+		return 0;
+	r = raised_slot(c, vec);
+	c->soft_raiser = r->hard || r->mixed ? 0 : r->uid;
+	c->soft_mixed = r->mixed || (r->hard && r->uid);
+	r->uid = 0;
+	r->hard = r->mixed = 0;
+	for (int i = 0; i < 4; i++) {
+		h = *(volatile u64 *)&c->hard_total;
+		now = bpf_ktime_get_ns();
+		if (h == *(volatile u64 *)&c->hard_total)
+			break;
+	}
+	c->soft_t0 = now;
+	c->soft_h0 = h;
+	c->soft_on = vec + 1;
+	return 0;
+}
+
+SEC("?tp_btf/softirq_exit")
+int BPF_PROG(softirq_exit_btf, unsigned int vec)
+{
+	struct cpu_state *c = this_cpu();
+	u64 h, now;
+
+	if (!enabled || !c->soft_on)
+		return 0;
+	for (int i = 0; i < 4; i++) {
+		h = *(volatile u64 *)&c->hard_total;
+		now = bpf_ktime_get_ns();
+		if (h == *(volatile u64 *)&c->hard_total)
+			break;
+	}
+	/* In ksoftirqd it is the thread's own work, not stolen from anybody. */
+	if (!(c->cur_flags & TH_KSOFTIRQD))
+		c->soft_total += (now - c->soft_t0) - (h - c->soft_h0);
+	c->soft_on = 0;
+	c->irqs++;
+	c->blk_on = 0;
+	return 0;
+}
+
+#endif

@@ -1,0 +1,636 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Scheduling: slices, waits, wakers, birth and death. The only programs that end a slice. */
+#ifndef SG_SCHED_BPF_H
+#define SG_SCHED_BPF_H
+
+#include "core.bpf.h"
+#include "detail.bpf.h"
+
+static __always_inline bool in_target_cgroup(struct task_struct *p)
+{
+	struct cgroup *cg;
+
+	if (!scope_cgroup)
+		return false;
+	if (scope_cgroup_subsys < 0)
+		cg = BPF_CORE_READ(p, cgroups, dfl_cgrp);
+	else {
+		struct cgroup_subsys_state *css = NULL;
+		struct css_set *set = BPF_CORE_READ(p, cgroups);
+
+		bpf_probe_read_kernel(&css, sizeof(css), &set->subsys[scope_cgroup_subsys & 15]);
+		cg = css ? BPF_CORE_READ(css, cgroup) : NULL;
+	}
+	return cg && compat_cgroup_ancestor_id(cg, scope_cgroup_level) == scope_cgroup;
+}
+
+static __always_inline void thread_init(struct task_struct *p, struct thread *t, u64 birth, u32 flags)
+{
+	t->uid = __sync_fetch_and_add(&next_uid, 1);
+	t->birth = birth;
+	t->tgid = p->tgid;
+	t->flags = flags | TH_FIRST;
+	if (p->flags & PF_KTHREAD_) {
+		char comm[10];
+
+		t->base = SG_K_KTHREAD;
+		t->flags |= TH_KTHREAD;
+		bpf_probe_read_kernel(comm, sizeof(comm), p->comm);
+		if (same_bytes(comm, "ksoftirqd", 9))
+			t->flags |= TH_KSOFTIRQD;
+	}
+	t->cur = base_slot(t);
+	if (scope_all || in_target_cgroup(p))
+		t->flags |= TH_INSCOPE;
+	if (p->tgid == self_tgid)
+		t->flags &= ~TH_INSCOPE;
+}
+
+/* A thread nobody announced: it exists since before the start, or its fork was missed. Counted. */
+static __always_inline struct thread *thread_adopt(struct task_struct *p, struct cpu_state *c)
+{
+	struct thread *t = bpf_task_storage_get(&threads, p, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	c->missed++;
+	if (t && !t->uid) {
+		thread_init(p, t, 0, TH_BEFORE);
+		t->w_stop = SG_STOP_UNSEEN;
+		t->w_kind = SG_K_UNSEEN;
+	}
+	return t;
+}
+
+struct closing {
+	u64 now, irq;
+	u32 flags;
+	u8 stop;
+};
+
+/* The record of the slice that ends at k->now, and of the wait before it. */
+static __noinline void fill_slice(struct sg_slice *r, struct thread *t, struct closing *k, u32 max)
+{
+	struct cpu_state *c = this_cpu();
+	struct filling f = { .extra = 31, .max = max };
+	u64 in = t->in ? t->in : k->now;
+
+	fill_hdr(&r->h, c, SG_REC_SLICE, t->uid, k->now);
+	r->in = in;
+	r->prev_out = t->out;
+	r->wake = t->w_wake;
+	r->throttle_ns = t->w_throttle;
+	r->svc_ns = t->w_svc;
+	r->waker = t->w_waker;
+	r->raiser = t->w_raiser;
+	r->sysseq = t->w_sysseq;
+	r->fltseq = t->w_fltseq;
+	r->flags = t->w_flags | k->flags | (t->flags & TH_INSCOPE ? SG_SF_INSCOPE : 0) |
+		   (has_syscalls ? 0 : SG_SF_NOUSERTIME) | t->work_flag;
+	if ((t->flags & (TH_FIRST | TH_BEFORE)) == (TH_FIRST | TH_BEFORE))
+		r->flags |= SG_SF_FIRST;
+	r->dev = t->w_dev;
+	r->arg = t->w_arg;
+	r->who = t->w_who;
+	r->nr = t->w_nr;
+	r->stop = t->w_stop;
+	r->wkind = t->w_kind;
+	r->fdtype = t->w_fdtype;
+	r->wctx = t->w_ctx;
+	r->wvec = t->w_vec;
+	r->wsrc = t->w_src;
+	r->fltres = t->fltres;
+	r->out_stop = k->stop;
+	r->out_kind = top_kind(t);
+	r->out_fltseq = t->flt ? t->fltseq : 0;
+	r->work_queued = t->work_queued;
+	r->work_by = t->work_by;
+	r->rsv = 0;
+	if (t->in) {
+		f.irq_ns = k->irq - t->irq_in;
+		f.irq_cnt = c->irqs - t->irqs_in;
+		fill_pairs(t, r->pair, &r->rsv, &f);
+	}
+	r->npair = r->rsv;
+	r->rsv = 0;
+	if (f.sum != k->now - in || (t->seq & 1)) {
+		r->flags |= SG_SF_TORN;
+		c->torn++;
+	}
+}
+
+static __always_inline u32 popcount(u32 v)
+{
+	v -= (v >> 1) & 0x55555555;
+	v = (v & 0x33333333) + ((v >> 2) & 0x33333333);
+	return (((v + (v >> 4)) & 0x0f0f0f0f) * 0x01010101) >> 24;
+}
+
+/* Three sizes, written in place: reserving a constant is the cheapest form there is. */
+#define EMIT_SLICE(c, t, k, n)                                                                     \
+	({                                                                                         \
+		struct sg_slice *__s = ring_reserve(c, sizeof(*__s) + (n) * sizeof(struct sg_pair)); \
+		if (__s) {                                                                         \
+			fill_slice(__s, t, k, n);                                                  \
+			ring_submit(__s);                                                          \
+		}                                                                                  \
+		!!__s;                                                                             \
+	})
+
+static __always_inline void emit_slice(struct thread *t, struct cpu_state *c, struct closing *k)
+{
+	u32 n = popcount(t->used) + 1;
+	bool ok;
+
+	if (n <= 4)
+		ok = EMIT_SLICE(c, t, k, 4);
+	else if (n <= 9)
+		ok = EMIT_SLICE(c, t, k, 9);
+	else
+		ok = EMIT_SLICE(c, t, k, SG_PAIR_MAX);
+	if (ok)
+		t->flags &= ~TH_FIRST;
+}
+
+static __always_inline u8 stop_of(struct task_struct *p, const struct thread *t, bool preempt, u32 state)
+{
+	if (preempt || !state) {
+		if (compat_throttled(p))
+			return SG_STOP_THROTTLED;
+		if (!preempt && t->insys && (sysclass[t->nr & 511] & SC_YIELD))
+			return SG_STOP_YIELD;
+		return SG_STOP_RUNNABLE;
+	}
+	if (state & (TASK_DEAD_ | EXIT_DEAD_ | EXIT_ZOMBIE_))
+		return SG_STOP_DEAD;
+	if (state & TASK_TRACED_)
+		return SG_STOP_TRACED;
+	if (state & TASK_STOPPED_)
+		return SG_STOP_STOPPED;
+	if ((state & TASK_FROZEN_) || compat_task_frozen(p))
+		return SG_STOP_FROZEN;
+	if (state & (TASK_PARKED_ | TASK_NOLOAD_))
+		return SG_STOP_IDLE;
+	if (state & TASK_UNINTERRUPTIBLE_)
+		return SG_STOP_DISK;
+	return state & TASK_INTERRUPTIBLE_ ? SG_STOP_SLEEP : SG_STOP_BLOCKED;
+}
+
+static __always_inline bool finite_timeout(const struct thread *t, u8 class)
+{
+	if (class & SC_TMO2_MS)
+		return (int)t->arg[2] >= 0;
+	if (class & SC_TMO3_MS)
+		return (int)t->arg[3] >= 0;
+	if (class & SC_TMO3_PTR)
+		return t->arg[3] != 0;
+	if (class & SC_TMO4_PTR)
+		return t->arg[4] != 0;
+	if (class & SC_TMO2_PTR)
+		return t->arg[2] != 0;
+	return false;
+}
+
+/* What explains the wait that begins now; sent with the slice that ends it. */
+static __always_inline void wait_begin(struct task_struct *p, struct thread *t, u64 now, u8 stop)
+{
+	u32 flags = 0;
+	u8 class = t->insys ? sysclass[t->nr & 511] : 0;
+
+	t->out = now;
+	t->w_stop = stop;
+	t->w_kind = top_kind(t);
+	t->w_nr = t->insys ? t->nr : 0;
+	t->w_sysseq = t->sysseq;
+	t->w_fltseq = t->flt ? t->fltseq : 0;
+	t->w_arg = t->insys ? (u32)t->arg[1] : 0;
+	t->w_fdtype = SG_FD_NONE;
+	t->fltres = SG_FLT_OPEN;
+	if (stop != SG_STOP_RUNNABLE && stop != SG_STOP_THROTTLED) {
+		if (compat_in_iowait(p))
+			flags |= SG_SF_IOWAIT;
+		if (compat_in_memstall(p))
+			flags |= SG_SF_MEMSTALL;
+		if (compat_sched_delayed(p))
+			flags |= SG_SF_DELAYED;
+		if ((class & SC_FD0) && t->w_kind == SG_K_SYSCALL)
+			t->w_fdtype = fd_type(p, t->arg[0]);
+	}
+	if (class && finite_timeout(t, class))
+		flags |= SG_SF_TIMEOUT;
+	if (t->compat)
+		flags |= SG_SF_COMPAT;
+	if (t->rec && t->rec_swap)
+		flags |= SG_SF_SWAPOUT;
+	t->w_flags = flags;
+	t->work_flag = 0;
+	t->thr_rq = BPF_CORE_READ(p, se.cfs_rq);
+	t->thr_clock = compat_throttle_clock(t->thr_rq);
+}
+
+/* Take the last waking since the previous switch-in, written by other CPUs. */
+static __always_inline void wake_consume(struct thread *t)
+{
+	u32 q = *(volatile u32 *)&t->wseq;
+
+	barrier();
+	t->w_wake = t->k_wake;
+	t->w_svc = t->k_svc;
+	t->w_waker = t->k_waker;
+	t->w_raiser = t->k_raiser;
+	t->w_dev = t->k_dev;
+	t->w_ctx = t->k_ctx;
+	t->w_vec = t->k_vec;
+	t->w_src = t->k_src;
+	t->w_flags |= t->k_flags;
+	barrier();
+	if ((q & 1) || q != *(volatile u32 *)&t->wseq)
+		t->w_flags |= SG_SF_WAKETORN;
+	t->k_wake = 0;
+	t->k_waker = t->k_raiser = t->k_dev = t->k_flags = 0;
+	t->k_svc = 0;
+	t->k_ctx = t->k_vec = t->k_src = 0;
+}
+
+static __always_inline bool is_blocked(u8 stop)
+{
+	return stop == SG_STOP_SLEEP || stop == SG_STOP_DISK || stop == SG_STOP_BLOCKED;
+}
+
+/* The thread comes on: the wait ends, a slice begins. */
+static __always_inline void slice_begin(struct task_struct *p, struct thread *t, struct cpu_state *c, u64 now, u64 irq,
+					u32 who)
+{
+	t->in = now;
+	t->last = now - irq;
+	t->irq_in = irq;
+	t->irqs_in = c->irqs;
+	t->last_snap = now;
+	t->w_who = who;
+	t->nsys = 0;
+	t->rec_ns0 = 0;
+	t->used = 0;
+	t->seq &= ~1u;
+	__builtin_memset(t->s, 0, NSLOT * sizeof(t->s[0]));
+	if (t->insys)
+		t->cursys = sys_slot(t, t->nr);
+	t->cur = top_slot(t);
+	wake_consume(t);
+	t->w_throttle = 0;
+	if (t->thr_clock && t->thr_rq) {
+		u64 v = compat_throttle_clock(t->thr_rq);
+
+		if (v > t->thr_clock)
+			t->w_throttle = v - t->thr_clock;
+	}
+	if (emits(t) && is_blocked(t->w_stop) && t->out && now - t->out > stack_threshold_ns) {
+		t->want_ustack = want_stacks;
+		if (t->w_fdtype)
+			emit_detail(p, t, c, now);
+	}
+}
+
+static __always_inline void emit_exit(struct task_struct *p, struct thread *t, struct cpu_state *c, u64 now)
+{
+	struct sg_exit *r = ring_reserve(c, sizeof(*r));
+	struct task_delay_info *d;
+
+	if (!r)
+		return;
+	fill_hdr(&r->h, c, SG_REC_EXIT, t->uid, now);
+	r->code = p->exit_code;
+	r->rsv = 0;
+	r->utime = p->utime;
+	r->stime = p->stime;
+	r->run_ns = p->se.sum_exec_runtime;
+	r->runq_ns = bpf_core_field_exists(p->sched_info.run_delay) ? BPF_CORE_READ(p, sched_info.run_delay) : 0;
+	r->minflt = p->min_flt;
+	r->majflt = p->maj_flt;
+	r->swapin_ns = r->blkio_ns = r->freepages_ns = r->thrash_ns = 0;
+	d = bpf_core_field_exists(p->delays) ? BPF_CORE_READ(p, delays) : NULL;
+	if (d) {
+		r->swapin_ns = BPF_CORE_READ(d, swapin_delay);
+		r->blkio_ns = BPF_CORE_READ(d, blkio_delay);
+		r->freepages_ns = BPF_CORE_READ(d, freepages_delay);
+		r->thrash_ns = BPF_CORE_READ(d, thrashing_delay);
+	}
+	ring_submit(r);
+}
+
+/* The thread goes off: its slice is sent, its next wait begins. */
+static __always_inline void slice_end(struct task_struct *p, struct thread *t, struct cpu_state *c, u64 now, u64 irq,
+				      bool preempt, u32 state)
+{
+	struct closing k = { .now = now, .irq = irq };
+
+	k.stop = stop_of(p, t, preempt, state);
+	if (t->in && c->cur == t->uid) {
+		settle(t, now - irq);
+	} else {
+		/* The switch-in of this thread, or this CPU's last switch, was never reported. */
+		if (!(t->flags & TH_FIRST)) {
+			c->holes++;
+			t->w_stop = SG_STOP_HOLE;
+		}
+		t->in = 0;
+		t->used = 0;
+	}
+	if (emits(t)) {
+		if (!(t->flags & TH_ANNOUNCED))
+			emit_thread(p, t, c, now, 0);
+		if (t->in || !(t->flags & TH_FIRST) || k.stop == SG_STOP_DEAD)
+			emit_slice(t, c, &k);
+		if (k.stop == SG_STOP_DEAD) {
+			if (t->flags & TH_LAST)
+				emit_proc_mark(p, t, c, now, SG_MARK_EXIT);
+			emit_exit(p, t, c, now);
+		}
+	}
+	t->in = 0;
+	wait_begin(p, t, now, k.stop);
+}
+
+SEC("?tp_btf/sched_switch")
+int BPF_PROG(sched_switch_btf, bool preempt, struct task_struct *prev, struct task_struct *next, unsigned int pstate)
+{
+	struct cpu_state *c = this_cpu();
+	struct thread *tp, *tn;
+	u64 irq, now;
+	u32 who = 0;
+
+	if (!enabled)
+		return 0;
+	/* No interrupt is being served here: stale depths are dropped. */
+	c->hard_on = c->soft_on = c->timer_on = c->blk_on = 0;
+	now = clock_pair(c, &irq);
+	if (prev->pid) {
+		tp = thread_of(prev);
+		if (!tp)
+			tp = thread_adopt(prev, c);
+		if (tp) {
+			slice_end(prev, tp, c, now, irq, preempt,
+				  has_switch_state ? pstate : compat_task_state(prev));
+			who = tp->uid;
+		}
+	}
+	c->cur = 0;
+	c->cur_flags = 0;
+	if (next->pid) {
+		tn = thread_of(next);
+		if (!tn)
+			tn = thread_adopt(next, c);
+		if (tn) {
+			slice_begin(next, tn, c, now, irq, who);
+			c->cur = tn->uid;
+			c->cur_flags = tn->flags | (tn->related ? TH_RELATED : 0);
+		}
+	}
+	return 0;
+}
+
+/* Where the waking happens: this, not current, is the waker. */
+static __always_inline void waking_context(struct cpu_state *c, struct thread *w)
+{
+	u32 vec = c->soft_on - 1;
+
+	w->k_waker = w->k_raiser = w->k_dev = 0;
+	w->k_svc = 0;
+	w->k_flags = 0;
+	w->k_vec = 0;
+	w->k_src = SG_WSRC_NONE;
+	if (c->blk_on) {
+		w->k_src = SG_WSRC_BLOCK;
+		w->k_dev = c->blk_dev;
+		w->k_svc = c->blk_svc;
+	}
+	if (c->hard_on) {
+		w->k_ctx = c->timer_on ? SG_WCTX_TIMER : SG_WCTX_HARD;
+		if (c->timer_on)
+			w->k_src = SG_WSRC_TIMER;
+		return;
+	}
+	if (c->soft_on && (vec == 1 || vec == 8)) {
+		w->k_ctx = SG_WCTX_TIMER;
+		w->k_src = SG_WSRC_TIMER;
+		return;
+	}
+	if (c->soft_on && (!(c->cur_flags & TH_KSOFTIRQD) || c->blk_on)) {
+		w->k_ctx = SG_WCTX_SOFT;
+		w->k_vec = vec;
+		w->k_raiser = c->soft_raiser;
+		if (c->soft_mixed)
+			w->k_flags |= SG_SF_MIXED;
+		if (vec == 2 || vec == 3)
+			w->k_src = SG_WSRC_NET;
+		return;
+	}
+	w->k_ctx = SG_WCTX_TASK;
+	w->k_waker = c->cur;
+}
+
+SEC("?tp_btf/sched_waking")
+int BPF_PROG(sched_waking_btf, struct task_struct *p)
+{
+	struct cpu_state *c = this_cpu();
+	struct thread *w;
+	u64 now;
+
+	if (!enabled)
+		return 0;
+	w = thread_of(p);
+	if (!w)
+		return 0;
+	now = bpf_ktime_get_ns();
+	*(volatile u32 *)&w->wseq = w->wseq + 1;
+	barrier();
+	w->k_wake = now;
+	waking_context(c, w);
+	if ((compat_task_state(p) & TASK_FROZEN_) && is_blocked(w->w_stop))
+		w->w_stop = SG_STOP_FROZEN;
+	barrier();
+	*(volatile u32 *)&w->wseq = w->wseq + 1;
+
+	if (emits(w)) {
+		bool by_cur = w->k_ctx == SG_WCTX_TASK || (w->k_raiser && w->k_raiser == c->cur);
+		bool is_long = !w->in && w->out && is_blocked(w->w_stop) && now - w->out > stack_threshold_ns;
+
+		if (by_cur && c->cur && (!(c->cur_flags & TH_EMIT) || is_long)) {
+			struct thread *t = thread_of(bpf_get_current_task_btf());
+
+			if (t && t->tgid != self_tgid) {
+				t->related = 1;
+				c->cur_flags |= TH_RELATED;
+				if (is_long)
+					emit_snap(t, c, now);
+			}
+		}
+		if (is_long && want_stacks && !p->on_cpu)
+			emit_wait_stack(p, w, c, now);
+	} else if (w->k_ctx == SG_WCTX_TASK && (c->cur_flags & TH_INSCOPE) && w->tgid != self_tgid) {
+		w->related = 1;
+	}
+	return 0;
+}
+
+SEC("?tp_btf/sched_wakeup_new")
+int BPF_PROG(sched_wakeup_new_btf, struct task_struct *p)
+{
+	struct cpu_state *c = this_cpu();
+	struct thread *w;
+
+	if (!enabled)
+		return 0;
+	w = thread_of(p);
+	if (!w)
+		return 0;
+	w->k_wake = bpf_ktime_get_ns();
+	waking_context(c, w);
+	return 0;
+}
+
+SEC("?tp_btf/sched_process_fork")
+int BPF_PROG(sched_process_fork_btf, struct task_struct *parent, struct task_struct *child)
+{
+	struct thread *t, *pt;
+	u64 now;
+
+	if (!enabled)
+		return 0;
+	now = bpf_ktime_get_ns();
+	pt = thread_of(parent);
+	t = bpf_task_storage_get(&threads, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!t)
+		return 0;
+	thread_init(child, t, now, 0);
+	t->out = now;
+	t->w_stop = SG_STOP_NEW;
+	t->w_kind = t->base;
+	if (pt) {
+		t->creator = pt->uid;
+		t->flags |= pt->flags & TH_INSCOPE;
+		/* The child comes to life inside the same call, and leaves it by its own sys_exit. */
+		if (t->base == SG_K_USER) {
+			t->insys = pt->insys;
+			t->nr = pt->nr;
+		}
+	}
+	return 0;
+}
+
+SEC("?tp_btf/sched_process_exec")
+int BPF_PROG(sched_process_exec_btf, struct task_struct *p)
+{
+	struct cpu_state *c;
+	struct thread *t = running(&c);
+	u64 now;
+
+	if (!t)
+		return 0;
+	t->tgid = p->tgid;
+	t->flags = (t->flags & ~TH_ANNOUNCED) | TH_EXEC;
+	if (!emits(t))
+		return 0;
+	now = thread_update_begin(t, c);
+	thread_update_end(t);
+	emit_thread(p, t, c, now, SG_TF_EXEC);
+	emit_snap(t, c, now);
+	emit_proc_mark(p, t, c, now, SG_MARK_EXEC);
+	return 0;
+}
+
+SEC("?tp_btf/sched_process_exit")
+int BPF_PROG(sched_process_exit_btf, struct task_struct *p)
+{
+	struct cpu_state *c;
+	struct thread *t = running(&c);
+
+	if (!t)
+		return 0;
+	thread_update_begin(t, c);
+	t->insys = 0;
+	t->flt = 0;
+	t->rec = 0;
+	t->base = SG_K_EXIT;
+	if (BPF_CORE_READ(p, signal, live.counter) == 0)
+		t->flags |= TH_LAST;
+	thread_update_end(t);
+	return 0;
+}
+
+/* A rename: the next record of the thread carries its new name. */
+SEC("?tp_btf/task_rename")
+int BPF_PROG(task_rename_btf, struct task_struct *p)
+{
+	struct thread *t;
+
+	if (!enabled)
+		return 0;
+	t = thread_of(p);
+	if (t)
+		t->flags &= ~TH_ANNOUNCED;
+	return 0;
+}
+
+SEC("?tp_btf/cgroup_attach_task")
+int BPF_PROG(cgroup_attach_task_btf, struct cgroup *dst, const char *path, struct task_struct *p)
+{
+	struct thread *t;
+
+	if (!enabled || !scope_cgroup)
+		return 0;
+	t = thread_of(p);
+	if (t && p->tgid != self_tgid && in_target_cgroup(p))
+		t->flags |= TH_INSCOPE;
+	return 0;
+}
+
+/* Who queued the work beats who woke the worker: the link rides in the worker's own record. */
+struct queued {
+	u64 ts;
+	u32 uid;
+	u32 pad;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, u64);
+	__type(value, struct queued);
+} works SEC(".maps");
+
+SEC("?tp_btf/workqueue_queue_work")
+int BPF_PROG(workqueue_queue_work_btf, int req_cpu, void *pwq, struct work_struct *work)
+{
+	struct cpu_state *c = this_cpu();
+	struct queued q = {};
+	u64 key = (u64)work;
+
+	/* Only work queued by a recorded thread explains a recorded wait. */
+	if (!enabled || c->hard_on || c->soft_on || !(c->cur_flags & TH_EMIT))
+		return 0;
+	q.ts = bpf_ktime_get_ns();
+	q.uid = c->cur;
+	bpf_map_update_elem(&works, &key, &q, BPF_ANY);
+	return 0;
+}
+
+SEC("?tp_btf/workqueue_execute_start")
+int BPF_PROG(workqueue_execute_start_btf, struct work_struct *work)
+{
+	struct cpu_state *c;
+	struct thread *t = running(&c);
+	u64 key = (u64)work;
+	struct queued *q;
+
+	if (!t)
+		return 0;
+	q = bpf_map_lookup_elem(&works, &key);
+	if (!q)
+		return 0;
+	t->work_queued = q->ts;
+	t->work_by = q->uid;
+	t->work_flag = SG_SF_WORK;
+	t->related = 1;
+	c->cur_flags |= TH_RELATED;
+	bpf_map_delete_elem(&works, &key);
+	return 0;
+}
+
+#endif

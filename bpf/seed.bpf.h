@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Threads that exist before the start are seeded; what is open at the end is closed. */
+#ifndef SG_SEED_BPF_H
+#define SG_SEED_BPF_H
+
+#include "core.bpf.h"
+#include "sched.bpf.h"
+
+SEC("?iter/task")
+int seed_tasks(struct bpf_iter__task *ctx)
+{
+	struct task_struct *p = ctx->task;
+	struct pt_regs *regs;
+	struct thread *t;
+	u32 tgid, *f;
+	long nr;
+
+	if (!p)
+		return 0;
+	t = bpf_task_storage_get(&threads, p, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!t || t->uid)
+		return 0;
+	thread_init(p, t, 0, TH_BEFORE);
+	t->w_stop = SG_STOP_UNSEEN;
+	t->w_kind = SG_K_UNSEEN;
+	tgid = p->tgid;
+	f = bpf_map_lookup_elem(&seed_scope, &tgid);
+	if (f)
+		t->flags |= *f;
+	if (t->base != SG_K_USER || !has_syscalls)
+		return 0;
+	regs = (struct pt_regs *)bpf_task_pt_regs(p);
+	nr = regs ? BPF_CORE_READ(regs, orig_ax) : -1;
+	if (nr >= 0 && compat_task_state(p)) {
+		/* Blocked inside this call; its other arguments are unknown. */
+		t->insys = 1;
+		t->nr = nr & 0x7fff;
+		t->arg[0] = BPF_CORE_READ(regs, di);
+		t->arg[1] = BPF_CORE_READ(regs, si);
+		t->arg[2] = BPF_CORE_READ(regs, dx);
+		t->arg[3] = BPF_CORE_READ(regs, r10);
+		t->arg[4] = BPF_CORE_READ(regs, r8);
+	}
+	return 0;
+}
+
+/* After enabled = 0: a last record of every recorded thread that is still there. */
+SEC("?iter/task")
+int close_tasks(struct bpf_iter__task *ctx)
+{
+	struct task_struct *p = ctx->task;
+	struct closing k = { .flags = SG_SF_OPEN };
+	struct cpu_state *c = this_cpu();
+	struct thread *t;
+	u32 cpu;
+
+	if (!p)
+		return 0;
+	t = thread_of(p);
+	if (!t || !emits(t))
+		return 0;
+	k.now = bpf_ktime_get_ns();
+	if (!(t->flags & TH_ANNOUNCED))
+		emit_thread(p, t, c, k.now, 0);
+	if (t->in) {
+		cpu = bpf_core_field_exists(p->thread_info.cpu) ? BPF_CORE_READ(p, thread_info.cpu) : 0;
+		k.irq = cpus[cpu & (MAX_CPU - 1)].hard_total + cpus[cpu & (MAX_CPU - 1)].soft_total;
+		k.stop = SG_STOP_NONE;
+		if (k.now - k.irq >= t->last)
+			settle(t, k.now - k.irq);
+		emit_slice(t, c, &k);
+		return 0;
+	}
+	/* Still off CPU: a slice of no length that carries the open wait. */
+	t->used = 0;
+	t->w_wake = t->k_wake;
+	t->w_waker = t->k_waker;
+	t->w_ctx = t->k_wake ? t->k_ctx : 0;
+	k.stop = t->w_stop;
+	emit_slice(t, c, &k);
+	return 0;
+}
+
+#endif

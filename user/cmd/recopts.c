@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+#include "cmd/recopts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/parse.h"
+#include "kern/pids.h"
+
+enum { OPT_RING = 512, OPT_THRESHOLD, OPT_PROBES, OPT_SKIP, OPT_NO_STACKS, OPT_ROLE, OPT_UPROBE, OPT_LEVEL };
+
+static const struct argp_option options[] = {
+	{ NULL, 0, NULL, 0, "What the kernel side does:", 10 },
+	{ "freq", 'F', "HZ", 0, "on-CPU stack samples per second and CPU (default 99; 0 = none)", 10 },
+	{ "stack-threshold", OPT_THRESHOLD, "TIME", 0, "take stacks of waits longer than this (default 50us)", 10 },
+	{ "no-stacks", OPT_NO_STACKS, NULL, 0, "take no stacks of waits", 10 },
+	{ "probes", OPT_PROBES, "GROUPS", 0,
+	  "only these groups of probes, comma-separated: sched (always on), syscall, fault, swap, reclaim, irq, block, mark, sample", 10 },
+	{ "skip", OPT_SKIP, "GROUPS", 0, "all groups but these", 10 },
+	{ "task-uprobe", OPT_UPROBE, "BIN:FUNC", 0, "every outermost call of FUNC in BIN is a task", 10 },
+	{ "role", OPT_ROLE, "NAME=PID", 0, "call process PID ('self': the command) NAME in the report; may be repeated", 10 },
+	{ "ring", OPT_RING, "SIZE", 0, "ring per CPU (default 16M)", 10 },
+	{ "compress", OPT_LEVEL, "1-9", 0, "zlib level of the recording (default 1)", 10 },
+	{ 0 },
+};
+
+static void parse_role(struct argp_state *s, struct sg_recopts *r, const char *arg)
+{
+	const char *eq = strchr(arg, '=');
+	size_t i = r->o.nrole;
+	uint64_t pid = 0;
+
+	if (!eq || eq == arg || eq - arg >= SG_ROLE_NAME || i == SG_ROLE_MAX ||
+	    (strcmp(eq + 1, "self") && sg_parse_u64(eq + 1, 1, 1u << 22, &pid))) {
+		argp_error(s, "--role takes NAME=PID or NAME=self, at most %d times, not '%s'", SG_ROLE_MAX, arg);
+		return;
+	}
+	memcpy(r->role_name[i], arg, eq - arg);
+	r->role[i].name = r->role_name[i];
+	r->role[i].tgid = pid;
+	r->o.nrole++;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *s)
+{
+	struct sg_recopts *r = s->input;
+	uint64_t v = 0;
+
+	switch (key) {
+	case 'F':
+		if (sg_parse_u64(arg, 0, 10000, &v))
+			argp_error(s, "-F takes 0 to 10000 samples per second, not '%s'", arg);
+		r->o.live.sample_hz = v;
+		break;
+	case OPT_THRESHOLD:
+		if (sg_parse_duration(arg, 1000, &r->o.live.stack_threshold_ns))
+			argp_error(s, "--stack-threshold takes a time like 50us or 1ms, not '%s'", arg);
+		break;
+	case OPT_NO_STACKS:
+		r->o.live.stacks = false;
+		break;
+	case OPT_PROBES:
+		r->o.live.only_groups = arg;
+		break;
+	case OPT_SKIP:
+		r->o.live.skip_groups = arg;
+		break;
+	case OPT_UPROBE:
+		if (!strchr(arg, ':'))
+			argp_error(s, "--task-uprobe takes BIN:FUNC, like /usr/bin/app:handle_request, not '%s'", arg);
+		r->o.live.uprobe = arg;
+		break;
+	case OPT_ROLE:
+		parse_role(s, r, arg);
+		break;
+	case OPT_RING:
+		if (sg_parse_size(arg, &v) || v < 65536 || v > 1ull << 30)
+			argp_error(s, "--ring takes 64K to 1G, not '%s'", arg);
+		for (r->o.live.ring_bytes = 65536; r->o.live.ring_bytes < v;)
+			r->o.live.ring_bytes *= 2;
+		break;
+	case OPT_LEVEL:
+		if (sg_parse_u64(arg, 1, 9, &v))
+			argp_error(s, "--compress takes 1 to 9, not '%s'", arg);
+		r->o.level = v;
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+const struct argp sg_recopts_argp = { options, parse, NULL, NULL, NULL, NULL, NULL };
+
+void sg_recopts_init(struct sg_recopts *r)
+{
+	memset(r, 0, sizeof(*r));
+	sg_record_defaults(&r->o);
+	r->o.pids = r->pid;
+	r->o.roles = r->role;
+}
+
+int sg_recopts_pids(struct sg_recopts *r, struct sg_err *err)
+{
+	size_t given = r->o.npid;
+
+	for (size_t i = 0; i < given; i++) {
+		struct sg_pids tree = { 0 };
+		int e = sg_proc_tree(r->pid[i], false, &tree);
+
+		if (e == -ESRCH)
+			return sg_err_set(err, e, "no process %u", r->pid[i]);
+		if (e)
+			return sg_err_set(err, e, "can't read the children of process %u: %s", r->pid[i], strerror(-e));
+		for (size_t k = 0; k < tree.n && r->o.npid < SG_PID_MAX; k++)
+			if ((uint32_t)tree.pid[k] != r->pid[i])
+				r->pid[r->o.npid++] = tree.pid[k];
+		sg_pids_free(&tree);
+	}
+	return 0;
+}
+
+int sg_recopts_cgroup(struct sg_recopts *r, const char *arg, struct sg_err *err)
+{
+	struct sg_cgroup cg;
+	int e = sg_cgroup_find(arg, &cg, err);
+
+	if (e)
+		return e;
+	r->o.live.cgroup_id = cg.id;
+	r->o.live.cgroup_subsys = cg.v2 ? -1 : cg.subsys;
+	r->o.live.cgroup_level = cg.level;
+	return 0;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* The options that run and record share: a child parser (argp) and what it fills. */
+#ifndef SG_RECOPTS_H
+#define SG_RECOPTS_H
+
+#include <argp.h>
+#include "kern/cgroup.h"
+#include "kern/record.h"
+
+#define SG_PID_MAX 1024
+#define SG_ROLE_MAX 64
+
+struct sg_recopts {
+	struct sg_record_opts o;
+	uint32_t pid[SG_PID_MAX];
+	struct sg_role_arg role[SG_ROLE_MAX];
+	char role_name[SG_ROLE_MAX][SG_ROLE_NAME];
+};
+
+extern const struct argp sg_recopts_argp; /* input: struct sg_recopts, after sg_recopts_init() */
+void sg_recopts_init(struct sg_recopts *r);
+/** sg_recopts_pids() - replace every given process by its whole tree. -ESRCH with @err when one is gone. */
+int sg_recopts_pids(struct sg_recopts *r, struct sg_err *err);
+/** sg_recopts_cgroup() - fill the scope from what -G named */
+int sg_recopts_cgroup(struct sg_recopts *r, const char *arg, struct sg_err *err);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* Between live.c, attach.c and rings.c only. */
+#ifndef SG_LIVE_PRIV_H
+#define SG_LIVE_PRIV_H
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include "kern/live.h"
+#include "kern/skel.h"
+
+struct sg_live {
+	struct sg_live_opts opts;
+	struct sandglass_bpf *skel;
+	struct sg_kern_view view;
+	struct sg_plan plan;
+	struct bpf_link **link;
+	size_t nlink, link_cap;
+	struct bpf_link *seed, *close;
+	unsigned ncpu;
+	int *ring_fd;
+	struct ring_buffer *rb;
+	sg_live_fn fn;
+	void *fn_ctx;
+	int64_t drained;
+	int fn_err;
+};
+
+int sg_live_keep(struct sg_live *l, struct bpf_link *link);
+/** sg_live_attach() - attach every chosen program; demotes what the kernel refuses. */
+int sg_live_attach(struct sg_live *l, struct sg_err *err);
+int sg_live_rings_make(struct sg_live *l, struct sg_err *err);
+int sg_live_rings_open(struct sg_live *l, struct sg_err *err);
+void sg_live_rings_free(struct sg_live *l);
+/** sg_sysclass_fill() - SC_* classes of the x86-64 system calls into a table of 512. */
+void sg_sysclass_fill(uint8_t table[512]);
+
+#endif

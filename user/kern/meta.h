@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* The JSON that a recording carries: at its beginning machine, target and plan; at its end what recording cost. */
+#ifndef SG_META_H
+#define SG_META_H
+
+#include "kern/perturb.h"
+#include "kern/record.h"
+
+/** sg_meta_json() - malloc'd text, NULL when out of memory */
+char *sg_meta_json(const struct sg_live *l, const struct sg_record_opts *o);
+char *sg_meta_end_json(struct sg_live *l, struct sg_perturb *p, const struct sg_record_result *res, uint64_t bytes);
+
+#endif

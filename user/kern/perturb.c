@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+#include "kern/perturb.h"
+
+#include <bpf/bpf.h>
+#include <linux/bpf.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define WINDOW_NS 100000000ull
+#define PERIOD_NS 1000000000ull
+
+void sg_perturb_init(struct sg_perturb *p, uint64_t now_ns)
+{
+	p->stats_fd = -1;
+	p->since_ns = 0;
+	p->on_ns = 0;
+	p->next_ns = now_ns + PERIOD_NS / 2; /* short commands are not disturbed at all */
+}
+
+static void stats_off(struct sg_perturb *p, uint64_t now_ns)
+{
+	if (p->stats_fd < 0)
+		return;
+	close(p->stats_fd);
+	p->stats_fd = -1;
+	p->on_ns += now_ns - p->since_ns;
+}
+
+void sg_perturb_tick(struct sg_perturb *p, uint64_t now_ns)
+{
+	if (p->stats_fd >= 0 && now_ns - p->since_ns >= WINDOW_NS)
+		stats_off(p, now_ns);
+	if (p->stats_fd < 0 && now_ns >= p->next_ns) {
+		p->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
+		p->since_ns = now_ns;
+		p->next_ns = now_ns + PERIOD_NS;
+	}
+}
+
+void sg_perturb_end(struct sg_perturb *p, uint64_t now_ns)
+{
+	stats_off(p, now_ns);
+}
+
+struct sums {
+	struct json_object *list;
+	uint64_t ns, misses;
+};
+
+static void on_program(void *ctx, const char *name, uint64_t run_ns, uint64_t run_cnt, uint64_t misses)
+{
+	struct sums *s = ctx;
+	struct json_object *o = json_object_new_object();
+
+	s->ns += run_ns;
+	s->misses += misses;
+	json_object_object_add(o, "program", json_object_new_string(name));
+	json_object_object_add(o, "run_ns", json_object_new_uint64(run_ns));
+	json_object_object_add(o, "runs", json_object_new_uint64(run_cnt));
+	json_object_object_add(o, "misses", json_object_new_uint64(misses));
+	json_object_array_add(s->list, o);
+}
+
+static uint64_t tv_ns(struct timeval t)
+{
+	return t.tv_sec * 1000000000ull + t.tv_usec * 1000ull;
+}
+
+static struct json_object *lost_per_cpu(struct sg_live *l, unsigned ncpu)
+{
+	struct json_object *a = json_object_new_array();
+
+	for (unsigned i = 0; i < ncpu; i++)
+		json_object_array_add(a, json_object_new_uint64(sg_live_cpu(l, i)->lost));
+	return a;
+}
+
+struct json_object *sg_perturb_json(struct sg_perturb *p, struct sg_live *l, uint64_t wall_ns, uint64_t slices, uint64_t bytes)
+{
+	struct json_object *o = json_object_new_object();
+	struct sums s = { .list = json_object_new_array() };
+	struct sg_live_stats st;
+	struct rusage ru;
+
+#define ADD(name, v) json_object_object_add(o, name, json_object_new_uint64(v))
+	sg_live_programs(l, on_program, &s);
+	sg_live_stats(l, &st);
+	getrusage(RUSAGE_SELF, &ru);
+	ADD("wall_ns", wall_ns);
+	ADD("recorder_cpu_ns", tv_ns(ru.ru_utime) + tv_ns(ru.ru_stime));
+	ADD("recorder_max_rss_bytes", (uint64_t)ru.ru_maxrss * 1024);
+	ADD("bpf_sampled_ns", p->on_ns);
+	ADD("bpf_run_ns_in_sample", s.ns);
+	ADD("bpf_run_ns_estimate", p->on_ns ? (uint64_t)((double)s.ns * wall_ns / p->on_ns) : 0);
+	ADD("bpf_misses", s.misses);
+	ADD("slices", slices);
+	ADD("slices_per_s", wall_ns ? (uint64_t)(slices * 1e9 / wall_ns) : 0);
+	ADD("bytes", bytes);
+	ADD("lost", st.lost);
+	json_object_object_add(o, "lost_per_cpu", lost_per_cpu(l, st.ncpu));
+	ADD("holes", st.holes);
+	ADD("torn", st.torn);
+	ADD("adopted_threads", st.missed);
+	ADD("fault_ends_without_begin", st.orphan_ends);
+	ADD("cuts_skipped", st.snaps_skipped);
+	ADD("stack_races", st.stack_races);
+	json_object_object_add(o, "programs", s.list);
+#undef ADD
+	return o;
+}

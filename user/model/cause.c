@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* Names of causes and segment keys. */
+#include <stdio.h>
+#include "model/model.h"
+
+static const char *const names[SG_C_MAX] = {
+#define SG_X(id, sym, name, ...) [id] = name,
+	SG_CAUSE_LIST(SG_X)
+#undef SG_X
+};
+
+const char *sg_cause_name(uint16_t key, char *buf, size_t cap)
+{
+	if (key & SG_KEY_SYSCALL) {
+		unsigned nr = key & ~SG_KEY_SYSCALL;
+		const char *name = sg_syscall_name(nr);
+
+		if (name)
+			snprintf(buf, cap, "cpu.sys.%s", name);
+		else
+			snprintf(buf, cap, "cpu.sys.nr%u", nr);
+		return buf;
+	}
+	if (key < SG_C_MAX && names[key])
+		return names[key];
+	snprintf(buf, cap, key ? "cause%u" : "none", key);
+	return buf;
+}

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * What the rooms of user/model share among themselves: the thread table, the
+ * timelines, the dictionaries and the walk. Nobody outside includes this.
+ */
+#ifndef SG_MODEL_PRIV_H
+#define SG_MODEL_PRIV_H
+
+#include <string.h>
+#include "model/classify.h"
+#include "model/model.h"
+#include "model/vec.h"
+
+#define SG_SETTLE_NS 200000000ull
+#define SG_T_MAX UINT64_MAX
+
+/* ---- cuts: exact breakdowns of a slice up to an instant ------------------ */
+struct sg_cut {
+	uint64_t ts;
+	uint32_t off; /* first pair, index into sg_cuts.pair */
+	uint16_t npair;
+	uint16_t keep; /* a mark sits here: never thinned out */
+};
+
+struct sg_cuts {
+	uint32_t n, cap;
+	uint32_t npair, pair_cap;
+	struct sg_cut *cut;
+	struct sg_pair *pair;
+};
+
+/* A slice as the walk reads it: closed (a record) or still open (its cuts so far). */
+struct sg_view {
+	uint64_t in, out;
+	const struct sg_pair *pair; /* breakdown of [in, out], by key */
+	uint32_t npair;
+	const struct sg_cuts *cuts;
+	uint32_t ncut;
+};
+
+/* ---- timelines: one piece of memory per slice record --------------------- */
+struct sg_ext { /* rarely present */
+	uint64_t throttle_ns, svc_ns, work_queued;
+	uint32_t work_by, rsv;
+};
+
+struct sg_memo;
+struct sg_trec {
+	uint64_t in, out;
+	uint64_t lo;   /* where the wait before `in` begins, as far as this record explains */
+	uint64_t wake; /* effective wake: max(wake, lo), 0 = none seen */
+	struct sg_cuts *cuts;
+	struct sg_memo *memo;
+	uint32_t waker, raiser, sysseq, fltseq, out_fltseq, flags, dev, who;
+	uint32_t stack_kern, stack_user, detail;
+	uint16_t nr;
+	uint8_t stop, wkind, fdtype, wctx, wsrc, fltres, out_kind, npair;
+	uint8_t has_ext, ext_at, asked;
+	struct sg_pair pair[]; /* npair, then a struct sg_ext when has_ext */
+};
+
+static inline const struct sg_ext *sg_trec_ext(const struct sg_trec *r)
+{
+	return r->has_ext ? (const void *)(r->pair + r->ext_at) : NULL;
+}
+
+/* A chunk: records from the front, their offsets from the back. */
+struct sg_chunk {
+	uint32_t size, used, n;
+	uint32_t rsv;
+	char data[];
+};
+
+struct sg_pos {
+	uint32_t chunk, slot;
+};
+
+/* Marks of one thread, for the dimension "for whom". */
+struct sg_stay {
+	uint64_t begin, end; /* end: SG_T_MAX while open */
+	uint64_t id;
+};
+
+struct sg_thr {
+	uint32_t uid, tid, tgid, flags, creator;
+	uint64_t birth;
+	uint64_t exit_ts; /* 0 = alive */
+	char comm[16];
+	uint16_t role, comp; /* comp: cached, 0 = not yet */
+	bool announced, seen; /* THREAD came; a SLICE or SNAP came */
+	bool first_set; /* first_lo and last_out are valid */
+	bool onstack, capped, waited, mark_hole, unscoped, before;
+	uint32_t mark_seq;
+	/* timeline */
+	struct sg_chunk **chunk;
+	uint32_t chunk0, nchunk, chunk_cap; /* live: chunk[chunk0 .. chunk0+nchunk) */
+	uint64_t first_lo; /* where the very first record begins to explain, 0 none yet */
+	uint64_t last_out; /* end of the newest closed slice */
+	uint64_t dropped_to; /* out of the newest record dropped from the front */
+	/* what waits for its slice */
+	uint64_t open_in, last_snap;
+	struct sg_cuts cuts;
+	uint64_t pend_kern_ts, pend_user_ts, pend_detail_ts;
+	uint32_t pend_kern, pend_user, pend_detail;
+	uint64_t sample_ts;
+	uint32_t sample_kern, sample_user;
+	struct sg_stay *stay;
+	uint32_t nstay, stay_cap;
+};
+
+/* ---- a simple hash from integers to indices or pointers ------------------ */
+struct sg_map {
+	uint64_t *key;
+	uint64_t *val;
+	uint32_t n, cap; /* cap: power of two or 0 */
+};
+int sg_map_put(struct sg_map *map, uint64_t key, uint64_t val);
+bool sg_map_get(const struct sg_map *map, uint64_t key, uint64_t *ret);
+void sg_map_del(struct sg_map *map, uint64_t key);
+void sg_map_free(struct sg_map *map);
+
+/* ---- tasks --------------------------------------------------------------- */
+struct sg_open {
+	struct sg_open *prev, *next;   /* all unexplained tasks, by begin */
+	struct sg_open *hash_next;     /* open tasks of one id, newest first */
+	struct sg_open *queue_next;    /* ended, waiting to be ripe */
+	uint64_t id, begin, end, status;
+	uint32_t begin_uid, uid, tgid;
+	uint32_t need_uid; /* what the last attempt lacked */
+	uint64_t need_ts;
+	uint8_t src;
+	bool incomplete, root, ended, is_thread;
+	char name[SG_MARK_NAME + 1];
+};
+
+struct sg_proc { /* by tgid */
+	uint32_t tgid;
+	uint16_t role;
+	struct sg_open *task;
+};
+
+/* ---- the walk's result --------------------------------------------------- */
+struct sg_segs {
+	struct sg_seg *seg;
+	size_t n, cap;
+};
+
+struct sg_memo {
+	uint32_t base; /* chain id of the pushed frame when stored */
+	uint16_t spec, refine, comp;
+	uint32_t nseg, nthr;
+	uint64_t prorated_ns, uncertain_ns;
+	size_t bytes;
+	struct sg_thr **thr; /* every thread entered below */
+	struct sg_seg *seg;  /* latest first, as the walk makes them */
+};
+
+struct sg_node { /* chain */
+	uint32_t parent, uid;
+	uint16_t comp, wait;
+	uint32_t depth;
+	struct sg_chain_frame *frames; /* made on request */
+};
+
+struct sg_dict_stack {
+	uint32_t n, syms; /* syms: what classify looks for, by name */
+	uint32_t *frame;
+};
+struct sg_dict_frame {
+	bool kernel;
+	uint32_t syms;
+	const char *mod;
+	char *sym;
+};
+
+struct sg_walk;
+struct sg_model {
+	struct sg_model_opts opts;
+	uint64_t settle_ns;
+	sg_task_fn on_task;
+	void *task_ctx;
+	sg_sample_fn on_sample;
+	void *sample_ctx;
+	sg_span_fn on_span;
+	void *span_ctx;
+
+	uint64_t now, first_ts;
+	uint64_t win_begin, win_end;
+	bool finished;
+	int stopped; /* negative return of on_task: sticky */
+
+	struct sg_map thr_map;
+	struct sg_thr **thr;
+	uint32_t nthr, thr_cap;
+	struct sg_thr *thr_last; /* newest lookup */
+	uint32_t sweep;
+
+	struct sg_map proc_map;
+	char **comp;
+	uint32_t ncomp, comp_cap;
+	struct sg_map comp_map;
+	uint16_t comp_app, comp_kernel, comp_other;
+
+	struct sg_map frame_map, stack_map, dev_map;
+	struct sg_dict_frame *frame;
+	uint32_t nframe, frame_cap;
+	struct sg_dict_stack *stack;
+	uint32_t nstack, stack_cap;
+	struct sg_detail *detail;
+	uint32_t ndetail, detail_cap;
+	struct sg_map detail_map;
+
+	struct sg_node *node;
+	uint32_t nnode, node_cap;
+	struct sg_map node_map;
+
+	struct sg_map open_map;
+	struct sg_open *head, *tail;      /* by begin */
+	struct sg_open *queue, *queue_tail; /* ended, by end */
+	struct sg_open *stuck;            /* ripe, but a slice they need is still open */
+	uint64_t recheck;                 /* look at `stuck` again from this time on */
+	bool threads_started;
+
+	struct sg_walk *walk;
+	struct sg_chunk *spare[4];
+	uint32_t nspare[4];
+	size_t memo_bytes;
+	struct sg_model_stats stats;
+};
+
+/* thread.c */
+struct sg_thr *sg_thr_find(const struct sg_model *m, uint32_t uid);
+struct sg_thr *sg_thr_get(struct sg_model *m, uint32_t uid); /* makes it; NULL: no memory */
+uint16_t sg_thr_comp(struct sg_model *m, struct sg_thr *th);
+int sg_comp_intern(struct sg_model *m, const char *name, size_t len, uint16_t *ret);
+int sg_thr_announce(struct sg_model *m, const struct sg_thread *ev);
+int sg_thr_role(struct sg_model *m, const struct sg_role *ev);
+struct sg_proc *sg_proc_get(struct sg_model *m, uint32_t tgid);
+void sg_thr_free_all(struct sg_model *m);
+
+/* timeline.c */
+int sg_timeline_append(struct sg_model *m, struct sg_thr *th, const struct sg_slice *s);
+bool sg_timeline_find(const struct sg_thr *th, uint64_t cur, struct sg_pos *ret);
+struct sg_trec *sg_timeline_at(const struct sg_thr *th, struct sg_pos pos);
+bool sg_timeline_prev(const struct sg_thr *th, struct sg_pos *pos);
+bool sg_timeline_next(const struct sg_thr *th, struct sg_pos *pos);
+int sg_timeline_lost_slice(struct sg_model *m, struct sg_thr *th);
+void sg_timeline_drop(struct sg_model *m, struct sg_thr *th, uint64_t horizon);
+void sg_timeline_cap(struct sg_model *m);
+uint64_t sg_timeline_horizon(const struct sg_model *m);
+void sg_mem_add(struct sg_model *m, size_t bytes);
+void sg_mem_sub(struct sg_model *m, size_t bytes);
+
+/* cut.c */
+int sg_cut_add(struct sg_model *m, struct sg_thr *th, const struct sg_snap *s);
+struct sg_cuts *sg_cut_take(struct sg_model *m, struct sg_thr *th, uint64_t in, uint64_t out,
+			    const struct sg_pair *total, uint32_t n);
+void sg_cut_clear(struct sg_model *m, struct sg_thr *th);
+void sg_cut_free(struct sg_model *m, struct sg_cuts *c);
+size_t sg_cut_bytes(const struct sg_cuts *c);
+bool sg_view_rec(const struct sg_trec *r, struct sg_view *ret);
+bool sg_view_open(const struct sg_thr *th, struct sg_view *ret);
+
+/* dict.c */
+int sg_dict_feed(struct sg_model *m, const struct sg_hdr *ev);
+int sg_dict_detail(struct sg_model *m, const struct sg_detail *ev, uint32_t *ret);
+uint32_t sg_dict_syms(const struct sg_model *m, uint32_t stack);
+void sg_dict_free(struct sg_model *m);
+
+/* chain.c */
+int sg_chain_push(struct sg_model *m, uint32_t parent, uint16_t wait, uint32_t uid, uint16_t comp, uint32_t *ret);
+int sg_chain_rebase(struct sg_model *m, uint32_t chain, uint32_t from, uint32_t to, uint32_t *ret);
+bool sg_chain_has(const struct sg_model *m, uint32_t chain, uint32_t uid);
+void sg_chain_free(struct sg_model *m);
+
+/* memo.c */
+void sg_memo_free(struct sg_model *m, struct sg_memo *memo);
+
+/* walk.c */
+int sg_walk_new(struct sg_walk **ret);
+void sg_walk_free(struct sg_walk *w);
+/* -EAGAIN: a slice that is needed is still open (ret_need_*); never when @force. */
+int sg_walk_run(struct sg_model *m, struct sg_open *o, bool force);
+const struct sg_segs *sg_walk_segs(const struct sg_model *m);
+void sg_walk_sums(const struct sg_model *m, uint64_t *ret_prorated, uint64_t *ret_uncertain);
+
+/* task.c */
+int sg_task_mark(struct sg_model *m, struct sg_thr *th, const struct sg_mark *ev);
+int sg_task_ripen(struct sg_model *m);
+int sg_task_threads_end(struct sg_model *m);
+int sg_task_finish(struct sg_model *m);
+void sg_task_free_all(struct sg_model *m);
+
+/* forwhom.c */
+int sg_stay_begin(struct sg_thr *th, uint64_t ts, uint64_t id);
+void sg_stay_end(struct sg_thr *th, uint64_t ts, uint64_t id);
+void sg_stay_prune(struct sg_thr *th, uint64_t horizon);
+uint64_t sg_stay_edge_before(const struct sg_thr *th, uint64_t ts);
+void sg_stay_label(struct sg_model *m, const struct sg_open *o, struct sg_seg *seg, size_t n);
+
+/* model.c */
+void sg_wait_of(const struct sg_model *m, const struct sg_trec *r, struct sg_wait *ret);
+
+#define SG_GROW(ptr, cap, need)                                                                    \
+	({                                                                                         \
+		int sg_rc_ = 0;                                                                    \
+		if ((size_t)(need) > (size_t)(cap)) {                                              \
+			size_t sg_n_ = (cap) ? (size_t)(cap) * 2 : 8;                              \
+			while (sg_n_ < (size_t)(need))                                             \
+				sg_n_ *= 2;                                                        \
+			void *sg_p_ = reallocarray((ptr), sg_n_, sizeof(*(ptr)));                  \
+			if (sg_p_) {                                                               \
+				(ptr) = sg_p_;                                                     \
+				(cap) = sg_n_;                                                     \
+			} else {                                                                   \
+				sg_rc_ = -ENOMEM;                                                  \
+			}                                                                          \
+		}                                                                                  \
+		sg_rc_;                                                                            \
+	})
+
+#endif
