@@ -70,7 +70,16 @@ PKG += git                       # tests: list of the project's files
 
 all: $(O)/sandglass
 
-$(O)/libsg.a: $(PURE_OBJ)
+# Perfetto's messages: C from our part of the published schema.
+PB := $(O)/perfetto.pb-c
+$(PB).c: user/out/perfetto.proto
+	$(call msg,PROTO,$@)mkdir -p $(@D) && protoc-c --proto_path=$(<D) --c_out=$(@D) $<
+$(PB).o: $(PB).c $(O)/flags
+	$(call msg,CC,$<)$(CC) $(CFLAGS) $(BASE_CFLAGS) -MMD -MP -c -o $@ $<
+$(O)/user/out/packet.o: private BASE_CFLAGS += -I$(O)
+$(O)/user/out/packet.o: | $(PB).c
+
+$(O)/libsg.a: $(PURE_OBJ) $(PB).o
 	$(call msg,AR,$@)rm -f $@ && $(AR) rcs $@ $^
 
 $(O)/sandglass: $(LIVE_OBJ) $(O)/libsg.a
