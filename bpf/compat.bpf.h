@@ -26,7 +26,6 @@
 #define PF_EXITING_ 0x4
 #define PF_MEMALLOC_ 0x800
 #define PF_KTHREAD_ 0x200000
-#define JOBCTL_STOP_PENDING_BIT 17
 #define S_IFMT_ 00170000
 #define S_IFSOCK_ 0140000
 #define S_IFREG_ 0100000
@@ -57,10 +56,15 @@ static __always_inline u32 compat_task_state(struct task_struct *p)
 	return BPF_CORE_READ((struct task_struct___old_state *)p, state);
 }
 
-/* The freezer of cgroup v2 marks the thread itself (76f969e8948d, 5.2). */
+/*
+ * The freezer of cgroup v2 marks the thread itself (76f969e8948d, 5.2); so do vfork
+ * and ptrace stops, which only count as frozen: the pending trap tells them apart.
+ */
+#define JOBCTL_TRAP_FREEZE_ (1ul << 23)
 static __always_inline bool compat_task_frozen(struct task_struct *task)
 {
-	return bpf_core_field_exists(task->frozen) && BPF_CORE_READ_BITFIELD(task, frozen);
+	return bpf_core_field_exists(task->frozen) && BPF_CORE_READ_BITFIELD(task, frozen) &&
+	       (BPF_CORE_READ(task, jobctl) & JOBCTL_TRAP_FREEZE_);
 }
 
 static __always_inline bool compat_in_memstall(struct task_struct *task)

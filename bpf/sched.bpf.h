@@ -452,6 +452,9 @@ int BPF_PROG(sched_waking_btf, struct task_struct *p)
 		bool by_cur = w->k_ctx == SG_WCTX_TASK || (w->k_raiser && w->k_raiser == c->cur);
 		bool is_long = !w->in && w->out && is_blocked(w->w_stop) && now - w->out > stack_threshold_ns;
 
+		/* Who gives an idle kernel worker something to do explains nothing about us. */
+		if (w->w_stop == SG_STOP_IDLE && !(w->flags & TH_INSCOPE))
+			by_cur = false;
 		if (by_cur && c->cur && (!(c->cur_flags & TH_EMIT) || is_long)) {
 			struct thread *t = thread_of(bpf_get_current_task_btf());
 

@@ -6,6 +6,7 @@
 #include <argp.h>
 #include "kern/cgroup.h"
 #include "kern/record.h"
+#include "trace/event.h"
 
 #define SG_PID_MAX 1024
 #define SG_ROLE_MAX 64

@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include "kern/child.h"
+#include "kern/target.h"
 #include "kern/intern.h"
 #include "kern/marks.h"
 #include "kern/meta.h"
@@ -39,7 +39,7 @@ struct recorder {
 	struct sg_intern *intern;
 	struct sg_marks *marks;
 	struct sg_names *names;
-	struct sg_child child;
+	struct sg_target child;
 	struct sg_perturb perturb;
 	struct sg_err *err;
 	sigset_t oldmask;
@@ -192,7 +192,7 @@ static void on_signal(struct recorder *r)
 
 	while (read(r->sig_fd, &si, sizeof(si)) == sizeof(si)) {
 		if (si.ssi_signo == SIGCHLD) {
-			if (sg_child_reap(&r->child, &r->res->wait_status))
+			if (sg_target_reap(&r->child, &r->res->wait_status))
 				r->child_done = true;
 			continue;
 		}
@@ -331,7 +331,7 @@ static int recorder_start(struct recorder *r)
 	if (put_window(r, r->start_ns, SG_WINDOW_BEGIN) || put_roles(r, r->start_ns))
 		return r->write_err;
 	if (r->child.pid > 0) {
-		sg_child_release(&r->child);
+		sg_target_release(&r->child);
 		r->res->ran = true;
 	}
 	return 0;
@@ -404,23 +404,23 @@ int sg_record(const struct sg_record_opts *o, struct sg_record_result *ret, stru
 	e = signals_block(&r);
 	/* Forked before anything is loaded: the command inherits neither maps nor priority. */
 	if (!e && o->argv)
-		e = sg_child_fork(&r.child, o->argv, &r.oldmask, err);
+		e = sg_target_fork(&r.child, o->argv, &r.oldmask, err);
 	if (!e)
 		e = recorder_open(&r);
 	if (!e)
 		e = recorder_start(&r);
 	if (!e) {
 		e = loop(&r);
-		ret->exec_errno = sg_child_exec_errno(&r.child);
+		ret->exec_errno = sg_target_exec_errno(&r.child);
 		int end = recorder_end(&r);
 
 		e = e ? e : end;
 	}
 	/* Whatever became of the recording, the command is not ours to end: wait for it. */
 	if (ret->ran && !r.child_done)
-		sg_child_wait(&r.child, &ret->wait_status);
+		sg_target_wait(&r.child, &ret->wait_status);
 	else if (!ret->ran)
-		sg_child_cancel(&r.child);
+		sg_target_cancel(&r.child);
 	recorder_free(&r);
 	return e;
 }

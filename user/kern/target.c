@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
-#include "kern/child.h"
+#include "kern/target.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void child_main(const struct sg_child *c, int go, int report, char *const *argv, const sigset_t *mask)
+static void child_main(const struct sg_target *c, int go, int report, char *const *argv, const sigset_t *mask)
 {
 	char byte;
 	int e;
@@ -25,7 +25,7 @@ static void child_main(const struct sg_child *c, int go, int report, char *const
 	_exit(e == ENOENT ? 127 : 126);
 }
 
-int sg_child_fork(struct sg_child *c, char *const *argv, const sigset_t *mask, struct sg_err *err)
+int sg_target_fork(struct sg_target *c, char *const *argv, const sigset_t *mask, struct sg_err *err)
 {
 	int go[2], report[2];
 
@@ -56,7 +56,7 @@ int sg_child_fork(struct sg_child *c, char *const *argv, const sigset_t *mask, s
 	return sg_err_set(err, -errno, "can't start a process: %s", strerror(errno));
 }
 
-void sg_child_release(struct sg_child *c)
+void sg_target_release(struct sg_target *c)
 {
 	if (write(c->go_fd, "g", 1) < 0)
 		kill(c->pid, SIGKILL);
@@ -64,14 +64,14 @@ void sg_child_release(struct sg_child *c)
 	c->go_fd = -1;
 }
 
-bool sg_child_reap(struct sg_child *c, int *ret_status)
+bool sg_target_reap(struct sg_target *c, int *ret_status)
 {
 	if (c->pid > 0 && !c->reaped && waitpid(c->pid, ret_status, WNOHANG) == c->pid)
 		c->reaped = true;
 	return c->reaped;
 }
 
-void sg_child_wait(struct sg_child *c, int *ret_status)
+void sg_target_wait(struct sg_target *c, int *ret_status)
 {
 	while (c->pid > 0 && !c->reaped) {
 		if (waitpid(c->pid, ret_status, 0) == c->pid || errno != EINTR)
@@ -79,17 +79,17 @@ void sg_child_wait(struct sg_child *c, int *ret_status)
 	}
 }
 
-void sg_child_cancel(struct sg_child *c)
+void sg_target_cancel(struct sg_target *c)
 {
 	int status;
 
 	if (c->pid <= 0)
 		return;
 	kill(c->pid, SIGKILL);
-	sg_child_wait(c, &status);
+	sg_target_wait(c, &status);
 }
 
-int sg_child_exec_errno(struct sg_child *c)
+int sg_target_exec_errno(struct sg_target *c)
 {
 	int e = 0;
 
