@@ -20,7 +20,7 @@ struct sg_writer_stats {
 /**
  * sg_writer_open() - start a recording on @fd (owned by the caller; need not be seekable)
  * @meta_json: machine, command line, probe plan: one JSON object, stored in the first block
- * @level:     zlib level 1..9
+ * @level:     zlib level 1..9; 1 is Huffman codes only, the fastest by far
  *
  * Return: 0 or negative errno with @err filled.
  */
@@ -36,6 +36,17 @@ int sg_writer_open(struct sg_writer **ret, int fd, const char *meta_json, int le
  */
 int sg_writer_put(struct sg_writer *w, const struct sg_hdr *ev, struct sg_err *err);
 
+/**
+ * sg_writer_watermark() - promise: no event put from now on is older than @ts
+ *
+ * For a recorder that reads its rings in turn: note the time, drain every ring,
+ * then promise that time (less the few us by which a CPU's own records may be out
+ * of order). A reader of a pipe needs it to know how long to wait for other CPUs;
+ * and FRAME, STACKDEF and NAME records put later are dated back to @ts, so
+ * that they come before every record that refers to them.
+ */
+void sg_writer_watermark(struct sg_writer *w, uint64_t ts);
+
 /** sg_writer_flush() - end the open block and write it out, so that a crash loses nothing before now. */
 int sg_writer_flush(struct sg_writer *w, struct sg_err *err);
 
@@ -49,6 +60,9 @@ void sg_writer_stats(const struct sg_writer *w, struct sg_writer_stats *ret);
 
 /** sg_reader_open() - open a recording on @fd (seekable or a pipe; owned by the caller). */
 int sg_reader_open(struct sg_reader **ret, int fd, struct sg_err *err);
+
+/** sg_reader_open_mem() - the same from @len bytes at @data, which stay valid until the close. */
+int sg_reader_open_mem(struct sg_reader **ret, const void *data, size_t len, struct sg_err *err);
 
 /**
  * sg_reader_next() - next event, all CPUs merged by (ts, cpu, order in file)
