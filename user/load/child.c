@@ -59,6 +59,8 @@ static void child_become(const struct sg_child_opts *o, char *const argv[], pid_
 	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (fd < 0 || dup2(fd, 0) < 0)
 		child_fail(fail_fd, "open /dev/null");
+	if (out < 0 && o->out_fd > 0)
+		out = o->out_fd;
 	if (out < 0 && o->quiet)
 		out = fd;
 	if ((out >= 0 && dup2(out, 1) < 0) || (err_fd >= 0 && dup2(err_fd, 2) < 0))
@@ -146,6 +148,15 @@ void sg_child_kill(struct sg_child *c)
 			close(*fd);
 	c->pidfd = c->out = c->err = -1;
 	c->pid = 0;
+}
+
+void sg_child_term(struct sg_child *c, int grace_ms)
+{
+	if (c->pid > 0 && !sg_child_reap(c)) {
+		kill(c->pid, SIGTERM);
+		sg_child_wait_any(&c, 1, -1, -1, grace_ms);
+	}
+	sg_child_kill(c);
 }
 
 const char *sg_child_fate(const struct sg_child *c, char *buf, size_t cap)

@@ -26,6 +26,7 @@ struct sg_child_opts {
 	const char *dir;       /* working directory, or NULL */
 	bool out, err;         /* give us its output */
 	bool quiet;            /* its standard output goes to /dev/null */
+	int out_fd;            /* > 0: its standard output goes there */
 	bool group;            /* a process group of its own */
 	int nice;
 };
@@ -40,6 +41,9 @@ int sg_child_spawn(struct sg_child *ret, const struct sg_child_opts *opts, char 
 
 /** sg_child_kill() - end it (and its group, when it has one) and wait; safe on one that is not running. */
 void sg_child_kill(struct sg_child *c);
+
+/** sg_child_term() - SIGTERM, @grace_ms to end in its own way, then as sg_child_kill() */
+void sg_child_term(struct sg_child *c, int grace_ms);
 
 /** sg_child_reap() - note its end if it has ended; true when done. */
 bool sg_child_reap(struct sg_child *c);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include "base/err.h"
 
-#define SG_CLIENT_MAX 64 /* servers */
+#define SG_CLIENT_MAX 32 /* servers */
 
 /* One answered request. */
 struct sg_client_time {

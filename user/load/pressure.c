@@ -11,8 +11,6 @@
 #include "load/pressure.h"
 
 #define FILL_TIMEOUT_MS 300000
-/* Hogs are to take memory, not the CPU: the question is what memory pressure does. */
-#define HOG_NICE 19
 
 const char *const sg_hog_kind_names[SG_HOG_KIND_MAX] = {
 #define SG_X(sym, name) name,
@@ -63,11 +61,9 @@ int sg_hog_run(uint64_t bytes, struct sg_err *err)
 		x ^= x << 17;
 		p[i] = x;
 	}
-	for (;;) {
-		sleep(1);
+	for (;;)
 		for (size_t i = 0; i < n; i += page / sizeof(uint64_t))
 			p[i]++;
-	}
 }
 
 static int spawn_hog(struct sg_child *ret, unsigned i, enum sg_hog_kind kind, uint64_t bytes, const char *self,
@@ -75,11 +71,11 @@ static int spawn_hog(struct sg_child *ret, unsigned i, enum sg_hog_kind kind, ui
 {
 	char name[32], size[32];
 	const char *const own[] = { self, "bench", "task-hog", size, NULL };
-	/* --vm-keep: keep the memory and check it; --vm-hang 1: a second of sleep in each pass */
+	/* --vm-keep: go over the same memory again and again, instead of taking it anew each time */
 	const char *const stress[] = { "stress", "-q",	       "-m", "1",	"--vm-bytes",
-				       size,	 "--vm-keep", "--vm-hang", "1", NULL };
+				       size,	 "--vm-keep", NULL };
 	struct sg_child_opts o = { .name = name, .cgroup = m->version ? m->path : NULL, .quiet = true,
-				   .group = true, .nice = HOG_NICE };
+				   .group = true };
 
 	snprintf(name, sizeof(name), "memory hog %u", i);
 	snprintf(size, sizeof(size), "%" PRIu64, bytes);

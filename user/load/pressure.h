@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
-/* Memory pressure: hogs that hold memory in a cgroup and go over it once a second. */
+/* Memory pressure: hogs that hold memory in a cgroup and go over it without a pause. */
 #ifndef SG_PRESSURE_H
 #define SG_PRESSURE_H
 
@@ -23,7 +23,7 @@ int sg_hog_kind_find(const char *name);
 /** sg_hog_kind_resolve() - AUTO becomes STRESS when that program is here, else OWN */
 enum sg_hog_kind sg_hog_kind_resolve(enum sg_hog_kind kind);
 
-/** sg_hog_run() - be a hog: fill @bytes with data, then touch every page once a second, until killed */
+/** sg_hog_run() - be a hog: fill @bytes with data, then touch page after page, until killed */
 int sg_hog_run(uint64_t bytes, struct sg_err *err);
 
 /**

@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "load/swap.h"
+#include "load/task.h"
+#include "load/task_priv.h"
+
+#define MIB ((uint64_t)1024 * 1024)
+#define READY_MS 30000
+#define NPM_MS 180000
+#define REQUEST_TIMEOUT_S 1800
+
+/* What a server's process needs beside its queue and its file. */
+#define NATIVE_BASE_BYTES (8 * MIB)
+#define NODE_BASE_BYTES (80 * MIB)
+/* Node 20, measured: 585 MB resident after one request of 2,000,000 writes, 1.3 GB after four. */
+#define NODE_WRITE_BYTES 650
+
+static uint64_t server_need(const struct sg_task_opts *o)
+{
+	uint64_t file = o->writes * (sizeof(SG_SERVER_LINE) - 1);
+
+	if (o->node)
+		return NODE_BASE_BYTES + file + o->writes * NODE_WRITE_BYTES;
+	return NATIVE_BASE_BYTES + file + sg_server_queue_bytes(o->mode, o->writes);
+}
+
+void sg_task_defaults(struct sg_task_opts *o)
+{
+	uint64_t need = server_need(o) * o->servers, hogs = 0;
+
+	for (unsigned i = 0; i < o->nlevel; i++)
+		hogs = o->level[i] * o->hog_bytes > hogs ? o->level[i] * o->hog_bytes : hogs;
+	/* without hogs all fits, just so; each hog then is too much */
+	if (!o->memory_bytes)
+		o->memory_bytes = (need + need / 8) / MIB * MIB;
+	if (!o->swap_bytes)
+		o->swap_bytes = (need + hogs + hogs / 4 + 64 * MIB) / MIB * MIB;
+}
+
+void sg_task_say(const struct sg_task_opts *o, const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (o->progress)
+		o->progress(o->ctx, text);
+}
+
+/* ---- set-up -------------------------------------------------------------- */
+
+static int make_dir(struct bench *b, const char *path, bool ours, struct sg_err *err)
+{
+	if (mkdir(path, 0755) && errno != EEXIST)
+		return sg_err_set(err, -errno, "cannot make the folder %s: %s", path, strerror(errno));
+	return ours ? sg_guard_add(b->guard, SG_GUARD_DIR, path, err) : 0;
+}
+
+static int setup_dirs(struct bench *b, struct sg_err *err)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", b->self, sizeof(b->self) - 1);
+	int rc;
+
+	if (n < 0)
+		return sg_err_set(err, -errno, "cannot find this program's own file: %s", strerror(errno));
+	b->self[n] = 0;
+	rc = make_dir(b, b->o.dir, false, err);
+	if (rc)
+		return rc;
+	if (!realpath(b->o.dir, path) || strlen(path) >= sizeof(b->dir))
+		return sg_err_set(err, -ENAMETOOLONG, "the path of %s is too long", b->o.dir);
+	strcpy(b->dir, path);
+	snprintf(path, sizeof(path), "%s/data", b->dir);
+	return make_dir(b, path, true, err);
+}
+
+static int setup_swap(struct bench *b, struct sg_err *err)
+{
+	char path[PATH_MAX];
+
+	if (b->o.swap && !strcmp(b->o.swap, "none")) {
+		if (!sg_swap_free())
+			sg_task_say(&b->o, "no swap on this machine: pressure ends in killed processes, not in swapping");
+		return 0;
+	}
+	if (b->o.swap && !strcmp(b->o.swap, "zram"))
+		return sg_swap_zram(b->guard, b->o.swap_bytes, b->swap, err);
+	if (b->o.swap && b->o.swap[0] != '/') {
+		if (!getcwd(path, sizeof(path)))
+			return sg_err_set(err, -errno, "no working directory: %s", strerror(errno));
+		snprintf(b->swap, sizeof(b->swap), "%.900s/%.900s", path, b->o.swap);
+	} else if (b->o.swap) {
+		snprintf(b->swap, sizeof(b->swap), "%s", b->o.swap);
+	} else {
+		snprintf(b->swap, sizeof(b->swap), "%.1000s/swap", b->dir);
+	}
+	return sg_swap_file(b->guard, b->swap, b->o.swap_bytes, err);
+}
+
+/* Write the server's source and let npm bring express, once per folder. */
+static int setup_node(struct bench *b, struct sg_err *err)
+{
+	char dir[PATH_MAX], path[PATH_MAX + 64], said[200] = "", fate[64];
+	const char *const npm[] = { "npm",	  "install",	"--no-audit", "--no-fund", "--no-update-notifier",
+				    "--loglevel=error", "--prefix", dir,	      "express@4",   NULL };
+	struct sg_child c = SG_CHILD_NONE, *cp = &c;
+	struct sg_child_opts o = { .name = "npm", .dir = dir, .quiet = true, .err = true, .group = true };
+	FILE *f;
+	int rc;
+
+	snprintf(dir, sizeof(dir), "%s/node", b->dir);
+	rc = make_dir(b, dir, false, err);
+	if (rc)
+		return rc;
+	snprintf(path, sizeof(path), "%s/server.js", dir);
+	f = fopen(path, "we");
+	if (!f || fputs(sg_server_node_source(), f) < 0 || fflush(f))
+		rc = sg_err_set(err, -errno, "cannot write %s: %s", path, strerror(errno));
+	if (f)
+		fclose(f);
+	snprintf(path, sizeof(path), "%s/node_modules/express/package.json", dir);
+	if (rc || !access(path, R_OK))
+		return rc;
+	sg_task_say(&b->o, "npm brings express into %s", dir);
+	rc = sg_child_spawn(&c, &o, (char *const *)(uintptr_t)npm, err);
+	if (rc)
+		return rc;
+	rc = sg_child_wait_any(&cp, 1, -1, b->o.sigfd, NPM_MS);
+	sg_child_read_err(&c, said, sizeof(said));
+	if (rc == -EINTR)
+		sg_err_set(err, rc, "interrupted");
+	else if (rc == -ETIMEDOUT)
+		sg_err_set(err, rc, "npm did not finish installing express within %d s", NPM_MS / 1000);
+	else if (rc < 0 || access(path, R_OK))
+		rc = sg_err_set(err, -ENOENT, "npm could not install express (%s): %s",
+				rc < 0 ? strerror(-rc) : sg_child_fate(&c, fate, sizeof(fate)), said);
+	else
+		rc = 0;
+	sg_child_kill(&c);
+	return rc;
+}
+
+/* ---- servers ------------------------------------------------------------- */
+
+int sg_task_dead(struct bench *b, const struct sg_child *c, struct sg_err *err)
+{
+	struct sg_memlimit_stat st;
+	char fate[64], said[160] = "";
+
+	sg_memlimit_stat(&b->limit, &st);
+	if (st.oom_kill)
+		return sg_err_set(err, -ENOMEM,
+				  "the kernel killed %s: memory (%" PRIu64 " MiB, --memory) and swap (%" PRIu64
+				  " MiB, --swap-size) are too small for this load",
+				  c->name, b->o.memory_bytes / MIB, b->o.swap_bytes / MIB);
+	sg_child_read_err((struct sg_child *)(uintptr_t)c, said, sizeof(said));
+	return sg_err_set(err, -ECHILD, "%s ended (%s)%s%s", c->name, sg_child_fate(c, fate, sizeof(fate)),
+			  said[0] ? ": " : "", said);
+}
+
+static int start_server(struct bench *b, unsigned i, struct sg_err *err)
+{
+	char name[32], port[16], file[PATH_MAX], writes[32], js[PATH_MAX + 32], line[64];
+	const char *const native[] = { b->self, "bench", "task-server", port, file, writes,
+				       sg_write_mode_names[b->o.mode], NULL };
+	/* as much heap as the writes need: the default ceiling depends on the machine */
+	const char *const node[] = { "node", "--max-old-space-size=16384", js, port, file, writes, NULL };
+	struct sg_child_opts o = { .name = name, .cgroup = b->limit.path, .out = true, .err = true, .group = true };
+	struct sg_child *c = &b->server[i];
+	int rc;
+
+	snprintf(name, sizeof(name), "server %u", i);
+	snprintf(port, sizeof(port), "%u", b->o.port ? b->o.port + i : 0);
+	snprintf(file, sizeof(file), "%s/data/server%u", b->dir, i);
+	snprintf(writes, sizeof(writes), "%" PRIu64, b->o.writes);
+	snprintf(js, sizeof(js), "%s/node/server.js", b->dir);
+	rc = sg_child_spawn(c, &o, (char *const *)(uintptr_t)(b->o.node ? node : native), err);
+	if (rc)
+		return rc;
+	rc = sg_child_line(c, b->o.sigfd, READY_MS, line, sizeof(line));
+	if (rc == -EPIPE) {
+		sg_child_wait_any(&c, 1, -1, -1, 2000);
+		return sg_task_dead(b, c, err);
+	}
+	if (rc == -EINTR)
+		return sg_err_set(err, rc, "interrupted");
+	if (rc || sscanf(line, "port %u", &b->port[i]) != 1)
+		return sg_err_set(err, rc ? rc : -EPROTO, "%s did not say where it listens", c->name);
+	return 0;
+}
+
+static int setup_level(struct bench *b, struct sg_err *err)
+{
+	char name[64], file[PATH_MAX];
+	int rc;
+
+	snprintf(name, sizeof(name), "sandglass-bench-%d", (int)getpid());
+	rc = sg_memlimit_make(&b->limit, b->guard, name, b->o.memory_bytes, err);
+	for (unsigned i = 0; i < b->o.servers && !rc; i++) {
+		snprintf(file, sizeof(file), "%s/data/server%u", b->dir, i);
+		rc = sg_guard_add(b->guard, SG_GUARD_FILE, file, err);
+		if (!rc)
+			rc = start_server(b, i, err);
+	}
+	return rc;
+}
+
+static int end_level(struct bench *b, struct sg_err *err)
+{
+	char file[PATH_MAX];
+	struct sg_err first;
+	int rc, one;
+
+	sg_child_term(&b->client, 5000);
+	for (unsigned i = 0; i < SG_HOG_MAX; i++)
+		sg_child_kill(&b->hog[i]);
+	for (unsigned i = 0; i < SG_CLIENT_MAX; i++)
+		sg_child_kill(&b->server[i]);
+	rc = sg_memlimit_remove(&b->limit, b->guard, err);
+	for (unsigned i = 0; i < b->o.servers && b->guard; i++) {
+		snprintf(file, sizeof(file), "%s/data/server%u", b->dir, i);
+		one = sg_guard_clean(b->guard, SG_GUARD_FILE, file, &first);
+		if (one && !rc) {
+			rc = one;
+			*err = first;
+		}
+	}
+	return rc;
+}
+
+/* ---- one level ----------------------------------------------------------- */
+
+/* What a part of this program said, without the name it said it under. */
+static const char *sentence(const char *said)
+{
+	for (const char *const *p = (const char *const[]){ "sandglass record: ", "sandglass: ", NULL }; *p; p++)
+		if (!strncmp(said, *p, strlen(*p)))
+			return said + strlen(*p);
+	return said;
+}
+
+/* Wait for the client (or its recorder), and notice when something it needs ends before. */
+static int wait_client(struct bench *b, struct sg_err *err)
+{
+	struct sg_child *all[1 + SG_CLIENT_MAX + SG_HOG_MAX];
+	char said[300], fate[64];
+	size_t n = 0;
+	int rc;
+
+	all[n++] = &b->client;
+	for (unsigned i = 0; i < b->o.servers; i++)
+		all[n++] = &b->server[i];
+	for (unsigned i = 0; i < SG_HOG_MAX && b->hog[i].pid > 0; i++)
+		all[n++] = &b->hog[i];
+	rc = sg_child_wait_any(all, n, -1, b->o.sigfd, -1);
+	if (rc == -EINTR)
+		return sg_err_set(err, rc, "interrupted");
+	if (rc < 0)
+		return sg_err_set(err, rc, "cannot wait for the client: %s", strerror(-rc));
+	if (rc > 0)
+		return sg_task_dead(b, all[rc], err);
+	if (!b->client.status)
+		return 0;
+	/* the client fails when a server dies under it: then the server is the news */
+	for (size_t i = 1; i < n; i++)
+		if (sg_child_wait_any(&all[i], 1, -1, -1, 50) == 0)
+			return sg_task_dead(b, all[i], err);
+	sg_child_read_err(&b->client, said, sizeof(said));
+	if (said[0])
+		return sg_err_set(err, -EIO, "%s", sentence(said));
+	return sg_err_set(err, -EIO, "the client ended with %s", sg_child_fate(&b->client, fate, sizeof(fate)));
+}
+
+/*
+ * The client as a command: "record ... -- SELF bench task-client FILE ROUNDS TIMEOUT PORT...",
+ * or without the first part for the unrecorded warm-up.
+ */
+static int run_client(struct bench *b, const char *record, const char *times, unsigned rounds, struct sg_err *err)
+{
+	struct sg_task_args a = { 0 };
+	struct sg_child_opts o = { .name = "the client", .err = true, .quiet = true, .group = true };
+	int rc;
+
+	if (record) {
+		sg_task_arg(&a, "%s", b->self);
+		sg_task_arg(&a, "record");
+		sg_task_arg(&a, "-q");
+		sg_task_arg(&a, "-o");
+		sg_task_arg(&a, "%s", record);
+		sg_task_arg(&a, "--role");
+		sg_task_arg(&a, "client=self");
+		for (unsigned i = 0; i < b->o.servers; i++) {
+			sg_task_arg(&a, "-p");
+			sg_task_arg(&a, "%d", (int)b->server[i].pid);
+			sg_task_arg(&a, "--role");
+			sg_task_arg(&a, "server=%d", (int)b->server[i].pid);
+		}
+		sg_task_arg(&a, "--");
+	}
+	sg_task_arg(&a, "%s", b->self);
+	sg_task_arg(&a, "bench");
+	sg_task_arg(&a, "task-client");
+	sg_task_arg(&a, "%s", times);
+	sg_task_arg(&a, "%u", rounds);
+	sg_task_arg(&a, "%d", REQUEST_TIMEOUT_S);
+	for (unsigned i = 0; i < b->o.servers; i++)
+		sg_task_arg(&a, "%u", b->port[i]);
+	rc = a.failed ? sg_err_set(err, -ENOMEM, "out of memory") : sg_child_spawn(&b->client, &o, a.v, err);
+	sg_task_args_free(&a);
+	if (rc)
+		return rc;
+	rc = wait_client(b, err);
+	sg_child_term(&b->client, 5000);
+	return rc;
+}
+
+static int measure(struct bench *b, struct sg_task_level *l, struct sg_err *err)
+{
+	char times[PATH_MAX], record[PATH_MAX];
+	uint64_t in0, out0;
+	FILE *f;
+	int rc;
+
+	snprintf(times, sizeof(times), "%s/p%u.times.tsv", b->dir, l->pressure);
+	snprintf(record, sizeof(record), "%s/p%u.sgt", b->dir, l->pressure);
+	sg_swap_pages(&in0, &out0);
+	rc = run_client(b, b->o.record ? record : NULL, times, b->o.rounds, err);
+	if (rc)
+		return rc;
+	sg_swap_pages(&l->swapin_pages, &l->swapout_pages);
+	l->swapin_pages -= in0;
+	l->swapout_pages -= out0;
+	sg_memlimit_stat(&b->limit, &l->mem);
+	if (b->o.record)
+		snprintf(l->file, sizeof(l->file), "p%u.sgt", l->pressure);
+	f = fopen(times, "re");
+	if (!f)
+		return sg_err_set(err, -errno, "cannot read %s: %s", times, strerror(errno));
+	rc = sg_client_read(f, b->o.servers, b->o.rounds, &l->time, &l->ntime, err);
+	fclose(f);
+	return rc;
+}
+
+static int run_level(struct bench *b, struct sg_task_level *l, struct sg_err *err)
+{
+	char warm[PATH_MAX];
+	struct sg_err later;
+	int rc, rc2;
+
+	sg_task_say(&b->o, "pressure %u: %u servers, %u hogs of %" PRIu64 " MiB, limit %" PRIu64 " MiB", l->pressure,
+		    b->o.servers, l->pressure, b->o.hog_bytes / MIB, b->o.memory_bytes / MIB);
+	rc = setup_level(b, err);
+	/* one round grows the heaps to their size; it is not measured */
+	snprintf(warm, sizeof(warm), "%s/data/warm", b->dir);
+	if (!rc)
+		rc = sg_guard_add(b->guard, SG_GUARD_FILE, warm, err);
+	if (!rc)
+		rc = run_client(b, NULL, warm, 1, err);
+	if (!rc)
+		rc = sg_guard_clean(b->guard, SG_GUARD_FILE, warm, err);
+	if (!rc)
+		rc = sg_hogs_start(b->hog, l->pressure, b->o.hog, b->o.hog_bytes, b->self, &b->limit, b->o.sigfd, err);
+	if (!rc)
+		rc = measure(b, l, err);
+	rc2 = end_level(b, &later);
+	if (!rc && rc2)
+		*err = later;
+	return rc ? rc : rc2;
+}
+
+/* ---- all ----------------------------------------------------------------- */
+
+static unsigned base_level(const struct sg_task_opts *o)
+{
+	unsigned base = 0;
+
+	for (unsigned i = 1; i < o->nlevel; i++)
+		if (o->level[i] < o->level[base])
+			base = i;
+	return base;
+}
+
+static int run_all(struct bench *b, struct sg_task_result *r, struct sg_err *err)
+{
+	int rc = setup_dirs(b, err);
+
+	if (!rc && b->o.node)
+		rc = setup_node(b, err);
+	if (!rc)
+		rc = setup_swap(b, err);
+	for (unsigned i = 0; i < b->o.nlevel && !rc; i++) {
+		struct sg_task_level *l = &r->level[i];
+
+		l->pressure = b->o.level[i];
+		r->nlevel = i + 1;
+		rc = run_level(b, l, err);
+		if (rc || !b->o.record)
+			continue;
+		sg_task_say(&b->o, "pressure %u: explaining %s", l->pressure, l->file);
+		rc = sg_task_explain(l, b->dir, b->o.servers, err);
+		if (!rc)
+			rc = sg_task_export(l, b->dir, b->self, b->o.sigfd, err);
+	}
+	return rc;
+}
+
+int sg_task_run(struct sg_task_result *r, const struct sg_task_opts *opts, struct sg_err *err)
+{
+	struct bench *b = calloc(1, sizeof(*b));
+	struct sg_err later;
+	int rc, rc2;
+
+	memset(r, 0, sizeof(*r));
+	if (!b)
+		return sg_err_set(err, -ENOMEM, "out of memory");
+	b->o = *opts;
+	sg_task_defaults(&b->o);
+	r->opts = b->o;
+	r->base = base_level(opts);
+	if (geteuid()) {
+		rc = sg_err_set(err, -EPERM, "bench task limits memory and sets up swap: run it as root");
+		goto out;
+	}
+	rc = sg_guard_start(&b->guard, err);
+	if (!rc)
+		rc = run_all(b, r, err);
+	rc2 = sg_guard_end(b->guard, &later);
+	if (!rc && rc2) {
+		rc = rc2;
+		*err = later;
+	}
+out:
+	free(b);
+	return rc;
+}
+
+void sg_task_free(struct sg_task_result *r)
+{
+	for (unsigned i = 0; i < r->nlevel; i++) {
+		struct sg_task_level *l = &r->level[i];
+
+		free(l->time);
+		sg_blame_free(l->blame);
+		for (unsigned s = 0; s < SG_CLIENT_MAX; s++)
+			sg_blame_free(l->server_blame[s]);
+	}
+	memset(r, 0, sizeof(*r));
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* The task workload: HTTP servers under memory pressure, recorded level by level. See docs/bench-task.md. */
+#ifndef SG_TASK_H
+#define SG_TASK_H
+
+#include <stdbool.h>
+#include <stdio.h>
+#include "load/client.h"
+#include "load/pressure.h"
+#include "load/server.h"
+#include "model/blame.h"
+
+#define SG_LEVELS_MAX 32
+
+struct sg_task_opts {
+	unsigned servers, rounds;
+	uint64_t writes;
+	bool node;
+	enum sg_write_mode mode;
+	unsigned nlevel, level[SG_LEVELS_MAX]; /* hogs of each level */
+	uint64_t memory_bytes;                 /* limit of the cgroup; 0: see sg_task_defaults() */
+	const char *swap;                      /* NULL: a file in dir; path; "zram"; "none" */
+	uint64_t swap_bytes;
+	enum sg_hog_kind hog;
+	uint64_t hog_bytes;
+	unsigned port; /* of the first server; 0: any */
+	const char *dir;
+	bool record;
+	int sigfd; /* signals that mean "stop" */
+	void (*progress)(void *ctx, const char *text);
+	void *ctx;
+};
+
+/* One pressure level, measured. Blames are NULL without a recording. */
+struct sg_task_level {
+	unsigned pressure;
+	struct sg_client_time *time;
+	size_t ntime;
+	struct sg_memlimit_stat mem;          /* at the end of the level */
+	uint64_t swapin_pages, swapout_pages; /* machine-wide, during the measured rounds */
+	char file[32];                        /* recording, in dir; empty: none */
+	uint64_t lost;                        /* records */
+	uint64_t missing;                     /* requests that the recording has no whole task of */
+	struct sg_blame *blame;               /* all servers */
+	struct sg_blame *server_blame[SG_CLIENT_MAX];
+};
+
+struct sg_task_result {
+	struct sg_task_opts opts; /* with the defaults filled in */
+	unsigned nlevel;
+	unsigned base; /* index of the level the others are compared with */
+	struct sg_task_level level[SG_LEVELS_MAX];
+};
+
+/** sg_task_defaults() - fill in memory_bytes and swap_bytes where they are 0 */
+void sg_task_defaults(struct sg_task_opts *opts);
+
+/**
+ * sg_task_run() - run the whole workload; everything it made is gone when it returns
+ * @ret: filled as far as it got, also on failure; free with sg_task_free()
+ */
+int sg_task_run(struct sg_task_result *ret, const struct sg_task_opts *opts, struct sg_err *err);
+void sg_task_free(struct sg_task_result *r);
+
+/** sg_task_explain() - read the level's recording in @dir into its blames */
+int sg_task_explain(struct sg_task_level *l, const char *dir, unsigned servers, struct sg_err *err);
+
+/** sg_task_export() - folded files of a level's recording, by `sandglass export` */
+int sg_task_export(const struct sg_task_level *l, const char *dir, const char *self, int sigfd, struct sg_err *err);
+
+/** sg_task_text() - for people; sg_task_json() - for programs; sg_task_plot() - two charts into @dir */
+int sg_task_text(FILE *out, const struct sg_task_result *r);
+int sg_task_json(FILE *out, const struct sg_task_result *r);
+int sg_task_plot(const struct sg_task_result *r, struct sg_err *err);
+
+#endif
