@@ -37,9 +37,29 @@ static bool parse_line(char *line, struct sg_map *m)
 	return strcmp(path, "[vsyscall]") != 0;
 }
 
+/* Copy the paths together, so that the text need not be kept. */
+static int keep_paths(struct sg_maps *m)
+{
+	size_t need = 1, at = 0;
+
+	for (size_t i = 0; i < m->n; i++)
+		need += strlen(m->map[i].path) + 1;
+	m->paths = malloc(need);
+	if (!m->paths)
+		return -ENOMEM;
+	for (size_t i = 0; i < m->n; i++) {
+		size_t len = strlen(m->map[i].path) + 1;
+
+		memcpy(m->paths + at, m->map[i].path, len);
+		m->map[i].path = m->paths + at;
+		at += len;
+	}
+	return 0;
+}
+
 int sg_maps_parse(struct sg_maps *ret, char *text)
 {
-	struct sg_maps m = { .text = text };
+	struct sg_maps m = { 0 };
 	size_t cap = 0;
 
 	for (char *line = text, *next; line && *line; line = next) {
@@ -55,7 +75,7 @@ int sg_maps_parse(struct sg_maps *ret, char *text)
 		if (m.n && one.start < m.map[m.n - 1].end)
 			continue;
 		if (m.n == cap) {
-			struct sg_map *big = realloc(m.map, (cap = cap ? cap * 2 : 32) * sizeof(*big));
+			struct sg_map *big = realloc(m.map, (cap = cap ? cap * 2 : 16) * sizeof(*big));
 
 			if (!big) {
 				sg_maps_free(&m);
@@ -64,6 +84,10 @@ int sg_maps_parse(struct sg_maps *ret, char *text)
 			m.map = big;
 		}
 		m.map[m.n++] = one;
+	}
+	if (keep_paths(&m)) {
+		sg_maps_free(&m);
+		return -ENOMEM;
 	}
 	*ret = m;
 	return 0;
@@ -87,6 +111,6 @@ const struct sg_map *sg_maps_find(const struct sg_maps *m, uint64_t addr)
 void sg_maps_free(struct sg_maps *m)
 {
 	free(m->map);
-	free(m->text);
+	free(m->paths);
 	*m = (struct sg_maps){ 0 };
 }

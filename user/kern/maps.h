@@ -24,10 +24,10 @@ struct sg_map {
 struct sg_maps {
 	size_t n;
 	struct sg_map *map; /* by address */
-	char *text;
+	char *paths;
 };
 
-/** sg_maps_parse() - takes @text (malloc'd) over, changes it; lines it does not understand are left out. 0 or -ENOMEM. */
+/** sg_maps_parse() - changes @text; lines it does not understand are left out. Keeps only code. 0 or -ENOMEM. */
 int sg_maps_parse(struct sg_maps *ret, char *text);
 
 /** sg_maps_find() - the mapping that contains @addr, or NULL */

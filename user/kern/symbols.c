@@ -207,15 +207,17 @@ static void process_read(struct sg_symbols *s, struct process *p)
 	struct sg_maps maps;
 	char path[64], *text;
 	ssize_t n;
+	int err;
 
 	p->read_at = now_ns();
 	snprintf(path, sizeof(path), "/proc/%u/maps", p->tgid);
 	n = sg_proc_read(path, MAPS_BYTES_MAX, &text);
-	if (n <= 0 || sg_maps_parse(&maps, text)) {
-		if (!n)
-			free(text);
+	if (n < 0)
 		return;
-	}
+	err = n ? sg_maps_parse(&maps, text) : -ESRCH; /* empty: it is on its way out */
+	free(text);
+	if (err)
+		return;
 	sg_maps_free(&p->maps);
 	p->maps = maps;
 	p->foreign = sg_procroot_foreign((pid_t)p->tgid);
@@ -272,24 +274,31 @@ void sg_symbols_forget(struct sg_symbols *s, uint32_t tgid)
 
 /* ---- user addresses ------------------------------------------------------- */
 
+static void vdso_read(struct sg_symbols *s)
+{
+	uint64_t own = getauxval(AT_SYSINFO_EHDR);
+	const struct sg_map *v;
+	struct sg_maps maps;
+	char *text;
+
+	s->vdso_read = true;
+	if (!own || sg_proc_read("/proc/self/maps", MAPS_BYTES_MAX, &text) < 0)
+		return;
+	if (!sg_maps_parse(&maps, text)) {
+		v = sg_maps_find(&maps, own);
+		if (v && v->start == own) {
+			s->vdso_size = v->end - v->start;
+			sg_elftab_memory(&s->vdso, (const void *)(uintptr_t)own, s->vdso_size);
+		}
+		sg_maps_free(&maps);
+	}
+	free(text);
+}
+
 static const char *vdso_find(struct sg_symbols *s, const struct sg_map *m, uint64_t addr)
 {
-	if (!s->vdso_read) {
-		uint64_t own = getauxval(AT_SYSINFO_EHDR);
-		struct sg_maps maps;
-		char *text;
-
-		s->vdso_read = true;
-		if (own && sg_proc_read("/proc/self/maps", MAPS_BYTES_MAX, &text) > 0 && !sg_maps_parse(&maps, text)) {
-			const struct sg_map *v = sg_maps_find(&maps, own);
-
-			if (v && v->start == own) {
-				s->vdso_size = v->end - v->start;
-				sg_elftab_memory(&s->vdso, (const void *)(uintptr_t)own, s->vdso_size);
-			}
-			sg_maps_free(&maps);
-		}
-	}
+	if (!s->vdso_read)
+		vdso_read(s);
 	/* Another size is another ABI's vdso. */
 	return m->end - m->start == s->vdso_size ? sg_elftab_find(&s->vdso, addr - m->start) : NULL;
 }
