@@ -124,6 +124,19 @@ static struct json_object *from_meta(const char *meta, const char *key, enum jso
 	return v;
 }
 
+/* What the recording says of itself, but the plan, which has its own place. */
+static struct json_object *head_of(const char *meta)
+{
+	struct json_object *o = meta ? json_tokener_parse(meta) : NULL;
+
+	if (!json_object_is_type(o, json_type_object)) {
+		json_object_put(o);
+		return json_object_new_object();
+	}
+	json_object_object_del(o, "plan");
+	return o;
+}
+
 static void put_groups(struct sg_sink *out, const struct sg_json_end *e)
 {
 	struct sg_group *const *g;
@@ -167,7 +180,7 @@ int sg_json_end(struct sg_json *j, FILE *f, const struct sg_json_end *e)
 	put_member(&out, "model", sg_jp_model(&info));
 	put_member(&out, "plan", from_meta(e->meta, "plan", json_type_array));
 	put_member(&out, "perturbation", from_meta(e->end_meta, "perturbation", json_type_object));
-	put_member(&out, "recording", from_meta(e->meta, "recording", json_type_object));
+	put_member(&out, "recording", head_of(e->meta));
 	if (e->extra) {
 		json_object_object_foreach(e->extra, key, v) put_member(&out, key, json_object_get(v));
 	}

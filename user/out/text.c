@@ -128,6 +128,44 @@ static int print_table(FILE *f, const struct sg_blame_row *row, size_t n, uint64
 	return sg_tab_end(&t);
 }
 
+static int by_time(const void *a, const void *b)
+{
+	const struct sg_blame_row *x = a, *y = b;
+
+	return x->ns != y->ns ? (x->ns < y->ns ? 1 : -1) : strcmp(x->comp, y->comp);
+}
+
+/* Rows summed per component. NULL when out of memory. */
+static struct sg_blame_row *by_component(const struct sg_blame_row *row, size_t n, size_t *ret_n)
+{
+	struct sg_blame_row *sum = calloc(n + 1, sizeof(*sum));
+	size_t k, m = 0;
+
+	for (size_t i = 0; sum && i < n; i++) {
+		for (k = 0; k < m && strcmp(sum[k].comp, row[i].comp); k++)
+			;
+		if (k == m)
+			memcpy(sum[m++].comp, row[i].comp, sizeof(row[i].comp));
+		sum[k].ns += row[i].ns;
+		sum[k].cnt += row[i].cnt;
+	}
+	if (sum)
+		qsort(sum, m, sizeof(*sum), by_time);
+	*ret_n = m;
+	return sum;
+}
+
+static int print_components(FILE *f, const struct sg_blame_row *row, size_t n, uint64_t total,
+			    const struct sg_text_opts *o)
+{
+	size_t m;
+	struct sg_blame_row *sum = by_component(row, n, &m);
+	int ret = sum ? print_table(f, sum, m, total, o) : -ENOMEM;
+
+	free(sum);
+	return ret;
+}
+
 int sg_text_blame(FILE *f, struct sg_blame *b, const struct sg_text_opts *o)
 {
 	const struct sg_blame_row *row;
@@ -139,7 +177,10 @@ int sg_text_blame(FILE *f, struct sg_blame *b, const struct sg_text_opts *o)
 	o = o ? o : &defaults;
 	n = o->by_wait ? sg_blame_wait_rows(b, &row) : sg_blame_rows(b, &row);
 	sg_blame_sums(b, &s);
-	ret = print_table(f, row, n, s.total_ns, o);
+	if (o->by_component)
+		ret = print_components(f, row, n, s.total_ns, o);
+	else
+		ret = print_table(f, row, n, s.total_ns, o);
 	if (ret)
 		return ret;
 	if (s.other_ns)

@@ -7,14 +7,25 @@
 #include "model/analysis.h"
 
 struct sg_text_opts {
-	bool colour;	  /* the caller knows whether @f is a terminal */
-	unsigned width;	  /* columns, 0 = 100 */
-	unsigned rows;	  /* blame rows shown, the rest is summed; 0 = 16 */
-	unsigned explain; /* top causes that get evidence and advice; 0 = 3 */
-	bool by_wait;	  /* rows by the task's own waits instead of by leaf */
+	bool colour;	   /* the caller knows whether @f is a terminal */
+	unsigned width;	   /* columns, 0 = 100 */
+	unsigned rows;	   /* blame rows shown, the rest is summed; 0 = 16 */
+	unsigned explain;  /* top causes that get evidence and advice; 0 = 3 */
+	bool by_wait;	   /* rows by the task's own waits instead of by leaf */
+	bool by_component; /* one row per component */
 };
 
 /* All return 0 or the first write error. @o may be NULL. */
+
+struct sg_text_head {
+	const char *file; /* name of the recording, may be NULL */
+	const char *meta; /* JSON texts of the recording, may be NULL */
+	const char *end_meta;
+	const char *damage; /* sentence, may be NULL */
+	struct sg_analysis_info info;
+};
+/** sg_text_head() - what was recorded; then what is lost, damaged or could not be seen, before any result */
+int sg_text_head(FILE *f, const struct sg_text_head *h, const struct sg_text_opts *o);
 
 /** sg_text_blame() - table component, cause, time, share, count; then evidence and advice of the top causes */
 int sg_text_blame(FILE *f, struct sg_blame *b, const struct sg_text_opts *o);

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* sandglass report: a recording explained. */
+#include <errno.h>
+#include <json-c/json.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/parse.h"
+#include "cmd/cmd.h"
+#include "cmd/input.h"
+#include "model/oracle.h"
+#include "out/json.h"
+#include "out/text.h"
+
+enum {
+	OPT_JSON = 256,
+	OPT_BY,
+	OPT_ROWS,
+	OPT_SLOWEST,
+	OPT_PATH,
+	OPT_QUANTILE,
+	OPT_GROUP,
+	OPT_ORACLE,
+	OPT_NO_ORDER
+};
+
+#define GROUPS_SHOWN 12
+
+struct args {
+	struct sg_analysis_opts o;
+	struct sg_text_opts text;
+	const char *file, *json;
+	bool want_json, want_oracle;
+	double quantile;
+	struct sg_json *doc;
+	struct sg_oracle *oracle;
+};
+
+static const struct argp_option options[] = {
+	{ "json", OPT_JSON, "FILE", OPTION_ARG_OPTIONAL,
+	  "print JSON to FILE (or standard output) instead of tables", 1 },
+	{ "by", OPT_BY, "leaf|wait|component", 0,
+	  "leaf: where the time really passed (the default); wait: what the task itself waited for; "
+	  "component: who",
+	  1 },
+	{ "rows", OPT_ROWS, "N", 0, "rows of a table (default 16)", 1 },
+	{ "slowest", OPT_SLOWEST, "N", 0, "show the path of the N slowest tasks of every group (default 3)",
+	  1 },
+	{ "quantile", OPT_QUANTILE, "Q", 0,
+	  "compare the tasks around this quantile with the usual ones (default 0.99)", 1 },
+	{ "group", OPT_GROUP, "NAME", 0, "only the tasks of this group", 1 },
+	{ "path", OPT_PATH, "task|critical", 0,
+	  "task: where the task's time went (the default); critical: what must shrink to end earlier", 1 },
+	{ "oracle", OPT_ORACLE, NULL, 0, "compare with the kernel's own accounting of every exited thread",
+	  1 },
+	{ "no-order-check", OPT_NO_ORDER, NULL, 0,
+	  "skip the second walk that tells where the order of waiting decides (half the time and memory)",
+	  1 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *arg, struct argp_state *s)
+{
+	struct args *a = s->input;
+	uint64_t v = 0;
+	char *end;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		s->child_inputs[0] = &a->o;
+		break;
+	case OPT_JSON:
+		a->want_json = true;
+		a->json = arg;
+		break;
+	case OPT_BY:
+		a->text.by_wait = !strcmp(arg, "wait");
+		a->text.by_component = !strcmp(arg, "component");
+		if (!a->text.by_wait && !a->text.by_component && strcmp(arg, "leaf"))
+			argp_error(s, "--by is leaf, wait or component, not '%s'", arg);
+		break;
+	case OPT_ROWS:
+		if (sg_parse_u64(arg, 1, 1000, &v))
+			argp_error(s, "--rows takes 1 to 1000, not '%s'", arg);
+		a->text.rows = (unsigned)v;
+		break;
+	case OPT_SLOWEST:
+		if (sg_parse_u64(arg, 0, 1000, &v))
+			argp_error(s, "--slowest takes 0 to 1000, not '%s'", arg);
+		a->o.slowest = (unsigned)v;
+		break;
+	case OPT_QUANTILE:
+		a->quantile = strtod(arg, &end);
+		if (*end || !(a->quantile > 0.5 && a->quantile < 1))
+			argp_error(s, "--quantile lies between 0.5 and 1, not '%s'", arg);
+		break;
+	case OPT_GROUP:
+		a->o.only = arg;
+		break;
+	case OPT_PATH:
+		a->o.critical = !strcmp(arg, "critical");
+		if (!a->o.critical && strcmp(arg, "task"))
+			argp_error(s, "--path is task or critical, not '%s'", arg);
+		break;
+	case OPT_ORACLE:
+		a->want_oracle = true;
+		break;
+	case OPT_NO_ORDER:
+		a->o.check_order = false;
+		break;
+	case ARGP_KEY_ARG:
+		if (a->file)
+			argp_error(s, "one recording at a time; 'sandglass diff' compares two");
+		a->file = arg;
+		break;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(s, "say which recording: sandglass report FILE");
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+static const struct argp_child children[] = { { &sg_input_argp, 0, NULL, 20 }, { 0 } };
+
+const struct argp sg_argp_report = {
+	options,
+	parse,
+	"FILE",
+	"Explain a recording: for every group of tasks where the time went, who took it, why the slow ones "
+	"are slow.\v"
+	"Examples:\n"
+	"  sandglass record -o s.sgt -p 4711 --duration 10s; sandglass report s.sgt\n"
+	"  sandglass report --by wait s.sgt           what the tasks themselves waited for\n"
+	"  sandglass report --tasks proc s.sgt        every process is a task\n"
+	"  sandglass report --json s.sgt | jq '.tasks[0].blame[0]'\n"
+	"  sandglass record -o - -- make | sandglass report -\n\n"
+	"A share of a task's latency belongs to exactly one row; the rows sum to the latency to the "
+	"nanosecond. A damaged "
+	"recording is reported up to its last whole block, with exit code 1.",
+	children,
+	NULL,
+	NULL
+};
+
+static int feed_oracle(void *ctx, const struct sg_hdr *ev)
+{
+	return sg_oracle_feed(((struct args *)ctx)->oracle, ev);
+}
+
+static int on_task(void *ctx, const struct sg_model *m, const struct sg_task *t, struct sg_blame *tb)
+{
+	struct args *a = ctx;
+
+	return a->doc ? sg_json_task(a->doc, m, t, tb) : 0;
+}
+
+static int print_group(FILE *f, const struct args *a, struct sg_analysis *an, size_t i, struct sg_group *g)
+{
+	struct sg_kept_task *const *slow;
+	const struct sg_order_row *order;
+	struct sg_group_stats s;
+	size_t n;
+	int ret;
+
+	fputc('\n', f);
+	ret = sg_text_group(f, g, &a->text);
+	sg_group_stats(g, &s);
+	if (!ret && s.n >= 8) {
+		fputc('\n', f);
+		ret = sg_text_why_slow(f, g, a->quantile, &a->text);
+	}
+	n = sg_analysis_order(an, i, &order);
+	if (!ret && n)
+		ret = sg_text_order(f, order, n, &a->text);
+	n = sg_analysis_slowest(an, i, &slow);
+	if (!ret && n && a->o.slowest)
+		fprintf(f, n > 1 ? "\nslowest tasks, each with the longest stretches of its path:\n"
+				 : "\nthe longest stretches of its path:\n");
+	for (size_t k = 0; k < n && k < a->o.slowest && !ret; k++)
+		ret = sg_text_task(f, slow[k], &a->text);
+	return ret;
+}
+
+static int print_text(FILE *f, const struct args *a, struct sg_input *in)
+{
+	struct sg_text_head h = { .file = a->file, .damage = sg_input_damage(in) };
+	struct sg_group *const *g;
+	size_t n = sg_analysis_groups(in->a, &g);
+	int ret;
+
+	h.meta = sg_reader_meta(in->reader);
+	h.end_meta = sg_reader_end_meta(in->reader);
+	sg_analysis_info(in->a, &h.info);
+	ret = sg_text_head(f, &h, &a->text);
+	if (!ret && a->o.critical)
+		fputs("critical chains: what must shrink for a task to end earlier; not where its time "
+		      "went\n",
+		      f);
+	if (in->fell_back && n)
+		fputs("no marked task and no command in it: every thread is shown as a task\n", f);
+	if (!n)
+		fprintf(f, "no task to explain%s\n", a->o.only ? " of that name" : "");
+	for (size_t i = 0; i < n && i < GROUPS_SHOWN && !ret; i++)
+		ret = print_group(f, a, in->a, i, g[i]);
+	if (n > GROUPS_SHOWN)
+		fprintf(f, "\n%zu more groups; --group NAME shows one, --json all\n", n - GROUPS_SHOWN);
+	if (!ret && a->oracle) {
+		fputc('\n', f);
+		ret = sg_oracle_text(a->oracle, f);
+	}
+	return ret;
+}
+
+/* The oracle's rows join the document as one more member. */
+static struct json_object *oracle_object(struct sg_oracle *o)
+{
+	struct json_object *extra = NULL, *v;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	if (f && !sg_oracle_json(o, f) && !fflush(f)) {
+		v = json_tokener_parse(text);
+		extra = json_object_new_object();
+		json_object_object_add(extra, "oracle", v);
+	}
+	if (f)
+		fclose(f);
+	free(text);
+	return extra;
+}
+
+static int print_json(FILE *f, const struct args *a, struct sg_input *in)
+{
+	struct sg_json_end e = { .a = in->a, .damage = sg_input_damage(in), .quantile = a->quantile };
+	int ret;
+
+	e.meta = sg_reader_meta(in->reader);
+	e.end_meta = sg_reader_end_meta(in->reader);
+	e.extra = a->oracle ? oracle_object(a->oracle) : NULL;
+	ret = sg_json_end(a->doc, f, &e);
+	json_object_put(e.extra);
+	return ret;
+}
+
+static int report(struct args *a, struct sg_input *in, struct sg_err *err)
+{
+	FILE *spool = NULL, *f;
+	int ret = 0;
+
+	if (a->want_oracle) {
+		ret = sg_oracle_new(&a->oracle, NULL);
+		a->o.on_event = feed_oracle;
+	}
+	if (!ret && a->want_json) {
+		spool = tmpfile();
+		ret = spool ? sg_json_new(&a->doc, spool)
+			    : sg_err_set(err, -errno, "no temporary file: %s", strerror(errno));
+	}
+	a->o.on_task = on_task;
+	a->o.ctx = a;
+	if (!ret)
+		ret = sg_input_run(in, a->file, &a->o, NULL, err);
+	if (!ret) {
+		f = sg_output_open(a->json, err);
+		a->text.colour = isatty(fileno(f ? f : stdout)) && !getenv("NO_COLOR");
+		if (f)
+			ret = sg_output_close(
+				f, a->json, a->want_json ? print_json(f, a, in) : print_text(f, a, in), err);
+		else
+			ret = err->code;
+	}
+	sg_json_free(a->doc);
+	sg_oracle_free(a->oracle);
+	if (spool)
+		fclose(spool);
+	return ret;
+}
+
+int sg_cmd_report(int argc, char **argv)
+{
+	static const char name[] = "sandglass report";
+	struct args a = { .o = { .slowest = 3, .check_order = true }, .quantile = 0.99 };
+	struct sg_input in = { .fd = -1 };
+	struct sg_err err = { 0 };
+	int ret, code = SG_EXIT_OK;
+
+	argv[0] = (char *)name;
+	argp_err_exit_status = SG_EXIT_USAGE;
+	argp_parse(&sg_argp_report, argc, argv, 0, NULL, &a);
+	setlocale(LC_CTYPE, "");
+	ret = report(&a, &in, &err);
+	if (ret) {
+		code = sg_input_fail(name, &err, ret);
+	} else if (sg_input_damage(&in)) {
+		fprintf(stderr, "%s: %s: %s\n", name, a.file, sg_input_damage(&in));
+		code = SG_EXIT_FAIL;
+	}
+	sg_input_close(&in);
+	return code;
+}

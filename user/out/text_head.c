@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+#include <errno.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <string.h>
+#include "out/text.h"
+
+static struct json_object *parse_object(const char *text)
+{
+	struct json_object *o = text ? json_tokener_parse(text) : NULL;
+
+	if (json_object_is_type(o, json_type_object))
+		return o;
+	json_object_put(o);
+	return NULL;
+}
+
+/* Text of o.key or o.key.sub; "" when absent. Lives as long as @o. */
+static const char *text_of(struct json_object *o, const char *key, const char *sub)
+{
+	struct json_object *v = NULL;
+
+	if (!json_object_is_type(o, json_type_object) || !json_object_object_get_ex(o, key, &v))
+		return "";
+	if (sub)
+		return text_of(v, sub, NULL);
+	return json_object_is_type(v, json_type_string) ? json_object_get_string(v) : "";
+}
+
+static void print_command(FILE *f, struct json_object *meta)
+{
+	struct json_object *argv = NULL;
+	char clean[200];
+	size_t n;
+
+	if (!json_object_object_get_ex(meta, "command", &argv) || !json_object_is_type(argv, json_type_array))
+		argv = NULL;
+	n = argv ? json_object_array_length(argv) : 0;
+	for (size_t i = 0; i < n && i < 12; i++) {
+		const char *a = json_object_get_string(json_object_array_get_idx(argv, i));
+
+		fprintf(f, "%s%s", i ? " " : "", sg_text_clean(clean, sizeof(clean), a ? a : ""));
+	}
+	if (n > 12)
+		fputs(" ...", f);
+	if (!n)
+		fputs(sg_text_clean(clean, sizeof(clean), text_of(meta, "target", NULL)), f);
+}
+
+static void print_gaps(FILE *f, struct json_object *meta)
+{
+	struct json_object *plan = NULL;
+	char name[80], why[400];
+
+	if (!json_object_object_get_ex(meta, "plan", &plan) || !json_object_is_type(plan, json_type_array))
+		return;
+	for (size_t i = 0; i < json_object_array_length(plan); i++) {
+		struct json_object *row = json_object_array_get_idx(plan, i);
+		const char *without = text_of(row, "without", NULL);
+
+		if (*without)
+			fprintf(f, "not seen: %s (probe %s is off)\n",
+				sg_text_clean(why, sizeof(why), without),
+				sg_text_clean(name, sizeof(name), text_of(row, "name", NULL)));
+	}
+}
+
+int sg_text_head(FILE *f, const struct sg_text_head *h, const struct sg_text_opts *o)
+{
+	struct json_object *meta = parse_object(h->meta);
+	const struct sg_model_stats *s = &h->info.model;
+	char clean[300], t[32];
+
+	(void)o;
+	fputs("recording", f);
+	if (h->file)
+		fprintf(f, " %s", sg_text_clean(clean, sizeof(clean), h->file));
+	if (meta) {
+		fputs(": ", f);
+		print_command(f, meta);
+		fprintf(f, "; Linux %s",
+			sg_text_clean(clean, sizeof(clean), text_of(meta, "machine", "kernel")));
+	}
+	fprintf(f, "; %s, %" PRIu64 " slices, %" PRIu64 " tasks explained\n",
+		sg_text_ns(t, sizeof(t), h->info.last_ts - h->info.first_ts), s->slices, h->info.tasks);
+	if (h->damage)
+		fprintf(f, "damaged: %s\n", sg_text_clean(clean, sizeof(clean), h->damage));
+	if (s->lost)
+		fprintf(f, "lost: %" PRIu64 " records; the time they would have explained is unknown.lost\n",
+			s->lost);
+	if (s->torn)
+		fprintf(f, "%" PRIu64 " slices whose times did not add up: the rest of each is unknown\n",
+			s->torn);
+	if (s->holes)
+		fprintf(f, "%" PRIu64 " times the kernel reported no switch: unknown\n", s->holes);
+	if (s->late)
+		fprintf(f, "%" PRIu64 " records came too late to be used\n", s->late);
+	if (h->info.groups_folded)
+		fprintf(f, "too many task names: %" PRIu64 " tasks stand under \"(other names)\"\n",
+			h->info.groups_folded);
+	print_gaps(f, meta);
+	json_object_put(meta);
+	return ferror(f) ? -EIO : 0;
+}
