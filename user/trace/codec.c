@@ -101,7 +101,7 @@ static uint16_t key_unfold(uint64_t v)
 	return (uint16_t)((uint16_t)v >> 1 | (uint16_t)v << 15);
 }
 
-/* The three bytes that say what differs. */
+/* The three bytes that say what differs, but for SG_CS_UID. */
 static uint32_t slice_mask(const struct sg_codec *c, const struct sg_codec_thread *t, const struct sg_slice *s)
 {
 	bool keys = t->npair != s->npair || s->npair > SG_CODEC_PAIRS, cnts = keys;
@@ -115,7 +115,6 @@ static uint32_t slice_mask(const struct sg_codec *c, const struct sg_codec_threa
 			cnts |= s->pair[i].cnt != t->cnt[i];
 		}
 	}
-	m |= c->thread[c->last].next != s->h.uid ? SG_CS_UID : 0;
 	m |= s->prev_out != t->out ? SG_CS_PREV_OUT : 0;
 	m |= s->wake ? SG_CS_WAKE : 0;
 	m |= s->wctx != t->wctx || s->waker != t->waker || s->raiser != t->raiser || s->wvec != t->wvec ||
@@ -186,12 +185,14 @@ static uint8_t *put_seldom(const struct sg_codec *c, uint8_t *p, const struct sg
 
 static uint8_t *put_slice(struct sg_codec *c, uint8_t *p, const struct sg_slice *s)
 {
-	uint32_t idx = thread_of(c, s->h.uid), m;
+	/* before thread_of(), which may forget the last thread for this one */
+	uint32_t m = c->thread[c->last].next != s->h.uid ? SG_CS_UID : 0;
+	uint32_t idx = thread_of(c, s->h.uid);
 	const struct sg_codec_thread *t = &c->thread[idx];
 
 	if (!idx)
 		return NULL;
-	m = slice_mask(c, t, s);
+	m |= slice_mask(c, t, s);
 	*p++ = (uint8_t)m;
 	*p++ = (uint8_t)(m >> 8);
 	if (m >> 16)
