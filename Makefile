@@ -186,7 +186,13 @@ check:
 	+@MAKE='$(MAKE)' O='$(O)' CC='$(CC)' CFLAGS='$(CFLAGS)' JOBS='$(JOBS)' WERROR='$(if $(CI),1,$(WERROR))' \
 		tests/run-all.sh $(PARTS)
 
-bench: all
+# Benchmarks of single parts, over generated streams.
+BENCH_BIN := $(patsubst %.c,$(O)/%,$(wildcard tests/bench/bench_*.c))
+$(BENCH_BIN): %: %.o $(O)/libsg.a
+	$(call msg,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PURE_LIBS)
+-include $(BENCH_BIN:=.d)
+
+bench: all $(BENCH_BIN)
 	$(need_root)
 	@O='$(O)' tests/bench/bench.py $(BENCH)
 

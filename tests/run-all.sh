@@ -14,7 +14,7 @@ export JOBS
 
 # name  seconds  command
 parts() {
-	cat <<-EOF
+	cat <<-'EOF'
 	build      600 tests/house/build.sh
 	layers     120 tests/house/layers.sh
 	house      120 tests/house/house.sh
@@ -26,7 +26,7 @@ parts() {
 	docs        90 tests/house/docs.sh
 	install    120 tests/house/install.sh
 	live       600 tests/live/run.sh
-	truth      600 $O/tests/truth/truthrun --sandglass $O/sandglass
+	truth      600 tests/truth/run.sh
 	EOF
 }
 

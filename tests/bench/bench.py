@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 """What recording costs, beside its peers, in one run on one machine.
 
-bench.py [PART...]   parts: pipe syscall idle recorder report (all when none is named)
+bench.py [PART...]   parts: pipe syscall idle recorder report codec (all when none is named)
   --reps N      repetitions of every variant, interleaved (5)
   --json FILE   results (tests/bench/results/KERNEL.json)
 
@@ -33,7 +33,6 @@ os.environ["LC_ALL"] = "C"
 
 PIPE_OPS = 150000
 SYSCALLS = 3000000
-NO_FAULTS = "sched,syscall,irq,block,reclaim,swap,throttle,mark,sample"
 BPFTRACE_OFFCPU = """
 tracepoint:sched:sched_switch {
   if (args->prev_pid) { @off[args->prev_pid] = nsecs; }
@@ -47,16 +46,16 @@ def say(text=""):
     print(text, flush=True)
 
 
-def record_args(out, probes=None):
-    return [SG, "record", "-a", "-o", out] + (["--probes", probes] if probes else [])
+def record_args(out, *more):
+    return [SG, "record", "-a", "-o", out, *more]
 
 
 def recorders(tmp):
     """name -> (command that records until SIGINT, or None; the text that says it has begun)"""
     return {
         "bare": None,
-        "sandglass slices+wakers": record_args(f"{tmp}/slices.sgt", "sched"),
-        "sandglass all but faults": record_args(f"{tmp}/nofault.sgt", NO_FAULTS),
+        "sandglass slices+wakers": record_args(f"{tmp}/slices.sgt", "--probes", "sched"),
+        "sandglass all but faults": record_args(f"{tmp}/nofault.sgt", "--skip", "fault"),
         "sandglass everything": record_args(f"{tmp}/all.sgt"),
         "perf sched record": ["perf", "sched", "record", "-o", f"{tmp}/perf.data"],
         "runqlat": ["runqlat", "3600"],
@@ -189,10 +188,11 @@ def goal(what, value, limit, least=False):
 GOALS = []
 
 
-def bpf_run_ns(pid):
+def programs():
+    """id -> run time of every BPF program now loaded"""
     progs = json.loads(subprocess.run(["bpftool", "-j", "prog", "show"], capture_output=True, text=True,
                                       check=True).stdout)
-    return sum(p.get("run_time_ns", 0) for p in progs if any(q["pid"] == pid for q in p.get("pids", [])))
+    return {p["id"]: p.get("run_time_ns", 0) for p in progs}
 
 
 def part_idle(reps, tmp):
@@ -204,13 +204,14 @@ def part_idle(reps, tmp):
     try:
         open(key, "w").write("1")
         for r in range(max(1, min(reps, 3))):
-            rec = Recorder(record_args(f"{tmp}/idle.sgt"), set(CPUS))
-            c0, b0, t0 = rec.cpu(), bpf_run_ns(rec.p.pid), time.time()
+            others = programs()
+            rec = Recorder(record_args(f"{tmp}/idle.sgt", "-q"), set(CPUS))
+            c0, b0, t0 = rec.cpu(), programs(), time.time()
             time.sleep(seconds)
-            c1, b1, t1 = rec.cpu(), bpf_run_ns(rec.p.pid), time.time()
+            c1, b1, t1 = rec.cpu(), programs(), time.time()
             rec.stop()
-            rows.append({"own_cpu_pct": 100 * (c1 - c0) / (t1 - t0),
-                         "bpf_pct": (b1 - b0) / (t1 - t0) / 1e7})
+            ran = sum(ns - b0[i] for i, ns in b1.items() if i in b0 and i not in others)
+            rows.append({"own_cpu_pct": 100 * (c1 - c0) / (t1 - t0), "bpf_pct": ran / (t1 - t0) / 1e7})
     finally:
         open(key, "w").write(before)
     med = {k: statistics.median(r[k] for r in rows) for k in rows[0]}
@@ -311,8 +312,16 @@ def part_report(reps, tmp):
     return out
 
 
+def part_codec(reps, tmp):
+    say("\nwriting and reading a recording of generated slices, one core")
+    prog = os.path.join(os.path.dirname(SG), "tests/bench/bench_rec")
+    text = subprocess.run(["taskset", "-c", str(LOAD_CPU), prog], capture_output=True, text=True, check=True).stdout
+    say("  " + text.strip().replace("\n", "\n  "))
+    return text.strip().splitlines()
+
+
 PARTS = {"pipe": part_pipe, "syscall": part_syscall, "idle": part_idle, "recorder": part_recorder,
-         "report": part_report}
+         "report": part_report, "codec": part_codec}
 
 
 def main():

@@ -44,3 +44,8 @@ verdict layers/no-proc-sys "$(grep -nE '"/(proc|sys|dev)/' user/base/*.c user/tr
 verdict layers/libbpf-in-kern "$(grep -nE '#include <(bpf/|libelf|gelf|elfutils)' user/env/*.[ch] user/load/*.[ch] user/cmd/*.[ch] user/main.c 2>/dev/null)"
 verdict layers/one-reserve "$(grep -nE 'bpf_ringbuf_(reserve|output)' bpf/* 2>/dev/null | grep -v '^bpf/core\.bpf\.h:')"
 verdict layers/kernel-side-alone "$(grep -nE '#include "(\.\./)?user/' bpf/* include/*.h include/*/*.h 2>/dev/null)"
+
+# A function of two rooms under one name: the linker takes either, or neither.
+verdict layers/no-twice "$(nm --defined-only "$lib" "$O/liblive.a" 2>/dev/null | awk '$2 ~ /^[TDBR]$/ { print $3 }' |
+	sort | uniq -d | tr '\n' ' ')"
+verdict layers/prefix "$(nm --defined-only "$lib" 2>/dev/null | awk '$2 ~ /^[TDBR]$/ { print $3 }' | grep -vE '^sg_|^_|^perfetto__protos__' | tr '\n' ' ')"
