@@ -15,8 +15,6 @@
 #define SET(x) SG_SET_##x
 #define SYM(x) SG_SYM_##x
 #define FAULTS (KN(FAULT) | KN(KFAULT))
-#define SEEN_BY_DEVICE (OR(DEVICE) | OR(TIMER) | OR(NONE))
-#define SOCKS (FD(SOCK_UNIX) | FD(SOCK_INET) | FD(SOCK_OTHER))
 
 static const struct sg_rule rules[] = {
 	/* the stop is the cause */
@@ -68,7 +66,7 @@ static const struct sg_rule rules[] = {
 	{ .name = "message", .kinds = KN(SYSCALL), .sets = SET(MSG), .cause = SG_C_IPC_PIPE },
 	{ .name = "pipe", .kinds = KN(SYSCALL), .fds = FD(FIFO), .cause = SG_C_IPC_PIPE },
 	{ .name = "accept.remote", .kinds = KN(SYSCALL), .sets = SET(ACCEPT), .fds = FD(SOCK_INET),
-	  .origins = OR(DEVICE), .cause = SG_C_NET_REMOTE, .attr = SG_RA_IDLE },
+	  .origins = OR(DEVICE), .cause = SG_C_NET_REMOTE, .attr = SG_RA_DEVICE },
 	{ .name = "accept", .kinds = KN(SYSCALL), .sets = SET(ACCEPT), .cause = SG_C_IPC_SOCKET,
 	  .attr = SG_RA_IDLE },
 	{ .name = "poll.remote", .kinds = KN(SYSCALL), .sets = SET(POLL), .origins = OR(DEVICE), .srcs = SR(NET),

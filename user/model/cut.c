@@ -52,12 +52,12 @@ static struct sg_pair *find(struct sg_pair *p, uint32_t n, uint16_t key)
  * CPU_FAULT_OPEN in the cut and something else afterwards. Move the excess to
  * the key that took it, so that breakdowns only grow.
  */
-static bool settle_open(struct sg_pair *p, uint32_t *n, const struct sg_pair *next, uint32_t nnext)
+static bool settle_open(struct sg_pair *p, uint32_t *n, const struct sg_pair *next, uint32_t nnext, bool same)
 {
 	static const uint16_t ends[] = { SG_C_CPU_FAULT, SG_C_CPU_FAULT_MAJOR, SG_C_MEM_SWAPIN };
 	struct sg_pair *open = find(p, *n, SG_C_CPU_FAULT_OPEN), moved = { 0 };
 	const struct sg_pair *later = find((void *)next, nnext, SG_C_CPU_FAULT_OPEN);
-	uint64_t left = later ? later->ns : 0;
+	uint64_t left = later && same ? later->ns : 0;
 	struct sg_vec v;
 	uint64_t sum;
 
@@ -90,7 +90,7 @@ static bool settle_open(struct sg_pair *p, uint32_t *n, const struct sg_pair *ne
 }
 
 /* Make every cut consistent with what comes after it; drop those that cannot be. */
-static void settle(struct sg_cuts *c, const struct sg_pair *next, uint32_t nnext)
+static void settle(struct sg_cuts *c, const struct sg_pair *next, uint32_t nnext, uint32_t flt)
 {
 	struct sg_vec d;
 
@@ -98,7 +98,7 @@ static void settle(struct sg_cuts *c, const struct sg_pair *next, uint32_t nnext
 		struct sg_cut *cut = &c->cut[i];
 		struct sg_pair *p = c->pair + cut->off;
 		uint32_t n = cut->npair;
-		bool moved = settle_open(p, &n, next, nnext);
+		bool moved = settle_open(p, &n, next, nnext, !cut->flt || cut->flt == flt);
 
 		cut->npair = n;
 		if (!sg_vec_sub(&d, next, nnext, p, n)) {
@@ -110,6 +110,7 @@ static void settle(struct sg_cuts *c, const struct sg_pair *next, uint32_t nnext
 			return; /* all before were consistent with this one already */
 		next = p;
 		nnext = n;
+		flt = cut->flt;
 	}
 }
 
@@ -132,7 +133,7 @@ static void thin(struct sg_cuts *c, uint64_t horizon)
 	c->npair = np;
 }
 
-static int cuts_append(struct sg_model *m, struct sg_cuts *c, uint64_t ts, const struct sg_vec *v)
+static int cuts_append(struct sg_model *m, struct sg_cuts *c, uint64_t ts, uint32_t flt, const struct sg_vec *v)
 {
 	size_t was = sg_cut_bytes(c);
 	int rc = SG_GROW(c->cut, c->cap, c->n + 1);
@@ -142,7 +143,7 @@ static int cuts_append(struct sg_model *m, struct sg_cuts *c, uint64_t ts, const
 	sg_mem_add(m, sg_cut_bytes(c) - was);
 	if (rc)
 		return rc;
-	c->cut[c->n++] = (struct sg_cut){ .ts = ts, .off = c->npair, .npair = v->n };
+	c->cut[c->n++] = (struct sg_cut){ .ts = ts, .off = c->npair, .flt = flt, .npair = v->n };
 	memcpy(c->pair + c->npair, v->p, v->n * sizeof(*v->p));
 	c->npair += v->n;
 	return 0;
@@ -169,10 +170,10 @@ int sg_cut_add(struct sg_model *m, struct sg_thr *th, const struct sg_snap *s)
 		return 0;
 	if (c->n && c->cut[c->n - 1].ts >= s->h.ts)
 		return 0;
-	settle(c, v.p, v.n);
+	settle(c, v.p, v.n, s->out_fltseq);
 	if (c->n && (c->cut[0].ts < horizon || c->n > CUT_MANY) && (c->n & (c->n - 1)) == 0)
 		thin(c, horizon);
-	return cuts_append(m, c, s->h.ts, &v);
+	return cuts_append(m, c, s->h.ts, s->out_fltseq, &v);
 }
 
 /*
@@ -180,13 +181,13 @@ int sg_cut_add(struct sg_model *m, struct sg_thr *th, const struct sg_snap *s)
  * NULL. The thread starts with none again.
  */
 struct sg_cuts *sg_cut_take(struct sg_model *m, struct sg_thr *th, uint64_t in, uint64_t out,
-			    const struct sg_pair *total, uint32_t n)
+			    const struct sg_pair *total, uint32_t n, uint32_t flt)
 {
 	struct sg_cuts *c = &th->cuts, *ret = NULL;
 	uint64_t horizon = sg_timeline_horizon(m);
 
 	if (c->n && th->open_in == in) {
-		settle(c, total, n);
+		settle(c, total, n, flt);
 		while (c->n && c->cut[c->n - 1].ts >= out)
 			c->n--;
 		thin(c, horizon);

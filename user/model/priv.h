@@ -18,8 +18,10 @@
 struct sg_cut {
 	uint64_t ts;
 	uint32_t off; /* first pair, index into sg_cuts.pair */
+	uint32_t flt; /* fault instance open at the cut */
 	uint16_t npair;
 	uint16_t keep; /* a mark sits here: never thinned out */
+	uint32_t rsv;
 };
 
 struct sg_cuts {
@@ -89,7 +91,7 @@ struct sg_thr {
 	uint16_t role, comp; /* comp: cached, 0 = not yet */
 	bool announced, seen; /* THREAD came; a SLICE or SNAP came */
 	bool first_set; /* first_lo and last_out are valid */
-	bool onstack, capped, waited, mark_hole, unscoped, before;
+	bool onstack, capped, waited, mark_hole, had_marks;
 	uint32_t mark_seq;
 	/* timeline */
 	struct sg_chunk **chunk;
@@ -127,7 +129,7 @@ struct sg_open {
 	uint64_t id, begin, end, status;
 	uint32_t begin_uid, uid, tgid;
 	uint32_t need_uid; /* what the last attempt lacked */
-	uint64_t need_ts;
+	uint64_t need_ts, retry_at;
 	uint8_t src;
 	bool incomplete, root, ended, is_thread;
 	char name[SG_MARK_NAME + 1];
@@ -247,6 +249,7 @@ bool sg_timeline_next(const struct sg_thr *th, struct sg_pos *pos);
 int sg_timeline_lost_slice(struct sg_model *m, struct sg_thr *th);
 void sg_timeline_drop(struct sg_model *m, struct sg_thr *th, uint64_t horizon);
 void sg_timeline_cap(struct sg_model *m);
+void sg_timeline_free_spare(struct sg_model *m);
 uint64_t sg_timeline_horizon(const struct sg_model *m);
 void sg_mem_add(struct sg_model *m, size_t bytes);
 void sg_mem_sub(struct sg_model *m, size_t bytes);
@@ -254,7 +257,7 @@ void sg_mem_sub(struct sg_model *m, size_t bytes);
 /* cut.c */
 int sg_cut_add(struct sg_model *m, struct sg_thr *th, const struct sg_snap *s);
 struct sg_cuts *sg_cut_take(struct sg_model *m, struct sg_thr *th, uint64_t in, uint64_t out,
-			    const struct sg_pair *total, uint32_t n);
+			    const struct sg_pair *total, uint32_t n, uint32_t flt);
 void sg_cut_clear(struct sg_model *m, struct sg_thr *th);
 void sg_cut_free(struct sg_model *m, struct sg_cuts *c);
 size_t sg_cut_bytes(const struct sg_cuts *c);
@@ -287,7 +290,7 @@ void sg_walk_sums(const struct sg_model *m, uint64_t *ret_prorated, uint64_t *re
 /* task.c */
 int sg_task_mark(struct sg_model *m, struct sg_thr *th, const struct sg_mark *ev);
 int sg_task_ripen(struct sg_model *m);
-int sg_task_threads_end(struct sg_model *m);
+int sg_task_thread(struct sg_model *m, struct sg_thr *th, uint64_t end);
 int sg_task_finish(struct sg_model *m);
 void sg_task_free_all(struct sg_model *m);
 
@@ -298,7 +301,12 @@ void sg_stay_prune(struct sg_thr *th, uint64_t horizon);
 uint64_t sg_stay_edge_before(const struct sg_thr *th, uint64_t ts);
 void sg_stay_label(struct sg_model *m, const struct sg_open *o, struct sg_seg *seg, size_t n);
 
-/* model.c */
+/* span.c */
+int sg_sample_flush(struct sg_model *m, struct sg_thr *th);
+int sg_sample_ref(struct sg_model *m, struct sg_thr *th, const struct sg_stackref *ev);
+int sg_span_slice(struct sg_model *m, const struct sg_thr *th, const struct sg_trec *r, const struct sg_slice *ev);
+
+/* wait.c */
 void sg_wait_of(const struct sg_model *m, const struct sg_trec *r, struct sg_wait *ret);
 
 #define SG_GROW(ptr, cap, need)                                                                    \

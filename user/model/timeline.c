@@ -120,6 +120,17 @@ static struct sg_trec *rec_new(struct sg_model *m, struct sg_thr *th, uint32_t b
 	return rec_in(c, c->n - 1);
 }
 
+void sg_timeline_free_spare(struct sg_model *m)
+{
+	for (unsigned i = 0; i < 4; i++)
+		while (m->spare[i]) {
+			struct sg_chunk *c = m->spare[i];
+
+			memcpy(&m->spare[i], c->data, sizeof(c));
+			free(c);
+		}
+}
+
 /* Drop whole chunks that end at or before @horizon. */
 void sg_timeline_drop(struct sg_model *m, struct sg_thr *th, uint64_t horizon)
 {
@@ -373,6 +384,14 @@ static void advance(struct sg_thr *th, const struct sg_trec *r)
 	th->last_out = r->out;
 }
 
+static void count(struct sg_model *m, const struct sg_thr *th, const struct sg_trec *r)
+{
+	const uint32_t silent = 1u << SG_STOP_SLEEP | 1u << SG_STOP_DISK | 1u << SG_STOP_BLOCKED;
+
+	m->stats.holes += r->stop == SG_STOP_HOLE || (th->first_set && r->lo > th->last_out);
+	m->stats.no_waker += !r->wake && (silent & (1u << r->stop)) && !(r->flags & SG_SF_OPEN);
+}
+
 /*
  * The slice that th's cuts belong to never closed. What its newest cut says is
  * known; the wait before it went with the record.
@@ -389,10 +408,11 @@ int sg_timeline_lost_slice(struct sg_model *m, struct sg_thr *th)
 	r.in = r.lo = view.in;
 	r.out = view.out;
 	r.out_kind = SG_K_SYSCALL; /* unknown: a wait inside one call may go on */
+	count(m, th, &r);
 	v.n = view.npair;
 	memcpy(v.p, view.pair, v.n * sizeof(*v.p));
 	if (wanted(m, r.out)) {
-		r.cuts = sg_cut_take(m, th, view.in, view.out, v.p, v.n);
+		r.cuts = sg_cut_take(m, th, view.in, view.out, v.p, v.n, th->cuts.cut[th->cuts.n - 1].flt);
 		rc = rec_store(m, th, &r, &v, NULL);
 	}
 	th->cuts.n = th->cuts.npair = 0;
@@ -440,13 +460,11 @@ int sg_timeline_append(struct sg_model *m, struct sg_thr *th, const struct sg_sl
 	rec_times(th, &r, s);
 	rec_fill(&r, s);
 	rec_attach(th, &r, s);
-	m->stats.holes += s->stop == SG_STOP_HOLE;
-	if (th->first_set && r.lo > th->last_out)
-		m->stats.holes++;
+	count(m, th, &r);
 	if (wanted(m, r.out)) {
 		vec_of(m, s, r.in, r.out, &v);
 		if (th->cuts.n)
-			r.cuts = sg_cut_take(m, th, r.in, r.out, v.p, v.n);
+			r.cuts = sg_cut_take(m, th, r.in, r.out, v.p, v.n, s->out_fltseq);
 		if (sg_timeline_horizon(m) > th->last_out)
 			sg_timeline_drop(m, th, sg_timeline_horizon(m));
 		rc = rec_store(m, th, &r, &v, has_ext ? &ext : NULL);
@@ -458,6 +476,8 @@ int sg_timeline_append(struct sg_model *m, struct sg_thr *th, const struct sg_sl
 		if (th->nchunk)
 			sg_timeline_drop(m, th, SG_T_MAX);
 	}
+	if (!rc && m->on_span && (th->flags & SG_TF_INSCOPE))
+		rc = sg_span_slice(m, th, &r, s);
 	advance(th, &r);
 	th->pend_kern = th->pend_user = th->pend_detail = 0;
 	return rc;

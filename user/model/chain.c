@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * Chains: who waited for whom, from the task's thread to the leaf. A tree of
+ * nodes; a chain is the number of its last node. Node 0 is nobody.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include "model/priv.h"
+
+/* Lock convoys make endless permutations: beyond this many nodes deeper frames fold into their parent. */
+#define NODE_MAX (1u << 20)
+
+static uint64_t node_hash(uint32_t parent, uint16_t wait, uint32_t uid, uint16_t comp)
+{
+	uint64_t h = ((uint64_t)parent << 32 | uid) * 0x9e3779b97f4a7c15ull;
+
+	h ^= h >> 31;
+	h += (uint64_t)wait << 16 | comp;
+	h *= 0xbf58476d1ce4e5b9ull;
+	return h ^ (h >> 30);
+}
+
+/* @wait: what @parent's thread waits for (0: it was created by @uid) */
+int sg_chain_push(struct sg_model *m, uint32_t parent, uint16_t wait, uint32_t uid, uint16_t comp, uint32_t *ret)
+{
+	struct sg_node *n;
+	uint64_t h, val;
+	int rc;
+
+	for (h = node_hash(parent, wait, uid, comp); sg_map_get(&m->node_map, h, &val); h++) {
+		n = &m->node[val];
+		if (n->parent == parent && n->wait == wait && n->uid == uid && n->comp == comp) {
+			*ret = val;
+			return 0;
+		}
+	}
+	if (m->nnode >= NODE_MAX && parent) {
+		*ret = parent;
+		return 0;
+	}
+	if (!m->nnode)
+		m->nnode = 1;
+	rc = SG_GROW(m->node, m->node_cap, m->nnode + 1);
+	if (!rc)
+		rc = sg_map_put(&m->node_map, h, m->nnode);
+	if (rc)
+		return rc;
+	m->node[m->nnode] = (struct sg_node){ .parent = parent, .uid = uid, .comp = comp, .wait = wait,
+					      .depth = parent ? m->node[parent].depth + 1 : 1 };
+	*ret = m->nnode++;
+	return 0;
+}
+
+/* The chain that continues @to as @chain continues @from. */
+int sg_chain_rebase(struct sg_model *m, uint32_t chain, uint32_t from, uint32_t to, uint32_t *ret)
+{
+	uint32_t depth = m->node[from].depth, k = 0, below = m->node[chain].depth - depth;
+	uint32_t small[64], *path = small;
+	int rc = 0;
+
+	if (below > 64)
+		path = malloc(below * sizeof(*path));
+	if (!path)
+		return -ENOMEM;
+	for (uint32_t c = chain; c != from && k < below; c = m->node[c].parent)
+		path[k++] = c;
+	*ret = to;
+	while (!rc && k--) {
+		struct sg_node n = m->node[path[k]];
+
+		rc = sg_chain_push(m, *ret, n.wait, n.uid, n.comp, ret);
+	}
+	if (path != small)
+		free(path);
+	return rc;
+}
+
+bool sg_chain_has(const struct sg_model *m, uint32_t chain, uint32_t uid)
+{
+	for (; chain; chain = m->node[chain].parent)
+		if (m->node[chain].uid == uid)
+			return true;
+	return false;
+}
+
+size_t sg_model_chain(const struct sg_model *m, uint32_t chain, const struct sg_chain_frame **ret)
+{
+	struct sg_node *n;
+	uint16_t wait = 0;
+
+	*ret = NULL;
+	if (!chain || chain >= m->nnode)
+		return 0;
+	n = &m->node[chain];
+	if (!n->frames) {
+		n->frames = calloc(n->depth, sizeof(*n->frames));
+		if (!n->frames)
+			return 0;
+		for (uint32_t c = chain, i = n->depth; i-- > 0; c = m->node[c].parent) {
+			n->frames[i] = (struct sg_chain_frame){ .comp = m->node[c].comp, .wait_cause = wait,
+								.uid = m->node[c].uid };
+			wait = m->node[c].wait;
+		}
+	}
+	*ret = n->frames;
+	return n->depth;
+}
+
+void sg_chain_free(struct sg_model *m)
+{
+	for (uint32_t i = 1; i < m->nnode; i++)
+		free(m->node[i].frames);
+	free(m->node);
+	sg_map_free(&m->node_map);
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * Segments. Every emit covers (lo, cur] and sets cur = lo: segments tile by
+ * construction. They are made latest first and turned round at the end.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include "model/walk.h"
+
+int sg_emit(struct sg_walk *w, const struct sg_seg *s)
+{
+	int rc = SG_GROW(w->segs.seg, w->segs.cap, w->segs.n + 1);
+
+	if (rc)
+		return rc;
+	w->segs.seg[w->segs.n++] = *s;
+	w->cur = s->lo;
+	w->quiet = 0;
+	return 0;
+}
+
+/* A segment (lo, cur] of the top frame's thread. */
+struct sg_seg sg_emit_base(struct sg_model *m, struct sg_walk *w, uint64_t lo, uint16_t cause)
+{
+	struct sg_wframe *f = sg_walk_top(w);
+
+	return (struct sg_seg){
+		.lo = lo, .hi = w->cur, .uid = f->th->uid, .chain = f->chain, .cause = cause,
+		.wait_cause = w->n > 1 ? w->outer : cause,
+		.comp = sg_thr_comp(m, f->th), .nr = f->nr, .detail = f->detail, .flags = f->flags,
+	};
+}
+
+int sg_emit_unknown(struct sg_model *m, struct sg_walk *w, uint64_t lo, uint8_t why)
+{
+	bool lost = why == SG_WHY_LOST || why == SG_WHY_CAP;
+	struct sg_seg s = sg_emit_base(m, w, lo, lost ? SG_C_UNKNOWN_LOST : SG_C_UNKNOWN);
+
+	s.why = why;
+	/* a thread nobody announced has no name: its time is its asker's */
+	if (!sg_walk_top(w)->th->announced && w->n > 1)
+		s.comp = sg_walk_top(w)->comp;
+	return sg_emit(w, &s);
+}
+
+/* Breakdown of [in, t]; prorated inside the piece between two cuts. */
+static void upto(const struct sg_view *v, uint64_t t, struct sg_vec *ret, uint64_t *ret_s0, uint64_t *ret_s1,
+		 uint32_t *ret_causes)
+{
+	const struct sg_pair *p0 = NULL, *p1 = v->pair;
+	uint32_t n0 = 0, n1 = v->npair, lo = 0, hi = v->ncut;
+	uint64_t w[SG_VEC_MAX], got[SG_VEC_MAX], s0 = v->in, s1 = v->out, sum;
+	struct sg_vec d, all;
+
+	while (lo < hi) { /* first cut after t */
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (v->cuts->cut[mid].ts <= t)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (lo < v->ncut) {
+		s1 = v->cuts->cut[lo].ts;
+		p1 = v->cuts->pair + v->cuts->cut[lo].off;
+		n1 = v->cuts->cut[lo].npair;
+	}
+	if (lo) {
+		s0 = v->cuts->cut[lo - 1].ts;
+		p0 = v->cuts->pair + v->cuts->cut[lo - 1].off;
+		n0 = v->cuts->cut[lo - 1].npair;
+	}
+	*ret_s0 = s0;
+	*ret_s1 = s1;
+	*ret_causes = 0;
+	if (t >= s1 || t <= s0) {
+		ret->n = t >= s1 ? n1 : n0;
+		memcpy(ret->p, t >= s1 ? p1 : p0, ret->n * sizeof(*ret->p));
+		return;
+	}
+	sg_vec_sub(&d, p1, n1, p0, n0);
+	for (uint32_t i = 0; i < d.n; i++)
+		w[i] = d.p[i].ns;
+	sg_apportion(w, d.n, s1 - s0, t - s0, got);
+	*ret_causes = d.n;
+	all.n = n0;
+	memcpy(all.p, p0, n0 * sizeof(*p0));
+	for (uint32_t i = 0; i < d.n; i++) {
+		uint32_t j = 0;
+
+		d.p[i].cnt = (unsigned __int128)d.p[i].cnt * (t - s0) / (s1 - s0);
+		d.p[i].ns = got[i];
+		while (j < all.n && all.p[j].key != d.p[i].key)
+			j++;
+		if (j < all.n) {
+			all.p[j].ns += got[i];
+			all.p[j].cnt += d.p[i].cnt;
+		} else if (got[i]) {
+			all.p[all.n++] = d.p[i];
+		}
+	}
+	sg_vec_load(ret, all.p, all.n, &sum);
+}
+
+/* Account for the cut at @t, inside the piece [s0, s1] of @causes causes: @w ns of it are taken. */
+static bool prorate(struct sg_walk *w, uint64_t s0, uint64_t s1, uint64_t taken, uint32_t causes)
+{
+	uint64_t rest = s1 - s0 - taken;
+
+	if (causes < 2)
+		return false;
+	w->prorated_ns += taken;
+	w->uncertain_ns += taken < rest ? taken : rest;
+	return true;
+}
+
+/* (lo, cur] of a slice: its causes one after another, in the order of their keys. */
+int sg_emit_slice(struct sg_model *m, struct sg_walk *w, const struct sg_view *v, uint64_t lo)
+{
+	uint64_t a0, a1, b0, b1, hi = w->cur;
+	uint32_t ca, cb;
+	struct sg_vec a, b, d;
+	bool cut = false;
+	int rc = 0;
+
+	upto(v, hi, &b, &b0, &b1, &cb);
+	if (lo > v->in) {
+		upto(v, lo, &a, &a0, &a1, &ca);
+		if (ca && cb && a0 == b0) {
+			cut = prorate(w, a0, a1, hi - lo, ca);
+			ca = cb = 0;
+		}
+		if (ca)
+			cut |= prorate(w, a0, a1, a1 - lo, ca);
+		if (!sg_vec_sub(&d, b.p, b.n, a.p, a.n))
+			return -EINVAL; /* cuts are kept monotone: cannot be */
+	} else {
+		d = b;
+	}
+	if (cb)
+		cut |= prorate(w, b0, b1, hi - b0, cb);
+	for (uint32_t i = d.n; !rc && i-- > 0;) {
+		struct sg_seg s = sg_emit_base(m, w, w->cur - d.p[i].ns, d.p[i].key);
+
+		s.cnt = d.p[i].cnt;
+		s.flags |= cut ? SG_SEG_CUT : 0;
+		if (d.p[i].key == SG_C_UNKNOWN)
+			s.why = SG_WHY_TORN;
+		else if (d.p[i].key == SG_C_UNKNOWN_LOST)
+			s.why = SG_WHY_LOST;
+		rc = sg_emit(w, &s);
+	}
+	return rc ? rc : w->cur == lo ? 0 : -EINVAL;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* Who is who: threads by uid, processes by tgid, and the component each belongs to. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "model/priv.h"
+
+#define COMP_MAX 4096 /* distinct component names; hostile recordings get "other" beyond */
+
+struct sg_thr *sg_thr_find(const struct sg_model *m, uint32_t uid)
+{
+	uint64_t val;
+
+	if (m->thr_last && m->thr_last->uid == uid)
+		return m->thr_last;
+	if (!uid || !sg_map_get(&m->thr_map, uid, &val))
+		return NULL;
+	return (struct sg_thr *)(uintptr_t)val;
+}
+
+struct sg_thr *sg_thr_get(struct sg_model *m, uint32_t uid)
+{
+	struct sg_thr *th = sg_thr_find(m, uid);
+
+	if (!th && uid) {
+		if (SG_GROW(m->thr, m->thr_cap, m->nthr + 1))
+			return NULL;
+		th = calloc(1, sizeof(*th));
+		if (!th)
+			return NULL;
+		th->uid = uid;
+		if (sg_map_put(&m->thr_map, uid, (uintptr_t)th)) {
+			free(th);
+			return NULL;
+		}
+		m->thr[m->nthr++] = th;
+		snprintf(th->comm, sizeof(th->comm), "uid-%u", uid);
+	}
+	m->thr_last = th;
+	return th;
+}
+
+static uint64_t text_hash(const char *s, size_t len)
+{
+	uint64_t h = 0xcbf29ce484222325ull;
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ (unsigned char)s[i]) * 0x100000001b3ull;
+	return h;
+}
+
+/* Names reach tables and folded stacks: letters, digits and a few signs pass, the rest becomes '_'. */
+int sg_comp_intern(struct sg_model *m, const char *name, size_t len, uint16_t *ret)
+{
+	char clean[SG_ROLE_NAME];
+	size_t n = 0;
+	uint64_t h, val;
+	int rc;
+
+	for (; n < len && n < sizeof(clean) - 1 && name[n]; n++)
+		clean[n] = isalnum((unsigned char)name[n]) || strchr("._+:-/@", name[n]) ? name[n] : '_';
+	if (!n)
+		clean[n++] = '?';
+	clean[n] = 0;
+	/* linear from the hash: a collision tries the next key */
+	for (h = text_hash(clean, n); sg_map_get(&m->comp_map, h, &val); h++)
+		if (!strcmp(m->comp[val - 1], clean)) {
+			*ret = val - 1;
+			return 0;
+		}
+	if (m->ncomp >= COMP_MAX) {
+		*ret = m->comp_other;
+		return 0;
+	}
+	rc = SG_GROW(m->comp, m->comp_cap, m->ncomp + 1);
+	if (rc)
+		return rc;
+	m->comp[m->ncomp] = strdup(clean);
+	if (!m->comp[m->ncomp])
+		return -ENOMEM;
+	*ret = m->ncomp++;
+	return sg_map_put(&m->comp_map, h, m->ncomp);
+}
+
+/* Component 0 is the empty name: "not known". */
+uint16_t sg_thr_comp(struct sg_model *m, struct sg_thr *th)
+{
+	if (th->comp)
+		return th->comp;
+	if (th->role)
+		th->comp = th->role;
+	else if (th->flags & SG_TF_KTHREAD)
+		th->comp = m->comp_kernel;
+	else if (th->flags & SG_TF_INSCOPE)
+		th->comp = m->comp_app;
+	else if (sg_comp_intern(m, th->comm, sizeof(th->comm), &th->comp))
+		th->comp = m->comp_other;
+	return th->comp;
+}
+
+struct sg_proc *sg_proc_get(struct sg_model *m, uint32_t tgid)
+{
+	struct sg_proc *p;
+	uint64_t val;
+
+	if (sg_map_get(&m->proc_map, tgid, &val))
+		return (struct sg_proc *)(uintptr_t)val;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return NULL;
+	p->tgid = tgid;
+	if (sg_map_put(&m->proc_map, tgid, (uintptr_t)p)) {
+		free(p);
+		return NULL;
+	}
+	return p;
+}
+
+int sg_thr_announce(struct sg_model *m, const struct sg_thread *ev)
+{
+	struct sg_thr *th = sg_thr_get(m, ev->h.uid);
+	uint64_t val;
+
+	if (!ev->h.uid)
+		return 0;
+	if (!th)
+		return -ENOMEM;
+	th->tid = ev->tid;
+	th->tgid = ev->tgid;
+	th->flags = ev->flags | (th->flags & (SG_TF_INSCOPE | SG_TF_ROOT));
+	memcpy(th->comm, ev->comm, sizeof(th->comm));
+	th->comm[sizeof(th->comm) - 1] = 0;
+	if (!th->announced && !th->first_set) {
+		/* a birth after the fact would contradict what is known */
+		th->birth = ev->birth;
+		th->creator = ev->creator;
+	}
+	th->announced = true;
+	th->comp = 0;
+	if (sg_map_get(&m->proc_map, ev->tgid, &val))
+		th->role = ((struct sg_proc *)(uintptr_t)val)->role;
+	return 0;
+}
+
+int sg_thr_role(struct sg_model *m, const struct sg_role *ev)
+{
+	struct sg_proc *p = sg_proc_get(m, ev->tgid);
+	int rc;
+
+	if (!p)
+		return -ENOMEM;
+	rc = sg_comp_intern(m, ev->name, sizeof(ev->name), &p->role);
+	for (uint32_t i = 0; !rc && i < m->nthr; i++)
+		if (m->thr[i]->tgid == ev->tgid && m->thr[i]->announced && !m->thr[i]->exit_ts) {
+			m->thr[i]->role = p->role;
+			m->thr[i]->comp = 0;
+		}
+	return rc;
+}
+
+void sg_thr_free_all(struct sg_model *m)
+{
+	for (uint32_t i = 0; i < m->nthr; i++) {
+		struct sg_thr *th = m->thr[i];
+
+		sg_timeline_drop(m, th, SG_T_MAX);
+		sg_cut_clear(m, th);
+		free(th->chunk);
+		free(th->stay);
+		free(th);
+	}
+	free(m->thr);
+	sg_map_free(&m->thr_map);
+	for (uint32_t i = 0; i < m->proc_map.cap; i++)
+		if (m->proc_map.val[i])
+			free((void *)(uintptr_t)m->proc_map.val[i]);
+	sg_map_free(&m->proc_map);
+	for (uint32_t i = 0; i < m->ncomp; i++)
+		free(m->comp[i]);
+	free(m->comp);
+	sg_map_free(&m->comp_map);
+}
+
+bool sg_model_thread(const struct sg_model *m, uint32_t uid, struct sg_thread_info *ret)
+{
+	struct sg_thr *th = sg_thr_find(m, uid);
+
+	if (!th) {
+		*ret = (struct sg_thread_info){ .uid = uid, .comm = "unknown", .comp = "unknown" };
+		return false;
+	}
+	/* the cached component is the only thing written: the model stays what it is */
+	*ret = (struct sg_thread_info){ .uid = uid, .tid = th->tid, .tgid = th->tgid, .flags = th->flags,
+					.comm = th->comm,
+					.comp = sg_model_comp(m, sg_thr_comp((struct sg_model *)m, th)) };
+	return th->announced;
+}
+
+const char *sg_model_comp(const struct sg_model *m, uint16_t comp)
+{
+	return comp && comp < m->ncomp ? m->comp[comp] : "unknown";
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* One step of the walk through a wait: run-queue part, then blocked part. */
+#include <errno.h>
+#include "model/walk.h"
+
+#define SCAN_MAX 65536 /* parts of one repeated wait that are looked at */
+
+#define RUNNABLE_STOPS (1u << SG_STOP_RUNNABLE | 1u << SG_STOP_YIELD | 1u << SG_STOP_THROTTLED | 1u << SG_STOP_NEW)
+#define BLIND_STOPS (1u << SG_STOP_HOLE | 1u << SG_STOP_UNSEEN | 1u << SG_STOP_NONE | 1u << SG_STOP_DEAD)
+
+void sg_wait_of(const struct sg_model *m, const struct sg_trec *r, struct sg_wait *ret)
+{
+	const struct sg_thr *waker = r->wctx == SG_WCTX_TASK ? sg_thr_find(m, r->waker) : NULL;
+
+	*ret = (struct sg_wait){
+		.stop = r->stop, .wkind = r->wkind, .fdtype = r->fdtype, .wctx = r->wctx, .wsrc = r->wsrc,
+		.fltres = r->fltres, .nr = r->nr, .raiser = r->raiser,
+		.waker = r->flags & SG_SF_WAKETORN ? 0 : r->waker,
+		.compat = r->flags & SG_SF_COMPAT, .iowait = r->flags & SG_SF_IOWAIT,
+		.timeout = r->flags & SG_SF_TIMEOUT, .mixed = r->flags & SG_SF_MIXED,
+		.kthread_waker = waker && (waker->flags & SG_TF_KTHREAD),
+		.syms = sg_dict_syms(m, r->stack_kern),
+	};
+}
+
+static bool blocked(const struct sg_trec *r)
+{
+	return !((RUNNABLE_STOPS | BLIND_STOPS) & (1u << r->stop));
+}
+
+static uint16_t wait_nr(const struct sg_trec *r)
+{
+	return r->wkind == SG_K_USER || r->wkind == SG_K_FAULT || r->wkind == SG_K_KTHREAD ? 0xffff : r->nr;
+}
+
+/* System call or fault instance of a wait; 0: none. */
+static uint32_t instance(const struct sg_trec *r)
+{
+	if (r->wkind == SG_K_FAULT || r->wkind == SG_K_KFAULT)
+		return r->fltseq;
+	return r->wkind == SG_K_SYSCALL ? r->sysseq : 0;
+}
+
+/* Did the thread surely leave the kernel in this slice? */
+static bool left_kernel(const struct sg_trec *r)
+{
+	for (uint32_t i = 0; i < r->npair; i++)
+		if (r->pair[i].key == SG_C_CPU_USER)
+			return true;
+	return r->in < r->out && r->out_kind == SG_K_USER;
+}
+
+/* Is @r, later than a part of instance (@kind, @inst), still inside that instance? */
+static bool same_instance(const struct sg_trec *r, uint8_t kind, uint32_t inst)
+{
+	if (kind == SG_K_SYSCALL)
+		return r->wkind != SG_K_USER && r->wkind != SG_K_FAULT && r->sysseq == inst;
+	return r->fltseq == inst;
+}
+
+/*
+ * A thread may be woken in vain and block again inside one system call or
+ * fault. The last waker explains all parts. Sets f->inst_final, or
+ * f->inst_lost when a hole hides how the instance went on.
+ */
+static void find_final(struct sg_walk *w, struct sg_wframe *f, const struct sg_trec *r)
+{
+	uint32_t inst = instance(r), left = SCAN_MAX;
+	const struct sg_trec *last = r, *n;
+	struct sg_pos pos = f->pos;
+
+	if (f->have_inst && inst && f->inst == inst && f->inst_kind == r->wkind)
+		return;
+	f->have_inst = true;
+	f->inst = inst;
+	f->inst_kind = r->wkind;
+	f->inst_final = r;
+	f->inst_lost = false;
+	while (inst && left--) {
+		if (!sg_timeline_next(f->th, &pos)) {
+			if (!left_kernel(last))
+				w->hits++; /* what comes later may tell more */
+			return;
+		}
+		n = sg_timeline_at(f->th, pos);
+		if (!same_instance(n, r->wkind, inst)) {
+			f->inst_lost = n->lo > last->out && !left_kernel(last);
+			return;
+		}
+		if (blocked(n) && n->wkind == r->wkind)
+			f->inst_final = n;
+		last = n;
+	}
+}
+
+static int emit_wait(struct sg_walk *w, const struct sg_trec *r, uint64_t lo, struct sg_seg *s)
+{
+	s->cnt = lo <= r->lo && s->hi > lo;
+	s->stack_kern = r->stack_kern;
+	s->stack_user = r->stack_user;
+	if (r->detail)
+		s->detail = r->detail;
+	return sg_emit(w, s);
+}
+
+/* Run-queue part: the quota's share first, then the queue. */
+static int step_runq(struct sg_model *m, struct sg_walk *w, const struct sg_trec *r, uint64_t from, uint64_t floor)
+{
+	const struct sg_ext *ext = sg_trec_ext(r);
+	uint64_t held = ext ? ext->throttle_ns : 0, lo = from, edge;
+	uint16_t cause = r->stop == SG_STOP_YIELD ? SG_C_SCHED_YIELD : SG_C_SCHED_RUNQ;
+	struct sg_seg s;
+
+	if (r->stop == SG_STOP_THROTTLED && !held)
+		held = r->in - from; /* not separable on this kernel: the quota stopped it */
+	edge = held < r->in - from ? from + held : r->in;
+	if (w->cur <= edge)
+		cause = SG_C_SCHED_THROTTLE;
+	else
+		lo = edge;
+	if (lo < floor)
+		lo = floor;
+	s = sg_emit_base(m, w, lo, cause);
+	s.who = r->who;
+	s.cnt = lo == (cause == SG_C_SCHED_THROTTLE ? from : edge);
+	s.flags |= (r->flags & SG_SF_OPEN) && r->in == r->out ? SG_SEG_OPEN : 0;
+	return sg_emit(w, &s);
+}
+
+/* What a wait is booked as when nobody is entered. */
+static struct sg_seg leaf(struct sg_model *m, struct sg_walk *w, const struct sg_rule *rule,
+			  const struct sg_trec *r, uint64_t lo)
+{
+	struct sg_wframe *f = sg_walk_top(w);
+	const struct sg_ext *ext = sg_trec_ext(r);
+	uint16_t cause = rule->cause;
+	struct sg_seg s;
+
+	if ((rule->attr & SG_RA_IDLE) && f->spec)
+		cause = f->spec;
+	if (cause == SG_C_IO_BLOCK && f->refine)
+		cause = f->refine;
+	s = sg_emit_base(m, w, lo, cause);
+	if (w->n == 1)
+		s.wait_cause = rule->cause;
+	if (f->th->flags & SG_TF_KTHREAD)
+		s.comp = f->comp; /* the kernel's worker waited for its asker */
+	if (cause == SG_C_UNKNOWN)
+		s.why = r->wkind == SG_K_UNSEEN ? SG_WHY_BEFORE : SG_WHY_UNSEEN;
+	s.nr = wait_nr(r);
+	s.dev = r->dev;
+	s.svc_ns = ext ? ext->svc_ns : 0;
+	s.who = r->wctx == SG_WCTX_TASK ? r->waker : r->raiser;
+	return s;
+}
+
+static int unknown_wait(struct sg_model *m, struct sg_walk *w, const struct sg_rule *rule,
+			const struct sg_trec *r, uint64_t lo, uint8_t why, uint16_t flags)
+{
+	bool lost = why == SG_WHY_LOST;
+	struct sg_seg s = sg_emit_base(m, w, lo, lost ? SG_C_UNKNOWN_LOST : SG_C_UNKNOWN);
+
+	if (w->n == 1)
+		s.wait_cause = rule->cause;
+	s.why = why;
+	s.nr = wait_nr(r);
+	s.flags |= flags;
+	return emit_wait(w, r, lo, &s);
+}
+
+/* Enter the thread that ended the wait. */
+static int enter(struct sg_model *m, struct sg_walk *w, struct sg_thr *th, const struct sg_rule *rule,
+		 struct sg_trec *r, uint64_t lo, uint16_t flags)
+{
+	struct sg_wframe *f = sg_walk_top(w);
+	bool kthread = th->flags & SG_TF_KTHREAD;
+	struct sg_push p = {
+		.th = th, .lo = lo, .wait = rule->cause, .nr = wait_nr(r), .detail = r->detail,
+		.flags = flags,
+		.memo_rec = lo == r->lo && w->cur == r->wake ? r : NULL,
+	};
+	uint16_t inherit = 0;
+
+	p.spec = (rule->attr & SG_RA_IDLE) || rule->cause == SG_C_UNKNOWN ? f->spec : rule->cause;
+	if (f->refine == SG_C_IO_FSYNC || (kthread && (f->th->flags & SG_TF_KTHREAD)))
+		inherit = f->refine;
+	p.refine = rule->cause == SG_C_IO_FSYNC || ((rule->attr & SG_RA_REFINE) && kthread) ? rule->cause : inherit;
+	if (w->n == 1)
+		w->outer = rule->cause;
+	if (w->critical)
+		return sg_walk_replace(m, w, th, true);
+	return sg_walk_push(m, w, &p);
+}
+
+static int step_blocked(struct sg_model *m, struct sg_walk *w, struct sg_trec *r, uint64_t floor)
+{
+	struct sg_wframe *f = sg_walk_top(w);
+	uint64_t lo = r->lo > floor ? r->lo : floor;
+	const struct sg_trec *rep = r;
+	const struct sg_rule *rule;
+	struct sg_thr *th = NULL;
+	enum sg_origin org;
+	struct sg_wait wait;
+	struct sg_seg s;
+	uint32_t uid;
+
+	sg_wait_of(m, r, &wait);
+	rule = sg_classify(&wait);
+	if (r->fltres == SG_FLT_OPEN && r->fltseq)
+		w->hits++; /* how the fault ends may be told later */
+	if (!(rule->attr & (SG_RA_LOCK | SG_RA_TRAP))) {
+		find_final(w, f, r);
+		rep = f->inst_final;
+		if (f->inst_lost)
+			return unknown_wait(m, w, rule, r, lo, SG_WHY_LOST, SG_SEG_REWAIT);
+		if (rep != r) {
+			sg_wait_of(m, rep, &wait);
+			rule = sg_classify(&wait);
+		}
+	}
+	s = leaf(m, w, rule, r, lo);
+	s.flags |= rep != r ? SG_SEG_REWAIT : 0;
+	if (rule->attr & SG_RA_TRAP)
+		return emit_wait(w, r, lo, &s);
+	if ((rep->flags & SG_SF_OPEN) && !rep->wake) {
+		s.flags |= SG_SEG_OPEN;
+		return emit_wait(w, r, lo, &s);
+	}
+	org = rep->wake ? sg_wait_origin(&wait, &uid) : SG_ORG_NONE;
+	if (org == SG_ORG_NONE)
+		return unknown_wait(m, w, rule, r, lo, SG_WHY_NO_WAKER, s.flags);
+	if (w->n == 1 && w->cur < r->wake) {
+		s.flags |= SG_SEG_OPEN; /* still waiting when the task ended */
+		return emit_wait(w, r, lo, &s);
+	}
+	if (org == SG_ORG_TASK || org == SG_ORG_RAISER)
+		th = sg_thr_get(m, uid);
+	if (th && (th->flags & SG_TF_IDLE))
+		th = NULL; /* the idle loop passed on what an interrupt brought */
+	if (th && (th->onstack || w->quiet > 2ull * m->nthr + 64)) {
+		w->hits++;
+		th = NULL;
+	}
+	return th ? enter(m, w, th, rule, r, lo, rep != r ? SG_SEG_REWAIT : 0) : emit_wait(w, r, lo, &s);
+}
+
+/* (.., cur] lies before r->in. */
+int sg_wait_step(struct sg_model *m, struct sg_walk *w, struct sg_trec *r, uint64_t floor)
+{
+	uint64_t lo = r->lo > floor ? r->lo : floor;
+	uint32_t stop = 1u << r->stop;
+
+	if (stop & RUNNABLE_STOPS)
+		return step_runq(m, w, r, r->lo, floor);
+	if (stop & BLIND_STOPS)
+		return sg_emit_unknown(m, w, lo, r->stop == SG_STOP_UNSEEN ? SG_WHY_BEFORE : SG_WHY_HOLE);
+	if (r->wake && w->cur > r->wake)
+		return step_runq(m, w, r, r->wake, floor);
+	return step_blocked(m, w, r, floor);
+}
