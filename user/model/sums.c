@@ -98,7 +98,7 @@ static void give_up(const __int128 *num, int sign, __int128 den, size_t n, size_
 	free(r);
 }
 
-int64_t sg_apportion(const __int128 *num, __int128 den, size_t n, int64_t *ret)
+int64_t sg_round_sums(const __int128 *num, __int128 den, size_t n, int64_t *ret)
 {
 	__int128 sum = 0, total, floors = 0;
 	int sign = 1;
@@ -192,13 +192,13 @@ int sg_sums_diff(struct sg_diff *ret, const struct sg_sums *a, const struct sg_s
 	memset(ret, 0, sizeof(*ret));
 	ret->a_n = a->n;
 	ret->b_n = b->n;
-	ret->a_mean_ns = sg_apportion(c.a, a->n, c.n, c.out);
+	ret->a_mean_ns = sg_round_sums(c.a, a->n, c.n, c.out);
 	for (size_t i = 0; i < c.n; i++)
 		c.row[i].a_ns = c.out[i];
-	ret->b_mean_ns = sg_apportion(c.b, b->n, c.n, c.out);
+	ret->b_mean_ns = sg_round_sums(c.b, b->n, c.n, c.out);
 	for (size_t i = 0; i < c.n; i++)
 		c.row[i].b_ns = c.out[i];
-	ret->diff_ns = sg_apportion(c.d, (__int128)a->n * b->n, c.n, c.out);
+	ret->diff_ns = sg_round_sums(c.d, (__int128)a->n * b->n, c.n, c.out);
 	for (size_t i = 0; i < c.n; i++)
 		c.row[i].ns = c.out[i];
 	qsort(c.row, c.n, sizeof(*c.row), by_size);

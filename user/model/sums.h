@@ -31,12 +31,12 @@ void sg_sums_free(struct sg_sums *s);
 int sg_sums_diff(struct sg_diff *ret, const struct sg_sums *a, const struct sg_sums *b);
 
 /**
- * sg_apportion() - integers near num[i] / den that sum to the rounded total
+ * sg_round_sums() - integers near num[i] / den that sum to the rounded total
  *
  * Each is the floor or the ceiling of its quotient (largest remainder, ties to
  * the earlier row). Rounding is symmetric: negated input gives negated output.
  * Return: the total, sum(num) / den rounded half away from zero.
  */
-int64_t sg_apportion(const __int128 *num, __int128 den, size_t n, int64_t *ret);
+int64_t sg_round_sums(const __int128 *num, __int128 den, size_t n, int64_t *ret);
 
 #endif
