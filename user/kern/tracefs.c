@@ -9,9 +9,9 @@
 #include <unistd.h>
 #include "kern/tracefs.h"
 
-static int private_mount(void)
+int sg_pseudofs_open(const char *type)
 {
-	int fs = fsopen("tracefs", FSOPEN_CLOEXEC), fd;
+	int fs = fsopen(type, FSOPEN_CLOEXEC), fd;
 
 	if (fs < 0)
 		return -errno;
@@ -46,7 +46,7 @@ int sg_tracefs_open(const char **ret_where)
 		denied |= errno == EACCES || errno == EPERM;
 		close(fd);
 	}
-	fd = private_mount();
+	fd = sg_pseudofs_open("tracefs");
 	if (fd < 0)
 		return denied ? -EACCES : fd;
 	if (ret_where)

@@ -15,6 +15,13 @@
  */
 int sg_tracefs_open(const char **ret_where);
 
+/**
+ * sg_pseudofs_open() - root directory of a kernel file system ("tracefs", "securityfs") as a detached mount
+ *
+ * Nothing is mounted anywhere; it is gone with the descriptor. Return: descriptor, or negative errno.
+ */
+int sg_pseudofs_open(const char *type);
+
 /** sg_tracefs_has() - does tracepoint @cat/@name exist? @dir: from sg_tracefs_open() */
 bool sg_tracefs_has(int dir, const char *cat, const char *name);
 
