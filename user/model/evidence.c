@@ -193,6 +193,8 @@ static int more_telling(const struct sg_evid *e, const struct sg_evid_item *a, c
 {
 	if (a->ns != b->ns)
 		return a->ns > b->ns;
+	if (a->kind != b->kind)
+		return a->kind < b->kind;
 	return strcmp(sg_strtab_str(&e->str, a->str), sg_strtab_str(&e->str, b->str)) < 0;
 }
 

@@ -66,7 +66,9 @@ static bool stack_text(const struct sg_model *m, uint32_t stack, struct out *o)
 		const char *sym, *mod;
 		bool kernel;
 
-		if (!sg_model_frame(m, frame[i], &sym, &mod, &kernel) || (kernel && is_sched_frame(sym)))
+		/* "[unknown]", "[heap]": a frame without a name says nothing. */
+		if (!sg_model_frame(m, frame[i], &sym, &mod, &kernel) || (kernel && is_sched_frame(sym)) ||
+		    !*sym || *sym == '[' || !strncmp(sym, "0x", 2))
 			continue;
 		put(o, "%s%s", shown ? " < " : "", sym);
 		if (!kernel && !shown)
@@ -108,7 +110,10 @@ static void thread_text(const struct sg_model *m, uint32_t uid, struct out *o)
 {
 	struct sg_thread_info ti = { 0 };
 
-	sg_model_thread(m, uid, &ti);
+	if (!sg_model_thread(m, uid, &ti)) {
+		put(o, "a thread that was not recorded");
+		return;
+	}
 	put(o, "%s", ti.comm && *ti.comm ? ti.comm : "?");
 	if (ti.comp && ti.comm && strcmp(ti.comm, ti.comp))
 		put(o, " (%s)", ti.comp);

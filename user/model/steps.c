@@ -58,6 +58,7 @@ static void step_fill(struct sg_step *st, const struct run *r, const struct sg_m
 {
 	const struct sg_seg *s = &t->seg[r->longest];
 	const struct sg_chain_frame *f;
+	char cause[48];
 
 	memset(st, 0, sizeof(*st));
 	st->at_ns = r->lo - t->begin;
@@ -69,7 +70,7 @@ static void step_fill(struct sg_step *st, const struct run *r, const struct sg_m
 	else if (r->mixed_sys)
 		snprintf(st->cause, sizeof(st->cause), "cpu.sys");
 	else
-		sg_cause_name(s->cause, st->cause, sizeof(st->cause));
+		snprintf(st->cause, sizeof(st->cause), "%s", sg_cause_name(s->cause, cause, sizeof(cause)));
 	if (sg_model_chain(m, s->chain, &f) > 1)
 		sg_chain_text(m, s->chain, st->chain, sizeof(st->chain));
 	hint_text(st->hint, sizeof(st->hint), m, s);

@@ -13,6 +13,7 @@
 enum { TRACK_PROCESS = 1, TRACK_THREAD, TRACK_TASKS, TRACK_TASK };
 
 struct thread {
+	uint32_t name; /* as announced: programs change with exec */
 	uint64_t end;  /* of its last event */
 	uint64_t flow; /* arrow that ends at its next event */
 };
@@ -66,11 +67,9 @@ int sg_perfetto_new(struct sg_perfetto **ret, FILE *f)
 	return 0;
 }
 
-/* The thread's number; its track and its process's are announced at the first call. */
-static int64_t thread_of(struct sg_perfetto *p, const struct sg_model *m, uint32_t uid)
+/* The thread's number, a new one for an unknown uid; negative errno. */
+static int64_t thread_number(struct sg_perfetto *p, uint32_t uid)
 {
-	struct sg_thread_info ti = { 0 };
-	char name[64];
 	int is_new;
 	uint32_t *at = sg_pairmap_at(&p->thread_at, uid, 0, (uint32_t)p->nthread, &is_new);
 
@@ -87,17 +86,36 @@ static int64_t thread_of(struct sg_perfetto *p, const struct sg_model *m, uint32
 		p->thread = t;
 		p->thread_cap = cap;
 	}
-	p->thread[p->nthread] = (struct thread){ 0 };
+	p->thread[p->nthread] = (struct thread){ .name = UINT32_MAX };
+	return (int64_t)p->nthread++;
+}
+
+/* The same; its track and its process's are announced at the first call, and again under a new name. */
+static int64_t thread_of(struct sg_perfetto *p, const struct sg_model *m, uint32_t uid)
+{
+	int64_t at = thread_number(p, uid), text;
+	struct sg_thread_info ti = { 0 };
+	char name[64];
+	int is_new;
+
+	if (at < 0)
+		return at;
 	sg_model_thread(m, uid, &ti);
-	if (!sg_pairmap_at(&p->process, ti.tgid, 0, 0, &is_new))
-		return -ENOMEM;
 	snprintf(name, sizeof(name), "%s%s%s%s", ti.comm ? ti.comm : "?", ti.comp ? " (" : "",
 		 ti.comp ? ti.comp : "", ti.comp ? ")" : "");
-	if (is_new)
+	text = sg_strtab_id(&p->text, name);
+	if (text < 0)
+		return -ENOMEM;
+	if (p->thread[at].name == text)
+		return at;
+	p->thread[at].name = (uint32_t)text;
+	if (!sg_pairmap_at(&p->process, ti.tgid, 0, 0, &is_new))
+		return -ENOMEM;
+	if (is_new || ti.tid == ti.tgid)
 		sg_packet_process(&p->pk, TRACK(TRACK_PROCESS, ti.tgid), ti.tgid, name);
 	sg_packet_thread(&p->pk, TRACK(TRACK_THREAD, uid), TRACK(TRACK_PROCESS, ti.tgid), ti.tgid, ti.tid,
 			 name);
-	return (int64_t)p->nthread++;
+	return at;
 }
 
 static size_t slice_notes(const struct sg_span *s, struct sg_note *note, char (*key)[48])

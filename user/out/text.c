@@ -108,7 +108,7 @@ static int print_table(FILE *f, const struct sg_blame_row *row, size_t n, uint64
 	if (n <= show + 1) /* a row alone in the rest is shown itself */
 		show = n;
 	sg_tab_column(&t, "component", 0);
-	sg_tab_column(&t, "cause", 0);
+	sg_tab_column(&t, o->by_component ? "" : "cause", 0);
 	sg_tab_column(&t, "time", SCOLS_FL_RIGHT);
 	sg_tab_column(&t, "share", SCOLS_FL_RIGHT);
 	sg_tab_column(&t, "count", SCOLS_FL_RIGHT);

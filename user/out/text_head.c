@@ -81,8 +81,9 @@ int sg_text_head(FILE *f, const struct sg_text_head *h, const struct sg_text_opt
 		fprintf(f, "; Linux %s",
 			sg_text_clean(clean, sizeof(clean), text_of(meta, "machine", "kernel")));
 	}
-	fprintf(f, "; %s, %" PRIu64 " slices, %" PRIu64 " tasks explained\n",
-		sg_text_ns(t, sizeof(t), h->info.last_ts - h->info.first_ts), s->slices, h->info.tasks);
+	fprintf(f, "; %s, %" PRIu64 " slices, %" PRIu64 " task%s explained\n",
+		sg_text_ns(t, sizeof(t), h->info.last_ts - h->info.first_ts), s->slices, h->info.tasks,
+		h->info.tasks == 1 ? "" : "s");
 	if (h->damage)
 		fprintf(f, "damaged: %s\n", sg_text_clean(clean, sizeof(clean), h->damage));
 	if (s->lost)

@@ -124,7 +124,7 @@ static uint32_t stack_nodes(struct sg_view *v, uint32_t node, uint32_t stack)
 		else if (kernel)
 			snprintf(text, sizeof(text), "%s_[k]", sym);
 		else if (!strcmp(sym, "[unknown]"))
-			snprintf(text, sizeof(text), "[%s]", mod);
+			snprintf(text, sizeof(text), *mod == '[' ? "%s" : "[%s]", mod);
 		else
 			snprintf(text, sizeof(text), "%s", sym);
 		node = sg_stacks_child(&v->stacks, node, text);
