@@ -136,6 +136,8 @@ static bool scan_next(struct sg_blocks *b, struct sg_block *ret)
 		.flags = h.flags,
 		.gap = h.seq != b->seq,
 	};
+	if (off > b->pos)
+		b->skipped_bytes += off - b->pos;
 	if (h.seq > b->seq)
 		b->bad_blocks += h.seq - b->seq;
 	b->seq = h.seq + 1;
@@ -185,22 +187,24 @@ static int table_scan(struct sg_blocks *b, struct sg_err *err)
 		if (end < b->src.size && !head_at(b, end, &h) && !trailer_at(b, end, &t)) {
 			uint64_t off;
 
-			if (search(b, blk.off + HEAD, &h, &off))
+			if (search(b, blk.off + HEAD, &h, &off) && off < end)
 				b->pos = off;
 		}
 	}
 	return read_error(b, err);
 }
 
-static bool entries_ok(const struct sg_blocks *b, const struct sg_index_entry *e, size_t n, uint64_t *pos, uint64_t end)
+/* The blocks of an index follow each other without a hole, up to the index. */
+static bool entries_ok(const struct sg_index_entry *e, size_t n, uint64_t *pos, uint64_t end)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (e[i].off < *pos || e[i].stored > SG_BLOCK_STORED_MAX || e[i].first > e[i].last ||
-		    e[i].off > end || end - e[i].off < HEAD + e[i].stored)
+		if (e[i].off != *pos || e[i].stored > SG_BLOCK_STORED_MAX || e[i].first > e[i].last)
 			return false;
 		*pos = e[i].off + HEAD + e[i].stored;
+		if (*pos > end)
+			return false;
 	}
-	return *pos <= b->src.size;
+	return true;
 }
 
 /* One INDEX block into the table. Return: 1 taken, 0 not usable, negative errno. */
@@ -221,7 +225,7 @@ static int index_take(struct sg_blocks *b, uint64_t *off, uint64_t *pos, uint64_
 	if (rc <= 0)
 		return rc;
 	e = (void *)data;
-	if (len != h.count * sizeof(*e) || !h.count || !entries_ok(b, e, h.count, pos, end)) {
+	if (len != h.count * sizeof(*e) || !h.count || !entries_ok(e, h.count, pos, end)) {
 		free(data);
 		return 0;
 	}
@@ -248,7 +252,7 @@ static int table_index(struct sg_blocks *b, struct sg_err *err)
 	off = t.off;
 	while (rc > 0 && b->cnt < t.blocks)
 		rc = index_take(b, &off, &pos, t.off, err);
-	if (rc > 0 && b->cnt == t.blocks && off == b->src.size - sizeof(t))
+	if (rc > 0 && b->cnt == t.blocks && pos == t.off && off == b->src.size - sizeof(t))
 		return 1;
 	b->cnt = 0;
 	b->bad_blocks = b->bad_events = b->cut_bytes = 0;
@@ -345,7 +349,7 @@ int sg_blocks_load(struct sg_blocks *b, const struct sg_block *blk, size_t pad, 
 	memcpy(&h, p, HEAD);
 	p += HEAD;
 	if (!sg_block_head_ok(&h) || h.type != blk->type || h.stored != blk->stored || h.seq != blk->seq ||
-	    h.crc != sg_crc32(p, h.stored))
+	    h.first != blk->first || h.last != blk->last || h.crc != sg_crc32(p, h.stored))
 		return damaged(b, blk, err);
 	out = malloc(h.raw + pad + 1);
 	if (!out)

@@ -29,7 +29,7 @@ struct sg_blocks {
 	uint32_t seq;
 	uint64_t low;
 	/* what could not be read */
-	uint64_t bad_blocks, bad_events, cut_bytes, extra_bytes;
+	uint64_t bad_blocks, bad_events, cut_bytes, extra_bytes, skipped_bytes;
 	uint64_t scan_bad_blocks; /* of them: already known from the scan */
 	bool no_end, ended;
 	z_stream z;

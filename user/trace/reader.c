@@ -65,7 +65,8 @@ static int take_events(struct sg_reader *r, const struct sg_block *blk, struct s
 	if (rc < 0)
 		return rc;
 	if (!rc) {
-		r->gap++;
+		/* where a pipe was cut off nothing follows */
+		r->gap += r->blocks.src.seekable || !r->blocks.ended;
 		return 0;
 	}
 	rc = sg_merge_open(&r->merge, blk, data, len, r->gap, replay, err);
@@ -311,6 +312,9 @@ const char *sg_reader_damage(const struct sg_reader *r)
 			      b->bad_blocks + r->merge.bad_streams,
 			      b->bad_blocks + r->merge.bad_streams == 1 ? "place was" : "places were",
 			      b->bad_events + r->merge.bad_records);
+		sep = "; ";
+	} else if (b->skipped_bytes) {
+		s += snprintf(s, (size_t)(end - s), "%" PRIu64 " bytes between blocks were not used", b->skipped_bytes);
 		sep = "; ";
 	}
 	if (b->cut_bytes)
