@@ -52,7 +52,7 @@ struct task_struct___old_state {
 static __always_inline u32 compat_task_state(struct task_struct *p)
 {
 	if (bpf_core_field_exists(p->__state))
-		return BPF_CORE_READ(p, __state);
+		return p->__state;
 	return BPF_CORE_READ((struct task_struct___old_state *)p, state);
 }
 
@@ -93,19 +93,21 @@ static __always_inline bool compat_throttled(struct task_struct *p)
 	struct cfs_rq *q = NULL;
 
 	if (bpf_core_field_exists(p->throttled))
-		return BPF_CORE_READ(p, throttled);
+		return p->throttled;
 	if (!bpf_core_field_exists(q->throttle_count))
 		return false;
-	q = BPF_CORE_READ(p, se.cfs_rq);
-	return q && BPF_CORE_READ(q, throttle_count) > 0;
+	q = p->se.cfs_rq;
+	return q && q->throttle_count > 0;
 }
 
 /* 0 when the kernel has no such clock; then throttling can't be told from the run queue exactly. */
-static __always_inline u64 compat_throttle_clock(struct cfs_rq *q)
+static __always_inline u64 compat_throttle_clock(struct task_struct *p)
 {
+	struct cfs_rq *q = p->se.cfs_rq;
+
 	if (!q || !bpf_core_field_exists(q->throttled_clock_self_time))
 		return 0;
-	return BPF_CORE_READ(q, throttled_clock_self_time);
+	return q->throttled_clock_self_time;
 }
 
 /* request->part was request->rq_disk before 5.17 (f3fa33acca9f). */

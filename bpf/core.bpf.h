@@ -107,7 +107,7 @@ struct thread {
 	u32 w_waker, w_raiser, w_sysseq, w_fltseq, w_flags, w_dev, w_arg, w_who;
 	u16 w_nr;
 	u8 w_stop, w_kind, w_fdtype, w_ctx, w_vec, w_src;
-	struct cfs_rq *thr_rq;
+	u64 thr_rq; /* its CFS queue then, to compare only */
 	u64 thr_clock;
 	u64 work_queued;
 	u32 work_by;
@@ -293,20 +293,69 @@ static __always_inline u8 sys_slot(struct thread *t, u16 nr)
 #define barrier() asm volatile("" ::: "memory")
 #endif
 
-/* The running thread, if it is known to be running: else its state would be stale. */
+static __always_inline void slots_clear(struct thread *t)
+{
+	t->used = 0;
+	__builtin_memset(t->s, 0, NSLOT * sizeof(t->s[0]));
+}
+
+/*
+ * A thread that runs, though no switch to it was reported (the switch-out of some
+ * threads never is, see traps 1c), or that ran when the recording began: its slice
+ * begins with its first event, what was before is a hole. Called by the thread's own
+ * events and, for hogs, by the tick.
+ */
+static __always_inline void resync(struct thread *t, struct cpu_state *c)
+{
+	u64 irq, now;
+
+	t->seq |= 1;
+	barrier();
+	now = clock_pair(c, &irq);
+	if (!(t->flags & TH_FIRST)) {
+		t->w_stop = SG_STOP_HOLE;
+		c->holes++;
+	}
+	t->w_who = c->cur; /* whose switch-out was not reported */
+	t->last = t->irq_in = 0;
+	slots_clear(t);
+	t->nsys = 0;
+	if (t->insys)
+		t->cursys = sys_slot(t, t->nr);
+	t->cur = top_slot(t);
+	t->last = now - irq;
+	t->irq_in = irq;
+	t->irqs_in = c->irqs;
+	t->last_snap = now;
+	c->cur = t->uid;
+	c->cur_flags = t->flags | (t->related ? TH_RELATED : 0);
+	t->in = now;
+	barrier();
+	t->seq = (t->seq + 1) & ~1u;
+}
+
+/* The running thread's state, brought up to date if it was not known to run. */
 static __always_inline struct thread *running(struct cpu_state **ret_c)
 {
-	struct task_struct *p;
 	struct thread *t;
 
 	if (!enabled)
 		return NULL;
-	p = bpf_get_current_task_btf();
-	t = thread_of(p);
-	if (!t || !t->in)
+	t = thread_of(bpf_get_current_task_btf());
+	if (!t)
 		return NULL;
 	*ret_c = this_cpu();
+	if (!t->in || (*ret_c)->cur != t->uid)
+		resync(t, *ret_c);
 	return t;
+}
+
+/* Index of the lowest bit of @m, which is not 0 (de Bruijn: BPF has no instruction for it). */
+const volatile u8 debruijn[32] = { 0,  1,  28, 2,  29, 14, 24, 3, 30, 22, 20, 15, 25, 17, 4,  8,
+				   31, 27, 13, 23, 21, 19, 16, 7, 26, 12, 18, 6,  11, 5,  10, 9 };
+static __always_inline u32 lowest_bit(u32 m)
+{
+	return debruijn[(((m & -m) * 0x077cb531u) >> 27) & 31] & 31;
 }
 
 /* In and out of fill_pairs(): a program's function takes five arguments at most. */
@@ -315,7 +364,7 @@ struct filling {
 	u64 irq_ns;
 	u64 sum; /* out: total of all pairs */
 	u32 extra, irq_cnt;
-	u32 max, pad;
+	u32 clear, pad; /* empty the slots: the slice ends */
 };
 
 /*
@@ -323,9 +372,9 @@ struct filling {
  * number of pairs is kept in @n, memory of the record: a value that is read back
  * is unknown to the verifier, so that it need not walk every combination of slots.
  */
-static __noinline int fill_pairs(struct thread *t, struct sg_pair *p, volatile u32 *n, struct filling *f)
+static __noinline int fill_pairs(struct thread *t, struct sg_pair *p, u32 max, volatile u32 *n, struct filling *f)
 {
-	u32 m = t->used, max = f->max, extra = f->extra;
+	u32 m = t->used, extra = f->extra;
 	u64 extra_ns = f->extra_ns, sum = f->irq_ns;
 
 	if (extra_ns)
@@ -338,23 +387,29 @@ static __noinline int fill_pairs(struct thread *t, struct sg_pair *p, volatile u
 		p->ns = f->irq_ns;
 		*n = 1;
 	}
-	for (u32 i = 0; i < NSLOT; i++) {
+	for (int turn = 0; turn < NSLOT && m; turn++) {
+		u32 i = lowest_bit(m), k = *n;
 		struct slot *s = &t->s[i];
-		u32 k = *n;
-		u64 ns;
+		u64 ns = s->ns;
 
-		if (!(m & (1u << i)) || k >= max)
-			continue;
-		ns = s->ns + (i == extra ? extra_ns : 0);
-		if (!ns && !s->cnt)
+		m &= m - 1;
+		if (i == extra)
+			ns += extra_ns;
+		if (f->clear)
+			s->ns = 0;
+		if ((!ns && !s->cnt) || k >= max)
 			continue;
 		p[k].key = i < SLOT_SYS ? i : s->nr == NR_OTHER ? SG_C_CPU_SYS : SG_KEY_SYSCALL | s->nr;
 		p[k].rsv = 0;
 		p[k].cnt = s->cnt;
 		p[k].ns = ns;
+		if (f->clear)
+			s->cnt = 0;
 		sum += ns;
 		*n = k + 1;
 	}
+	if (f->clear)
+		t->used = 0;
 	f->sum = sum;
 	return 0;
 }

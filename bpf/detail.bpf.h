@@ -7,13 +7,13 @@
 
 static __always_inline struct file *fd_file(struct task_struct *p, u64 fd)
 {
-	struct fdtable *fdt = BPF_CORE_READ(p, files, fdt);
-	struct file **arr, *f = NULL;
+	struct files_struct *files = p->files;
+	struct fdtable *fdt = files ? files->fdt : NULL;
+	struct file *f = NULL;
 
-	if (!fdt || fd >= BPF_CORE_READ(fdt, max_fds))
+	if (!fdt || fd >= fdt->max_fds)
 		return NULL;
-	arr = BPF_CORE_READ(fdt, fd);
-	bpf_probe_read_kernel(&f, sizeof(f), arr + (u32)fd);
+	bpf_probe_read_kernel(&f, sizeof(f), fdt->fd + (u32)fd);
 	return f;
 }
 
@@ -123,7 +123,7 @@ static __always_inline void emit_wait_stack(struct task_struct *p, struct thread
 static __always_inline void emit_snap(struct thread *t, struct cpu_state *c, u64 now)
 {
 	u64 irq = c->hard_total + c->soft_total, clk = now - irq;
-	struct filling f = { .extra = t->cur, .max = SG_PAIR_MAX };
+	struct filling f = { .extra = t->cur };
 	struct sg_snap *r;
 
 	if (!t->in || c->cur != t->uid || (t->seq & 1) || now < t->in) {
@@ -144,7 +144,7 @@ static __always_inline void emit_snap(struct thread *t, struct cpu_state *c, u64
 	fill_hdr(&r->h, c, SG_REC_SNAP, t->uid, now);
 	r->in = t->in;
 	r->out_fltseq = t->flt ? t->fltseq : 0;
-	fill_pairs(t, r->pair, &r->npair, &f);
+	fill_pairs(t, r->pair, SG_PAIR_MAX, &r->npair, &f);
 	if (f.sum != now - t->in) {
 		c->snaps_skipped++;
 		ring_discard(r);

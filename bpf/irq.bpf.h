@@ -58,10 +58,12 @@ int BPF_PROG(local_timer_entry_btf)
 
 	if (!enabled)
 		return 0;
-	if (!c->hard_on && !c->soft_on && (c->cur_flags & TH_EMIT)) {
+	if (!c->hard_on && !c->soft_on) {
 		now = bpf_ktime_get_ns();
 		t = thread_of(bpf_get_current_task_btf());
-		if (t && t->in && now - t->last_snap > cut_ns)
+		if (t && (!t->in || c->cur != t->uid) && !(t->seq & 1))
+			resync(t, c); /* nothing of it was being written: the thread's own code would have begun so too */
+		else if (t && emits(t) && now - t->last_snap > cut_ns)
 			emit_snap(t, c, now);
 	}
 	hard_enter(c);

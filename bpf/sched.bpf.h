@@ -70,7 +70,7 @@ struct closing {
 static __noinline void fill_slice(struct sg_slice *r, struct thread *t, struct closing *k, u32 max)
 {
 	struct cpu_state *c = this_cpu();
-	struct filling f = { .extra = 31, .max = max };
+	struct filling f = { .extra = 31, .clear = 1 };
 	u64 in = t->in ? t->in : k->now;
 
 	fill_hdr(&r->h, c, SG_REC_SLICE, t->uid, k->now);
@@ -107,7 +107,7 @@ static __noinline void fill_slice(struct sg_slice *r, struct thread *t, struct c
 	if (t->in) {
 		f.irq_ns = k->irq - t->irq_in;
 		f.irq_cnt = c->irqs - t->irqs_in;
-		fill_pairs(t, r->pair, &r->rsv, &f);
+		fill_pairs(t, r->pair, max, &r->rsv, &f);
 	}
 	r->npair = r->rsv;
 	r->rsv = 0;
@@ -222,8 +222,8 @@ static __always_inline void wait_begin(struct task_struct *p, struct thread *t, 
 		flags |= SG_SF_SWAPOUT;
 	t->w_flags = flags;
 	t->work_flag = 0;
-	t->thr_rq = BPF_CORE_READ(p, se.cfs_rq);
-	t->thr_clock = compat_throttle_clock(t->thr_rq);
+	t->thr_rq = (u64)p->se.cfs_rq;
+	t->thr_clock = compat_throttle_clock(p);
 }
 
 /* Take the last waking since the previous switch-in, written by other CPUs. */
@@ -267,16 +267,17 @@ static __always_inline void slice_begin(struct task_struct *p, struct thread *t,
 	t->w_who = who;
 	t->nsys = 0;
 	t->rec_ns0 = 0;
-	t->used = 0;
 	t->seq &= ~1u;
-	__builtin_memset(t->s, 0, NSLOT * sizeof(t->s[0]));
+	if (t->used)
+		slots_clear(t);
 	if (t->insys)
 		t->cursys = sys_slot(t, t->nr);
 	t->cur = top_slot(t);
 	wake_consume(t);
 	t->w_throttle = 0;
-	if (t->thr_clock && t->thr_rq) {
-		u64 v = compat_throttle_clock(t->thr_rq);
+	/* The clock is the queue's: of another CPU's queue it says nothing about this wait. */
+	if (t->thr_rq == (u64)p->se.cfs_rq) {
+		u64 v = compat_throttle_clock(p);
 
 		if (v > t->thr_clock)
 			t->w_throttle = v - t->thr_clock;
@@ -329,9 +330,10 @@ static __always_inline void slice_end(struct task_struct *p, struct thread *t, s
 		if (!(t->flags & TH_FIRST)) {
 			c->holes++;
 			t->w_stop = SG_STOP_HOLE;
+			t->w_who = c->cur; /* whose switch-out was not reported */
 		}
 		t->in = 0;
-		t->used = 0;
+		slots_clear(t);
 	}
 	if (emits(t)) {
 		if (!(t->flags & TH_ANNOUNCED))

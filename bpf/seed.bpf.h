@@ -6,6 +6,18 @@
 #include "core.bpf.h"
 #include "sched.bpf.h"
 
+/* A thread that is off CPU has been waiting since now at the latest: its kind is known, its begin is not. */
+static __always_inline int seed_wait(struct task_struct *p, struct thread *t)
+{
+	u32 state = compat_task_state(p);
+
+	if (p->on_cpu)
+		return 0;
+	wait_begin(p, t, bpf_ktime_get_ns(), stop_of(p, t, false, state));
+	t->flags &= ~TH_FIRST;
+	return 0;
+}
+
 SEC("?iter/task")
 int seed_tasks(struct bpf_iter__task *ctx)
 {
@@ -28,11 +40,10 @@ int seed_tasks(struct bpf_iter__task *ctx)
 	if (f)
 		t->flags |= *f;
 	if (t->base != SG_K_USER || !has_syscalls)
-		return 0;
+		return seed_wait(p, t);
 	regs = (struct pt_regs *)bpf_task_pt_regs(p);
 	nr = regs ? BPF_CORE_READ(regs, orig_ax) : -1;
-	if (nr >= 0 && compat_task_state(p)) {
-		/* Blocked inside this call; its other arguments are unknown. */
+	if (nr >= 0) {
 		t->insys = 1;
 		t->nr = nr & 0x7fff;
 		t->arg[0] = BPF_CORE_READ(regs, di);
@@ -41,7 +52,7 @@ int seed_tasks(struct bpf_iter__task *ctx)
 		t->arg[3] = BPF_CORE_READ(regs, r10);
 		t->arg[4] = BPF_CORE_READ(regs, r8);
 	}
-	return 0;
+	return seed_wait(p, t);
 }
 
 /* After enabled = 0: a last record of every recorded thread that is still there. */
@@ -72,7 +83,7 @@ int close_tasks(struct bpf_iter__task *ctx)
 		return 0;
 	}
 	/* Still off CPU: a slice of no length that carries the open wait. */
-	t->used = 0;
+	slots_clear(t);
 	t->w_wake = t->k_wake;
 	t->w_waker = t->k_waker;
 	t->w_ctx = t->k_wake ? t->k_ctx : 0;

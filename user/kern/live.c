@@ -281,9 +281,9 @@ int sg_live_stop(struct sg_live *l, uint64_t *ret_ns, struct sg_err *err)
 
 	(void)err;
 	__atomic_store_n(&l->skel->bss->enabled, 0, __ATOMIC_SEQ_CST);
+	*ret_ns = now_ns(); /* what closes below is stamped later: nothing of the window is left open */
 	nanosleep(&grace, NULL);
 	iter_run(l->close);
-	*ret_ns = now_ns();
 	return 0;
 }
 
