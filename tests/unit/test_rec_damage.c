@@ -135,6 +135,7 @@ Test(damage, flip_anywhere)
 		if (byte < sizeof(struct sg_file_head)) {
 			if (rc)
 				sentence(&err);
+			rec_list_free(&l);
 			continue;
 		}
 		cr_assert_eq(rc, 0, "bit %zu: %s", bit, err.msg);

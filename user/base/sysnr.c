@@ -111,7 +111,7 @@ int sg_sysnr_find(const char *name, size_t len)
 	for (size_t i = 0; i < SYSNR_CNT; i++) {
 		const char *s = sysnr_names[i];
 
-		if (s && !strncmp(s, name, len) && !s[len])
+		if (s && strlen(s) == len && !memcmp(s, name, len))
 			return (int)i;
 	}
 	return -1;

@@ -262,7 +262,7 @@ const char *sg_word_name(const struct sg_word *w, uint32_t v)
 bool sg_word_find(const struct sg_word *w, const char *s, size_t len, uint32_t *ret)
 {
 	for (; w->name; w++) {
-		if (!strncmp(w->name, s, len) && !w->name[len]) {
+		if (strlen(w->name) == len && !memcmp(w->name, s, len)) {
 			*ret = w->v;
 			return true;
 		}

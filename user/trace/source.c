@@ -100,12 +100,12 @@ const uint8_t *sg_source_at(struct sg_source *s, uint64_t off, size_t n, size_t 
 	}
 	skip = (size_t)(off - s->base);
 	if (s->len - skip < n) {
+		if (!window_grow(s, n))
+			return NULL;
 		memmove(s->buf, s->buf + skip, s->len - skip);
 		s->base = off;
 		s->len -= skip;
 		skip = 0;
-		if (!window_grow(s, n))
-			return NULL;
 		window_fill(s, n);
 	}
 	*ret_have = s->len - skip < n ? s->len - skip : n;
