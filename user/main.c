@@ -28,6 +28,8 @@ int main(int argc, char **argv)
 		return usage(stdout, 0);
 	if (!strcmp(argv[1], "--version"))
 		return puts("sandglass " SG_VERSION) < 0;
+	if (!strncmp(argv[1], "__", 2))
+		return sg_cmd_docs(argc - 1, argv + 1);
 	for (const struct sg_command *c = sg_commands; c->name; c++)
 		if (!strcmp(c->name, argv[1]))
 			return c->run(argc - 1, argv + 1);

@@ -23,7 +23,7 @@ static void born(struct sg_oracle *o, uint32_t uid, uint64_t birth, const char *
 
 	r.thread.tid = 1000 + uid;
 	r.thread.tgid = 1000;
-	strncpy(r.thread.comm, comm, sizeof(r.thread.comm));
+	memcpy(r.thread.comm, comm, strnlen(comm, sizeof(r.thread.comm)));
 	cr_assert_eq(sg_oracle_feed(o, &r.h), 0);
 }
 

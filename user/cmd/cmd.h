@@ -29,6 +29,9 @@ struct sg_command {
 };
 extern const struct sg_command sg_commands[]; /* ends with a NULL name */
 
+/** sg_cmd_docs() - hidden: words that begin with "__" ("__man COMMAND"), for the build */
+int sg_cmd_docs(int argc, char **argv);
+
 /* Exit codes of every command. run: the command's own, 128+signal when it was killed. */
 #define SG_EXIT_OK 0
 #define SG_EXIT_FAIL 1  /* the request was understood and could not be met */

@@ -82,7 +82,8 @@ static void obstacle_from_plan(struct findings *f)
 
 static int examine(struct findings *f, const struct args *a)
 {
-	struct sg_live_opts opts = { .all = true, .cgroup_subsys = -1, .ring_bytes = 1 << 18, .stacks = true,
+	/* A cgroup is named only so that its probe is tried as well. */
+	struct sg_live_opts opts = { .all = true, .cgroup_id = 1, .cgroup_subsys = -1, .ring_bytes = 1 << 18, .stacks = true,
 				     .stack_threshold_ns = 50000, .sample_hz = 99 };
 	struct sg_err err = { 0 };
 	int r = sg_kern_view_live(&f->view);
@@ -111,6 +112,12 @@ static void findings_drop(struct findings *f)
 	sg_live_close(f->live);
 	sg_plan_free(&f->own);
 	sg_kern_view_free(&f->view);
+}
+
+/* A probe whose place the user names is off until then, and nothing is missing. */
+static bool on_request(const struct findings *f, const struct sg_plan_row *row)
+{
+	return row->chosen < 0 && row->probe->v[0].type == SG_AT_UPROBE && f->view.uprobe(f->view.ctx);
 }
 
 /* ---- JSON ----------------------------------------------------------------- */
@@ -197,7 +204,9 @@ static int table_probes(const struct findings *f)
 		char by[96];
 		const char *cell[] = { row->probe->name, row->probe->group, by, row->probe->gives };
 
-		snprintf(by, sizeof(by), "%s%s%s", v ? sg_attach_name(v->type) : "off", v && v->target ? ":" : "",
+		snprintf(by, sizeof(by), "%s%s%s", v ? sg_attach_name(v->type) :
+			 on_request(f, row) ? "on request" :
+					      "off", v && v->target ? ":" : "",
 			 v && v->target ? v->target : "");
 		r = add_line(t, cell, 4);
 	}
@@ -216,6 +225,8 @@ static void list_off(const struct findings *f)
 			second += row->chosen > 0;
 			continue;
 		}
+		if (on_request(f, row))
+			continue;
 		if (!off++)
 			puts("\nWhat is missing without the probes that are off:");
 		printf("  %s: %s\n    because: %s\n", row->probe->name, row->probe->without, row->reason);
@@ -249,7 +260,7 @@ static int table_facts(const struct findings *f)
 
 static int print_text(const struct findings *f, const struct args *a)
 {
-	size_t on = 0;
+	size_t on = 0, asked = 0;
 	const char *s;
 	int r = table_probes(f);
 
@@ -263,10 +274,12 @@ static int print_text(const struct findings *f, const struct args *a)
 	puts("\nWhat cannot be separated here:");
 	for (size_t i = 0; (s = sg_fact_inseparable(f->fact, i)); i++)
 		printf("  %s\n", s);
-	for (size_t i = 0; i < f->plan->n; i++)
+	for (size_t i = 0; i < f->plan->n; i++) {
 		on += f->plan->row[i].chosen >= 0;
+		asked += on_request(f, &f->plan->row[i]);
+	}
 	if (!f->obstacle[0])
-		printf("\nRecording is possible: %zu of %zu probes %s.\n", on, f->plan->n,
+		printf("\nRecording is possible: %zu of %zu probes %s.\n", on, f->plan->n - asked,
 		       f->live && !a->dry ? "were loaded and attached" : "are offered by the kernel");
 	return 0;
 }
