@@ -55,10 +55,22 @@ int BPF_PROG(page_fault_user_btf)
 	return fault_begin(SG_K_FAULT);
 }
 
+/*
+ * Not a fault of the thread's: copies that must not sleep (stack walks of the
+ * probes themselves, in interrupts too) run with page faults disabled. They end
+ * in no event, and in an interrupt the thread's state is not ours to write.
+ */
+static __always_inline bool fault_is_refused(void)
+{
+	struct task_struct *p = bpf_get_current_task_btf();
+
+	return this_cpu()->hard_on || this_cpu()->soft_on || p->pagefault_disabled;
+}
+
 SEC("?tp_btf/page_fault_kernel")
 int BPF_PROG(page_fault_kernel_btf)
 {
-	return fault_begin(SG_K_KFAULT);
+	return fault_is_refused() ? 0 : fault_begin(SG_K_KFAULT);
 }
 
 static __always_inline int fault_end(void *ctx, bool major)
