@@ -97,6 +97,7 @@ struct thread {
 	u32 sysseq, fltseq;
 	u32 markseq;
 	u8 want_ustack;
+	u8 reading;    /* our own program reads its memory: faults of that are not its own */
 	u8 fltres;     /* how the fault of the wait before ended, if in this slice */
 	u8 depth_uprobe;
 	u8 related;    /* one byte, only ever set: written by wakers and by itself */
@@ -216,7 +217,9 @@ static __always_inline void settle(struct thread *t, u64 clk)
 {
 	u32 i = t->cur & 31;
 
-	t->s[i].ns += clk - t->last;
+	/* Never backwards: were it so, the time would be missing and the slice be marked torn. */
+	if (clk > t->last)
+		t->s[i].ns += clk - t->last;
 	t->used |= 1u << i;
 	t->last = clk;
 }
@@ -345,6 +348,9 @@ static __always_inline struct thread *running(struct cpu_state **ret_c)
 	if (!t)
 		return NULL;
 	*ret_c = this_cpu();
+	/* An interrupt that reads user memory (a sample's stack) takes page faults too: not the thread's. */
+	if ((*ret_c)->hard_on || ((*ret_c)->soft_on && !((*ret_c)->cur_flags & TH_KSOFTIRQD)))
+		return NULL;
 	if (!t->in || (*ret_c)->cur != t->uid)
 		resync(t, *ret_c);
 	return t;

@@ -184,7 +184,11 @@ static __always_inline void emit_cur_stack(void *ctx, struct thread *t, struct c
 	fill_hdr(&r->h, c, SG_REC_STACK, t->uid, now);
 	r->tgid = t->tgid;
 	r->type = type;
+	if (!c->hard_on)
+		t->reading = 1;
 	n = bpf_get_stack(ctx, r->ip, SG_STACK_MAX * 8, flags);
+	if (!c->hard_on)
+		t->reading = 0;
 	if (n <= 0) {
 		ring_discard(r);
 		return;

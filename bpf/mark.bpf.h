@@ -31,8 +31,10 @@ static __noinline int emit_mark(struct thread *t, u64 id, u64 status, u32 type_s
 	m->src = type_src >> 8;
 	m->rsv = 0;
 	__builtin_memset(m->name, 0, sizeof(m->name));
+	t->reading = 1;
 	if (uname)
 		bpf_probe_read_user_str(m->name, sizeof(m->name), uname);
+	t->reading = 0;
 	ring_submit(m);
 	return 0;
 }
@@ -59,8 +61,12 @@ static __noinline int mark_access(struct thread *t, struct cpu_state *unused, u6
 	char path[48] = {};
 	u64 id = 0, num = 0;
 	u32 i, type;
+	long len;
 
-	if (bpf_probe_read_user_str(path, sizeof(path), (void *)upath) < 16)
+	t->reading = 1;
+	len = bpf_probe_read_user_str(path, sizeof(path), (void *)upath);
+	t->reading = 0;
+	if (len < 16)
 		return 0;
 	if (!same_bytes(path, MARK_PREFIX, sizeof(MARK_PREFIX) - 1))
 		return 0;

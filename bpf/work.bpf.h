@@ -37,7 +37,7 @@ static __always_inline int fault_begin(u8 kind)
 	struct cpu_state *c;
 	struct thread *t = running(&c);
 
-	if (!t)
+	if (!t || t->reading)
 		return 0;
 	thread_update_begin(t, c);
 	if (t->flt)
