@@ -145,7 +145,11 @@ TRUTHRUN_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard tests/truth/run/*.c))
 $(O)/tests/truth/truthrun: $(TRUTHRUN_OBJ)
 	$(call msg,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljson-c -lm
 
-tests: $(TEST_PURE_BIN) $(TEST_LIVE_BIN) $(if $(TRUTH_OBJ),$(O)/tests/truth/truth $(O)/tests/truth/truthrun)
+$(O)/tests/golden/mkrec: $(O)/tests/golden/mkrec.o $(O)/libsg.a
+	$(call msg,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PURE_LIBS)
+-include $(O)/tests/golden/mkrec.d
+
+tests: $(O)/tests/golden/mkrec $(TEST_PURE_BIN) $(TEST_LIVE_BIN) $(if $(TRUTH_OBJ),$(O)/tests/truth/truth $(O)/tests/truth/truthrun)
 tests-pure: $(TEST_PURE_BIN)
 tests-fuzz: $(FUZZ_BIN)
 
