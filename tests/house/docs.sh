@@ -37,13 +37,15 @@ done
 
 # Commands and targets of the README and docs/ that do not exist
 texts=$(house_files 'README.md' 'docs/*.md')
-verdict docs/commands "$(grep -hoE '^(\$ |# )?(sudo )?(build/)?sandglass [a-z_]+' README.md docs/*.md 2>/dev/null | awk '{print $NF}' |
-	sort -u | while read -r c; do printf '%s\n' $cmds | grep -qx "$c" || echo "$c"; done)"
+verdict docs/commands "$({
+	grep -hoE '^    (\$ |# )?(sudo )?(build/)?sandglass [a-z_]+' $texts
+	grep -hoE '`(sudo )?sandglass [a-z_]+' $texts
+} | awk '{print $NF}' | sort -u | while read -r c; do printf '%s\n' $cmds | grep -qx "$c" || echo "$c"; done)"
 verdict docs/targets "$(grep -hoE '`make [a-z][a-z-]*|^(\$ |# )?make [a-z][a-z-]*' $texts | awk '{print $NF}' | sort -u |
 	while read -r t; do grep -qE "^([a-z -]* )?$t( [a-z -]*)?:" Makefile || echo "$t"; done)"
 verdict docs/options "$(for c in $cmds; do
 	# shellcheck disable=SC2086
-	grep -hE "^(\\\$ |# )?(sudo )?(build/)?sandglass $c " README.md | sed 's/ -- .*//' | grep -oE -- '--[a-z][a-z-]+' | sort -u |
+	grep -hoE "(^    (\\\$ |# )?|\`)(sudo )?(build/)?sandglass $c [^\`]*" README.md | sed 's/ -- .*//' | grep -oE -- '--[a-z][a-z-]+' | sort -u |
 		while read -r o; do "$sg" "$c" --help 2>/dev/null | grep -qF -- "$o" || echo "$c $o"; done
 done)"
 verdict docs/packages "$(sed -n 's/^PKG += \([a-z0-9.+-]*\) .*/\1/p' Makefile |
