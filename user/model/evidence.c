@@ -122,55 +122,19 @@ static int note(struct sg_evid *e, const struct sg_model *m, const struct sg_seg
 	return ret < 0 ? ret : 0;
 }
 
-static bool is_sched(uint16_t cause)
-{
-	return cause == SG_C_SCHED_RUNQ || cause == SG_C_SCHED_YIELD || cause == SG_C_SCHED_THROTTLE;
-}
-
-static unsigned detail_kind(const struct sg_detail *d)
-{
-	switch (d ? d->fdtype : SG_FD_NONE) {
-	case SG_FD_SOCK_UNIX:
-	case SG_FD_SOCK_INET:
-	case SG_FD_SOCK_OTHER:
-		return SG_EV_SOCKET;
-	case SG_FD_FIFO:
-		return SG_EV_PIPE;
-	default:
-		return SG_EV_FILE;
-	}
-}
-
 int sg_evid_seg(struct sg_evid *e, const struct sg_model *m, const struct sg_seg *s, uint32_t leaf,
 		uint32_t wait)
 {
-	uint64_t ns = s->hi - s->lo;
-	int ret = note(e, m, s, leaf, SG_EV_PROCESS, s->uid, ns);
+	uint64_t ns = s->hi - s->lo, id;
+	int ret = 0;
 
-	if (!ret && (s->cause == SG_C_UNKNOWN || s->cause == SG_C_UNKNOWN_LOST) && s->why)
-		ret = note(e, m, s, leaf, SG_EV_WHY, s->why, ns);
-	/* cpu.sys.read says its system call already */
-	if (!ret && s->nr != 0xffff && !(s->cause & SG_KEY_SYSCALL))
-		ret = note(e, m, s, leaf, SG_EV_SYSCALL, s->nr, ns);
-	if (!ret && s->detail)
-		ret = note(e, m, s, leaf, detail_kind(sg_model_detail(m, s->detail)), s->detail, ns);
-	if (!ret && s->dev)
-		ret = note(e, m, s, leaf, SG_EV_DEVICE, s->dev, ns);
-	if (!ret && s->svc_ns && s->dev)
-		ret = note(e, m, s, leaf, SG_EV_SERVICE, s->dev, s->svc_ns < ns ? s->svc_ns : ns);
-	if (!ret && s->who)
-		ret = note(e, m, s, leaf, is_sched(s->cause) ? SG_EV_TAKEN : SG_EV_WAKER, s->who, ns);
-	if (!ret && s->stack_kern)
-		ret = note(e, m, s, leaf, SG_EV_STACK, s->stack_kern, ns);
-	if (!ret && s->stack_user)
-		ret = note(e, m, s, leaf, SG_EV_USTACK, s->stack_user, ns);
-	if (!ret && s->forwhom == SG_FOR_OTHER)
-		ret = note(e, m, s, leaf, SG_EV_FOR, s->forwhom, ns);
-	if (!ret && s->chain)
-		ret = note(e, m, s, leaf, SG_EV_PATH, s->chain, ns);
-	if (!ret && wait != SG_EVID_NONE)
-		ret = note(e, m, s, wait | SG_EVID_WAIT, SG_EV_INSIDE, (uint64_t)s->comp << 16 | s->cause,
-			   ns);
+	for (unsigned kind = 0; kind < SG_EV_MAX && !ret; kind++) {
+		if (kind == SG_EV_INSIDE || !sg_evid_has(m, s, kind, &id))
+			continue;
+		ret = note(e, m, s, leaf, kind, id, kind == SG_EV_SERVICE && s->svc_ns < ns ? s->svc_ns : ns);
+	}
+	if (!ret && wait != SG_EVID_NONE && sg_evid_has(m, s, SG_EV_INSIDE, &id))
+		ret = note(e, m, s, wait | SG_EVID_WAIT, SG_EV_INSIDE, id, ns);
 	return ret;
 }
 

@@ -119,6 +119,83 @@ static void thread_text(const struct sg_model *m, uint32_t uid, struct out *o)
 		put(o, " (%s)", ti.comp);
 }
 
+static bool is_sched(uint16_t cause)
+{
+	return cause >= SG_C_SCHED_RUNQ && cause <= SG_C_SCHED_YIELD;
+}
+
+static bool is_cpu(uint16_t cause)
+{
+	return cause & SG_KEY_SYSCALL || (cause >= SG_C_CPU_USER && cause <= SG_C_CPU_GUEST) ||
+	       (cause >= SG_C_CPU_FAULT_MAJOR && cause <= SG_C_CPU_SPIN);
+}
+
+static unsigned detail_kind(const struct sg_detail *d)
+{
+	switch (d ? d->fdtype : SG_FD_NONE) {
+	case SG_FD_SOCK_UNIX:
+	case SG_FD_SOCK_INET:
+	case SG_FD_SOCK_OTHER:
+		return SG_EV_SOCKET;
+	case SG_FD_FIFO:
+		return SG_EV_PIPE;
+	default:
+		return SG_EV_FILE;
+	}
+}
+
+bool sg_evid_has(const struct sg_model *m, const struct sg_seg *s, unsigned kind, uint64_t *ret_id)
+{
+	bool unknown = s->cause == SG_C_UNKNOWN || s->cause == SG_C_UNKNOWN_LOST;
+
+	switch (kind) {
+	case SG_EV_WHY:
+		*ret_id = unknown ? s->why : 0;
+		break;
+	case SG_EV_SYSCALL:
+		*ret_id = s->nr;
+		return s->nr != 0xffff && !is_cpu(s->cause) && !is_sched(s->cause);
+	case SG_EV_FILE:
+	case SG_EV_SOCKET:
+	case SG_EV_PIPE:
+		*ret_id = s->detail && detail_kind(sg_model_detail(m, s->detail)) == kind ? s->detail : 0;
+		break;
+	case SG_EV_DEVICE:
+		*ret_id = s->dev;
+		break;
+	case SG_EV_SERVICE:
+		*ret_id = s->svc_ns ? s->dev : 0;
+		break;
+	case SG_EV_TAKEN:
+		*ret_id = is_sched(s->cause) ? s->who : 0;
+		break;
+	case SG_EV_WAKER:
+		*ret_id = is_sched(s->cause) ? 0 : s->who;
+		break;
+	case SG_EV_STACK:
+		*ret_id = s->stack_kern;
+		break;
+	case SG_EV_USTACK:
+		*ret_id = s->stack_user;
+		break;
+	case SG_EV_PROCESS:
+		*ret_id = s->uid;
+		return true;
+	case SG_EV_PATH:
+		*ret_id = s->chain;
+		break;
+	case SG_EV_FOR:
+		*ret_id = s->forwhom == SG_FOR_OTHER;
+		break;
+	case SG_EV_INSIDE:
+		*ret_id = (uint64_t)s->comp << 16 | s->cause;
+		return true;
+	default:
+		return false;
+	}
+	return *ret_id;
+}
+
 void sg_chain_text(const struct sg_model *m, uint32_t chain, char *buf, size_t cap)
 {
 	const struct sg_chain_frame *f;

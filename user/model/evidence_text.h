@@ -29,6 +29,14 @@ enum sg_ev_kind {
 		SG_EV_MAX,
 };
 
+/**
+ * sg_evid_has() - does a segment state fact @kind? @ret_id is its number there.
+ *
+ * A segment names the system call of its innermost wait; that is a fact of a
+ * wait's own time only, not of what somebody else did meanwhile.
+ */
+bool sg_evid_has(const struct sg_model *m, const struct sg_seg *s, unsigned kind, uint64_t *ret_id);
+
 /** sg_evid_text() - text of fact @kind of a segment into @buf; false when there is nothing to say */
 bool sg_evid_text(const struct sg_model *m, const struct sg_seg *s, unsigned kind, char *buf, size_t cap);
 

@@ -28,27 +28,31 @@ static bool same_step(const struct sg_seg *a, const struct sg_seg *b)
 /* What the segment hung on, most telling first, as one line. */
 static void hint_text(char *buf, size_t cap, const struct sg_model *m, const struct sg_seg *s)
 {
-	static const uint8_t kinds[] = { SG_EV_WHY,   SG_EV_SYSCALL, SG_EV_FILE,  SG_EV_DEVICE,
-					 SG_EV_WAKER, SG_EV_STACK,   SG_EV_USTACK };
-	bool sched = s->cause >= SG_C_SCHED_RUNQ && s->cause <= SG_C_SCHED_YIELD;
+	static const struct {
+		uint8_t kind;
+		const char *before;
+	} facts[] = { { SG_EV_WHY, "" },
+		      { SG_EV_SYSCALL, "" },
+		      { SG_EV_FILE, "" },
+		      { SG_EV_SOCKET, "" },
+		      { SG_EV_PIPE, "" },
+		      { SG_EV_DEVICE, "" },
+		      { SG_EV_TAKEN, "CPU taken by " },
+		      { SG_EV_WAKER, "woken by " },
+		      { SG_EV_STACK, "in " },
+		      { SG_EV_USTACK, "in " } };
 	char text[160];
+	uint64_t id;
 	size_t len = 0;
 
 	*buf = 0;
-	for (size_t i = 0; i < sizeof(kinds) && len + 1 < cap; i++) {
-		unsigned k = kinds[i];
-		const char *before = len ? ", " : "";
+	for (size_t i = 0; i < sizeof(facts) / sizeof(*facts) && len + 1 < cap; i++) {
+		unsigned k = facts[i].kind;
 		int n;
 
-		if ((k == SG_EV_WHY && !s->why) ||
-		    (k == SG_EV_SYSCALL && (s->nr == 0xffff || s->cause & SG_KEY_SYSCALL)) ||
-		    (k == SG_EV_FILE && !s->detail) || (k == SG_EV_DEVICE && !s->dev) ||
-		    (k == SG_EV_WAKER && !s->who) || (k == SG_EV_STACK && !s->stack_kern) ||
-		    (k == SG_EV_USTACK && !s->stack_user) || !sg_evid_text(m, s, k, text, sizeof(text)))
+		if (!sg_evid_has(m, s, k, &id) || !sg_evid_text(m, s, k, text, sizeof(text)))
 			continue;
-		n = snprintf(buf + len, cap - len, "%s%s%s%s", before,
-			     k == SG_EV_WAKER ? (sched ? "CPU taken by " : "woken by ") : "",
-			     k == SG_EV_STACK || k == SG_EV_USTACK ? "in " : "", text);
+		n = snprintf(buf + len, cap - len, "%s%s%s", len ? ", " : "", facts[i].before, text);
 		len += n > 0 ? (size_t)n : 0;
 	}
 }

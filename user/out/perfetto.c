@@ -130,6 +130,12 @@ static size_t slice_notes(const struct sg_span *s, struct sg_note *note, char (*
 	return n;
 }
 
+/* A blocked wait that somebody ended; what follows on the run queue has the same waker. */
+static bool is_block(const struct sg_span *s)
+{
+	return !s->slice && s->waker && (s->cause < SG_C_SCHED_RUNQ || s->cause > SG_C_SCHED_YIELD);
+}
+
 static size_t wait_notes(const struct sg_model *m, const struct sg_span *s, struct sg_note *note,
 			 char (*text)[200])
 {
@@ -144,7 +150,7 @@ static size_t wait_notes(const struct sg_model *m, const struct sg_span *s, stru
 		note[n] = (struct sg_note){ .key = "user stack", .text = text[n] };
 		n++;
 	}
-	if (s->waker && sg_evid_text(m, &seg, SG_EV_WAKER, text[n], sizeof(text[n]))) {
+	if (is_block(s) && sg_evid_text(m, &seg, SG_EV_WAKER, text[n], sizeof(text[n]))) {
 		note[n] = (struct sg_note){ .key = "waker", .text = text[n] };
 		n++;
 	}
@@ -186,7 +192,7 @@ int sg_perfetto_span(struct sg_perfetto *p, const struct sg_model *m, const stru
 	e = (struct sg_packet_event){ .track = e.track, .ts = s->hi };
 	sg_packet_event(&p->pk, SG_PACKET_END, &e);
 	p->thread[at].end = s->hi;
-	if (!s->slice && s->waker && s->waker != s->uid && wake_arrow(p, m, s, at))
+	if (is_block(s) && s->waker != s->uid && wake_arrow(p, m, s, at))
 		return -ENOMEM;
 	return p->pk.out.err;
 }

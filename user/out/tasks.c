@@ -82,11 +82,21 @@ static struct json_object *segment(const struct sg_model *m, const struct sg_tas
 	static const struct {
 		uint8_t kind;
 		const char *key;
-	} facts[] = { { SG_EV_WHY, "why" },	      { SG_EV_SYSCALL, "syscall" }, { SG_EV_FILE, "object" },
-		      { SG_EV_DEVICE, "device" },     { SG_EV_WAKER, "who" },	    { SG_EV_STACK, "stack" },
-		      { SG_EV_USTACK, "user_stack" }, { SG_EV_PROCESS, "thread" },  { SG_EV_PATH, "chain" } };
+	} facts[] = { { SG_EV_WHY, "why" },
+		      { SG_EV_SYSCALL, "syscall" },
+		      { SG_EV_FILE, "file" },
+		      { SG_EV_SOCKET, "socket" },
+		      { SG_EV_PIPE, "pipe" },
+		      { SG_EV_DEVICE, "device" },
+		      { SG_EV_TAKEN, "cpu_taken_by" },
+		      { SG_EV_WAKER, "waker" },
+		      { SG_EV_STACK, "stack" },
+		      { SG_EV_USTACK, "user_stack" },
+		      { SG_EV_PROCESS, "thread" },
+		      { SG_EV_PATH, "chain" } };
 	struct json_object *o = json_object_new_object();
 	char text[256], cause[64];
+	uint64_t id;
 
 	sg_jp_u64(o, "at_ns", s->lo - t->begin);
 	sg_jp_u64(o, "ns", s->hi - s->lo);
@@ -96,10 +106,7 @@ static struct json_object *segment(const struct sg_model *m, const struct sg_tas
 	for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++) {
 		unsigned k = facts[i].kind;
 
-		if ((k == SG_EV_SYSCALL && s->nr == 0xffff) || (k == SG_EV_FILE && !s->detail) ||
-		    (k == SG_EV_DEVICE && !s->dev) || (k == SG_EV_WAKER && !s->who) ||
-		    (k == SG_EV_STACK && !s->stack_kern) || (k == SG_EV_USTACK && !s->stack_user) ||
-		    !sg_evid_text(m, s, k, text, sizeof(text)))
+		if (!sg_evid_has(m, s, k, &id) || !sg_evid_text(m, s, k, text, sizeof(text)))
 			continue;
 		sg_jp_text(o, facts[i].key, text);
 	}
