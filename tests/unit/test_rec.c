@@ -21,6 +21,7 @@ static int rank(const struct sg_hdr *h)
 	case SG_REC_STACKDEF:
 	case SG_REC_NAME:
 		return 0;
+	case SG_REC_SWAPOUT:
 	case SG_REC_LOST:
 	case SG_REC_CLOCK:
 	case SG_REC_WINDOW:

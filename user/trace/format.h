@@ -99,7 +99,7 @@ enum sg_block_type {
 #define SG_CLASS_LIST(X)                                                                           \
 	X(0, DICT, "thread, role, frame, stackdef, name: what others refer to")                    \
 	X(1, KERNEL, "the other records of the kernel side, and stackref")                         \
-	X(2, USER, "lost, clock, window")
+	X(2, USER, "lost, clock, window, swapout: stamped by user space, on no CPU")
 enum sg_class {
 #define SG_X(id, sym, text) SG_CLASS_##sym = id,
 	SG_CLASS_LIST(SG_X)
@@ -124,6 +124,7 @@ static inline enum sg_class sg_class_of(unsigned kind)
 	case SG_REC_STACKDEF:
 	case SG_REC_NAME:
 		return SG_CLASS_DICT;
+	case SG_REC_SWAPOUT:
 	case SG_REC_LOST:
 	case SG_REC_CLOCK:
 	case SG_REC_WINDOW:

@@ -134,7 +134,7 @@ static int account(struct sg_reader *r, const struct sg_cursor *c, struct sg_err
 	struct cpu_seen *s;
 	uint64_t n = 0;
 
-	if (h->kind >= SG_REC_LOST || c->replay)
+	if (h->kind >= SG_REC_LOST || h->kind == SG_REC_SWAPOUT || c->replay)
 		return 0;
 	s = cpu_of(r, h->cpu);
 	if (!s)
