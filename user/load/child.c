@@ -2,13 +2,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <stdint.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -54,7 +54,7 @@ static void child_become(const struct sg_child_opts *o, char *const argv[], pid_
 	}
 	if (o->dir && chdir(o->dir))
 		child_fail(fail_fd, "enter its directory");
-	if (o->nice && setpriority(PRIO_PROCESS, 0, o->nice))
+	if (o->idle && sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){ 0 }))
 		child_fail(fail_fd, "set its priority");
 	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (fd < 0 || dup2(fd, 0) < 0)

@@ -28,7 +28,7 @@ struct sg_child_opts {
 	bool quiet;            /* its standard output goes to /dev/null */
 	int out_fd;            /* > 0: its standard output goes there */
 	bool group;            /* a process group of its own */
-	int nice;
+	bool idle;             /* runs only when nobody else wants the CPU (SCHED_IDLE) */
 };
 
 /**

@@ -26,6 +26,8 @@ struct client {
 	CURLM *multi;
 	struct request *rq;
 	unsigned n;
+	int timeout_ms;
+	bool warm; /* this round is neither marked nor measured */
 	FILE *out;
 };
 
@@ -79,7 +81,8 @@ static int request_done(struct client *c, unsigned i, CURLcode code, struct sg_e
 	int rc;
 
 	r->t.latency_ns = now_ns() - r->begin_ns;
-	SG_TASK_END(r->id, code);
+	if (!c->warm)
+		SG_TASK_END(r->id, code);
 	if (code)
 		return sg_err_set(err, -EIO, "server %u did not answer: %s", i, curl_easy_strerror(code));
 	curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &http);
@@ -87,7 +90,7 @@ static int request_done(struct client *c, unsigned i, CURLcode code, struct sg_e
 	if (http != 200)
 		return sg_err_set(err, -EIO, "server %u answered with HTTP status %ld: %.160s", i, http, r->body);
 	rc = parse_reply(r, i, err);
-	if (rc)
+	if (rc || c->warm)
 		return rc;
 	if (fprintf(c->out, "%u\t%u\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\n", r->t.round, r->t.server,
 		    r->t.latency_ns, r->t.write_ns, r->t.majflt) < 0)
@@ -132,7 +135,8 @@ static int one_round(struct client *c, unsigned round, struct sg_err *err)
 		r->t = (struct sg_client_time){ .round = round, .server = i };
 		r->id = (uint64_t)round * c->n + i + 1;
 		r->begin_ns = now_ns();
-		SG_TASK_BEGIN(r->id, r->task);
+		if (!c->warm)
+			SG_TASK_BEGIN(r->id, r->task);
 		if (curl_multi_add_handle(c->multi, r->easy))
 			return sg_err_set(err, -ENOMEM, "out of memory");
 	}
@@ -140,7 +144,8 @@ static int one_round(struct client *c, unsigned round, struct sg_err *err)
 		CURLMcode code = curl_multi_perform(c->multi, &running);
 
 		if (!code && (unsigned)running == left)
-			code = curl_multi_poll(c->multi, NULL, 0, 1000, NULL);
+			/* no waking up in between: a wait that only a timer ends explains nothing */
+			code = curl_multi_poll(c->multi, NULL, 0, c->timeout_ms, NULL);
 		if (code)
 			return sg_err_set(err, -EIO, "cannot ask the servers: %s", curl_multi_strerror(code));
 		rc = collect(c, &left, err);
@@ -162,6 +167,8 @@ static int prepare(struct client *c, const unsigned *port, unsigned timeout_s)
 		    curl_easy_setopt(r->easy, CURLOPT_NOPROXY, "*") ||
 		    curl_easy_setopt(r->easy, CURLOPT_NOSIGNAL, 1L) ||
 		    curl_easy_setopt(r->easy, CURLOPT_TIMEOUT, (long)timeout_s) ||
+		    /* this timer, too, would wake us up for nothing */
+		    curl_easy_setopt(r->easy, CURLOPT_HAPPY_EYEBALLS_TIMEOUT_MS, (long)timeout_s * 1000) ||
 		    curl_easy_setopt(r->easy, CURLOPT_WRITEFUNCTION, on_body) ||
 		    curl_easy_setopt(r->easy, CURLOPT_WRITEDATA, r) || curl_easy_setopt(r->easy, CURLOPT_PRIVATE, r))
 			return -ENOMEM;
@@ -172,7 +179,7 @@ static int prepare(struct client *c, const unsigned *port, unsigned timeout_s)
 int sg_client_run(const unsigned *port, unsigned n, unsigned rounds, unsigned timeout_s, FILE *out,
 		  struct sg_err *err)
 {
-	struct client c = { .n = n, .out = out };
+	struct client c = { .n = n, .timeout_ms = (int)timeout_s * 1000, .warm = true, .out = out };
 	int rc = 0;
 
 	prctl(PR_SET_NAME, "bench-client");
@@ -182,6 +189,9 @@ int sg_client_run(const unsigned *port, unsigned n, unsigned rounds, unsigned ti
 	c.rq = calloc(n, sizeof(*c.rq));
 	if (!c.multi || !c.rq || prepare(&c, port, timeout_s))
 		rc = sg_err_set(err, -ENOMEM, "out of memory");
+	if (!rc)
+		rc = one_round(&c, 0, err);
+	c.warm = false;
 	for (unsigned i = 0; i < rounds && !rc; i++)
 		rc = one_round(&c, i, err);
 	if (!rc && (fprintf(out, "end\n") < 0 || fflush(out)))

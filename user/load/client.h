@@ -19,6 +19,9 @@ struct sg_client_time {
 
 /**
  * sg_client_run() - @rounds rounds of requests to 127.0.0.1:@port[0..n)
+ *
+ * A round before them, neither marked nor measured, makes the connections and
+ * lets the servers' memory settle.
  * @out: one line of figures per answer, in order of arrival, and "end" after the last
  *
  * Fails with the first request that fails.

@@ -23,6 +23,7 @@ static const char source[] =
 	"  }));\n"
 	"});\n"
 	"const server = app.listen(port, '127.0.0.1');\n"
+	"server.keepAliveTimeout = 0; // a fast server waits long for the next round\n"
 	"server.on('listening', () => console.log('port ' + server.address().port));\n"
 	"server.on('error', (e) => {\n"
 	"  console.error(e.message);\n"

@@ -74,6 +74,7 @@ static int spawn_hog(struct sg_child *ret, unsigned i, enum sg_hog_kind kind, ui
 	/* --vm-keep: go over the same memory again and again, instead of taking it anew each time */
 	const char *const stress[] = { "stress", "-q",	       "-m", "1",	"--vm-bytes",
 				       size,	 "--vm-keep", NULL };
+	/* hogs are to take memory; the CPU only where nobody else wants it */
 	struct sg_child_opts o = { .name = name, .cgroup = m->version ? m->path : NULL, .quiet = true,
 				   .group = true };
 

@@ -166,9 +166,14 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *conn, const 
 	char text[256];
 	int rc;
 
-	(void)url, (void)version, (void)body, (void)state;
+	(void)url, (void)version, (void)body;
 	if (*body_len || strcmp(method, "GET"))
 		return MHD_NO;
+	/* the first call comes with the headers; a reply now would close the connection */
+	if (!*state) {
+		*state = ctx;
+		return MHD_YES;
+	}
 	getrusage(RUSAGE_SELF, &a);
 	clock_gettime(CLOCK_MONOTONIC, &t0);
 	rc = make_file(ctx);

@@ -26,6 +26,11 @@ void sg_task_args_free(struct sg_task_args *a);
 
 void sg_task_say(const struct sg_task_opts *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Folders (b->self, b->dir), swap, and the Node.js server's source and packages; the guard knows of all but the last. */
+int sg_task_setup_dirs(struct bench *b, struct sg_err *err);
+int sg_task_setup_swap(struct bench *b, struct sg_err *err);
+int sg_task_setup_node(struct bench *b, struct sg_err *err);
+
 /* A sentence about a child that ended although it was needed; negative errno. */
 int sg_task_dead(struct bench *b, const struct sg_child *c, struct sg_err *err);
 
