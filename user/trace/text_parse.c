@@ -6,14 +6,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/sysnr.h"
 #include "trace/field.h"
 #include "trace/text_tags.h"
-
-struct word {
-	const char *s;
-	size_t n;
-};
+#include "trace/text_value.h"
 
 /* Marks are counted per thread, as the kernel side does, when the text does not say. */
 struct mark_seq {
@@ -47,7 +42,7 @@ struct parser {
 	} ev;
 };
 
-static int fail(struct parser *P, struct word w, const char *what)
+static int fail(struct parser *P, struct sg_text_word w, const char *what)
 {
 	char shown[48];
 	size_t n = w.n < sizeof(shown) - 1 ? w.n : sizeof(shown) - 1;
@@ -59,7 +54,7 @@ static int fail(struct parser *P, struct word w, const char *what)
 }
 
 /* Next word of the line: up to a blank outside quotes. False at the end of the line or at a comment. */
-static bool next_word(struct parser *P, struct word *ret)
+static bool next_word(struct parser *P, struct sg_text_word *ret)
 {
 	bool quoted = false;
 	const char *p = P->p;
@@ -80,154 +75,12 @@ static bool next_word(struct parser *P, struct word *ret)
 	return ret->n > 0;
 }
 
-static bool is_word(struct word w, const char *s)
-{
-	return w.n == strlen(s) && !memcmp(w.s, s, w.n);
-}
-
-/* Cuts @w at the first @c; @rest is what follows it. False, and @w whole, when there is none. */
-static bool split(struct word *w, char c, struct word *rest)
-{
-	const char *p = w->n ? memchr(w->s, c, w->n) : NULL;
-
-	if (!p)
-		return false;
-	rest->s = p + 1;
-	rest->n = w->n - (size_t)(p + 1 - w->s);
-	w->n = (size_t)(p - w->s);
-	return true;
-}
-
-static int digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
-
-static bool number(struct word w, uint64_t max, uint64_t *ret)
-{
-	unsigned base = 10;
-	uint64_t v = 0;
-
-	if (w.n > 2 && w.s[0] == '0' && w.s[1] == 'x')
-		base = 16, w.s += 2, w.n -= 2;
-	if (!w.n)
-		return false;
-	for (; w.n; w.s++, w.n--) {
-		int d = digit(*w.s);
-
-		if (d < 0 || (unsigned)d >= base || __builtin_mul_overflow(v, base, &v) ||
-		    __builtin_add_overflow(v, (uint64_t)d, &v))
-			return false;
-	}
-	*ret = v;
-	return v <= max;
-}
-
 static uint64_t max_of(size_t size)
 {
 	return size >= 8 ? UINT64_MAX : (1ull << (8 * size)) - 1;
 }
 
-/* A plain or quoted string into @dst; -1 when it does not fit or is malformed, else its length. */
-static int unquote(struct word w, char *dst, size_t cap)
-{
-	size_t n = 0;
-	int hi, lo;
-
-	if (!w.n || w.s[0] != '"') {
-		if (w.n > cap || memchr(w.s, '"', w.n))
-			return -1;
-		memcpy(dst, w.s, w.n);
-		return (int)w.n;
-	}
-	if (w.n < 2 || w.s[w.n - 1] != '"')
-		return -1;
-	for (size_t i = 1; i < w.n - 1; i++) {
-		char c = w.s[i];
-
-		if (c == '"')
-			return -1;
-		if (c == '\\') {
-			if (++i >= w.n - 1)
-				return -1;
-			c = w.s[i];
-			if (c == 'x') {
-				if (i + 2 >= w.n - 1 || (hi = digit(w.s[i + 1])) < 0 || (lo = digit(w.s[i + 2])) < 0)
-					return -1;
-				c = (char)(hi * 16 + lo);
-				i += 2;
-			} else if (c != '"' && c != '\\') {
-				return -1;
-			}
-		}
-		if (n >= cap)
-			return -1;
-		dst[n++] = c;
-	}
-	return (int)n;
-}
-
-static bool sysnr(struct word w, uint64_t *ret)
-{
-	int nr;
-
-	if (w.n > 2 && w.s[0] == 'n' && w.s[1] == 'r' && number((struct word){ w.s + 2, w.n - 2 }, 0xffff, ret))
-		return true;
-	nr = sg_sysnr_find(w.s, w.n);
-	*ret = (uint64_t)nr;
-	return nr >= 0 || number(w, 0xffff, ret);
-}
-
-/* A word of @words or a number. */
-static bool word_or_number(const struct sg_word *words, struct word w, uint64_t max, uint64_t *ret)
-{
-	uint32_t v;
-
-	if (words && sg_word_find(words, w.s, w.n, &v)) {
-		*ret = v;
-		return true;
-	}
-	return number(w, max, ret);
-}
-
-static bool flags(const struct sg_field *f, struct word w, uint64_t *ret)
-{
-	struct word rest = { 0 };
-	bool more = true;
-	uint64_t v;
-
-	*ret = f->def;
-	while (more) {
-		more = split(&w, ',', &rest);
-		if (is_word(w, "outscope"))
-			*ret &= ~(uint64_t)f->def;
-		else if (word_or_number(f->words, w, UINT32_MAX, &v))
-			*ret |= v;
-		else
-			return false;
-		w = rest;
-	}
-	return true;
-}
-
-static bool device(struct word w, uint64_t *ret)
-{
-	uint64_t major, minor;
-	struct word rest;
-
-	if (!split(&w, ':', &rest))
-		return number(w, UINT32_MAX, ret);
-	if (!number(w, 0xfff, &major) || !number(rest, 0xfffff, &minor))
-		return false;
-	*ret = major << 20 | minor;
-	return true;
-}
-
-static int set_field(struct parser *P, size_t idx, const struct sg_field *f, struct word key, struct word w)
+static int set_field(struct parser *P, size_t idx, const struct sg_field *f, struct sg_text_word key, struct sg_text_word w)
 {
 	uint64_t v = 0;
 	bool ok;
@@ -238,29 +91,29 @@ static int set_field(struct parser *P, size_t idx, const struct sg_field *f, str
 		char *dst = (char *)&P->ev.h + f->off;
 
 		memset(dst, 0, f->size);
-		n = unquote(w, dst, f->size);
+		n = sg_text_unquote(w, dst, f->size);
 		return n < 0 ? fail(P, key, "not a string, or too long") : 0;
 	}
 	switch (f->fmt) {
 	case SG_FF_FLAGS:
-		ok = flags(f, w, &v);
+		ok = sg_text_flags(f, w, &v);
 		break;
 	case SG_FF_SYSNR:
-		ok = sysnr(w, &v);
+		ok = sg_text_sysnr(w, &v);
 		break;
 	case SG_FF_DEV:
-		ok = device(w, &v);
+		ok = sg_text_device(w, &v);
 		break;
 	case SG_FF_SIGNED:
 		if (w.n && w.s[0] == '-') {
-			ok = number((struct word){ w.s + 1, w.n - 1 }, 1ull << 31, &v);
+			ok = sg_text_number((struct sg_text_word){ w.s + 1, w.n - 1 }, 1ull << 31, &v);
 			v = -v;
 			break;
 		}
-		ok = number(w, INT32_MAX, &v);
+		ok = sg_text_number(w, INT32_MAX, &v);
 		break;
 	default:
-		ok = word_or_number(f->words, w, max_of(f->size), &v);
+		ok = sg_text_word_or_number(f->words, w, max_of(f->size), &v);
 	}
 	if (!ok)
 		return fail(P, w, "not a value of this field");
@@ -268,20 +121,20 @@ static int set_field(struct parser *P, size_t idx, const struct sg_field *f, str
 	return 0;
 }
 
-static bool cause_key(struct word w, uint16_t *ret)
+static bool cause_key(struct sg_text_word w, uint16_t *ret)
 {
 	uint64_t v;
 	bool cpu;
 
 #define SG_X(id, sym, dotted, ...)                                                                 \
 	cpu = !strncmp(dotted, SG_TEXT_CPU, 4);                                                    \
-	if (is_word(w, dotted) || (cpu && is_word(w, &dotted[cpu ? 4 : 0]))) {                     \
+	if (sg_text_is_word(w, dotted) || (cpu && sg_text_is_word(w, &dotted[cpu ? 4 : 0]))) {                     \
 		*ret = id;                                                                         \
 		return true;                                                                       \
 	}
 	SG_CAUSE_LIST(SG_X)
 #undef SG_X
-	if (w.n > 1 && w.s[0] == 'k' && number((struct word){ w.s + 1, w.n - 1 }, 0x7fff, &v)) {
+	if (w.n > 1 && w.s[0] == 'k' && sg_text_number((struct sg_text_word){ w.s + 1, w.n - 1 }, 0x7fff, &v)) {
 		*ret = (uint16_t)v;
 		return true;
 	}
@@ -291,19 +144,19 @@ static bool cause_key(struct word w, uint16_t *ret)
 		w.s += 4, w.n -= 4;
 	else
 		return false;
-	if (!sysnr(w, &v) || v > 0x7fff)
+	if (!sg_text_sysnr(w, &v) || v > 0x7fff)
 		return false;
 	*ret = (uint16_t)(SG_KEY_SYSCALL | v);
 	return true;
 }
 
 /* "user=10" or "sys.read=50/2": cause, ns, count. */
-static int pair(struct parser *P, struct word key, struct word val)
+static int pair(struct parser *P, struct sg_text_word key, struct sg_text_word val)
 {
 	bool snap = P->ev.h.kind == SG_REC_SNAP;
 	size_t n = snap ? P->ev.snap.npair : P->ev.slice.npair;
 	struct sg_pair *p = (snap ? P->ev.snap.pair : P->ev.slice.pair) + n;
-	struct word cnt;
+	struct sg_text_word cnt;
 	uint64_t v = 1;
 	uint16_t k;
 
@@ -311,11 +164,11 @@ static int pair(struct parser *P, struct word key, struct word val)
 		return fail(P, key, "no field and no cause has this name");
 	if (n >= SG_PAIR_MAX)
 		return fail(P, key, "too many pairs");
-	if (split(&val, '/', &cnt) && !number(cnt, UINT32_MAX, &v))
+	if (sg_text_split(&val, '/', &cnt) && !sg_text_number(cnt, UINT32_MAX, &v))
 		return fail(P, cnt, "not a count");
 	p->key = k;
 	p->cnt = (uint32_t)v;
-	if (!number(val, UINT64_MAX, &v))
+	if (!sg_text_number(val, UINT64_MAX, &v))
 		return fail(P, val, "not a time in ns");
 	p->ns = v;
 	if (snap)
@@ -326,86 +179,86 @@ static int pair(struct parser *P, struct word key, struct word val)
 }
 
 /* "<S:read.inet@40", "<R@55", "<=" */
-static int wait_before(struct parser *P, struct word w)
+static int wait_before(struct parser *P, struct sg_text_word w)
 {
 	struct sg_slice *s = &P->ev.slice;
-	struct word at, what, suffix;
+	struct sg_text_word at, what, suffix;
 	uint64_t v;
 
 	w.s++, w.n--;
-	if (is_word(w, "=")) {
+	if (sg_text_is_word(w, "=")) {
 		P->is_cut = true;
 		return 0;
 	}
-	if (split(&w, '@', &at)) {
-		if (!number(at, UINT64_MAX, &v))
+	if (sg_text_split(&w, '@', &at)) {
+		if (!sg_text_number(at, UINT64_MAX, &v))
 			return fail(P, at, "not a time in ns");
 		s->prev_out = v;
 	}
-	if (!split(&w, ':', &what))
+	if (!sg_text_split(&w, ':', &what))
 		what.n = 0;
-	if (!word_or_number(sg_words_stop, w, UINT8_MAX, &v))
+	if (!sg_text_word_or_number(sg_words_stop, w, UINT8_MAX, &v))
 		return fail(P, w, "not a stop");
 	s->stop = (uint8_t)v;
 	if (!what.n)
 		return 0;
-	if (word_or_number(sg_words_kind, what, UINT8_MAX, &v)) {
+	if (sg_text_word_or_number(sg_words_kind, what, UINT8_MAX, &v)) {
 		s->wkind = (uint8_t)v;
 		return 0;
 	}
 	s->wkind = SG_K_SYSCALL;
-	if (split(&what, '.', &suffix)) {
-		if (!word_or_number(sg_words_fdtype, suffix, UINT8_MAX, &v))
+	if (sg_text_split(&what, '.', &suffix)) {
+		if (!sg_text_word_or_number(sg_words_fdtype, suffix, UINT8_MAX, &v))
 			return fail(P, suffix, "not a file type");
 		s->fdtype = (uint8_t)v;
 	}
-	if (!sysnr(what, &v))
+	if (!sg_text_sysnr(what, &v))
 		return fail(P, what, "neither a kind nor a system call");
 	s->nr = (uint16_t)v;
 	return 0;
 }
 
 /* ">S:syscall": how the slice ended */
-static int end_of_slice(struct parser *P, struct word w)
+static int end_of_slice(struct parser *P, struct sg_text_word w)
 {
-	struct word kind;
+	struct sg_text_word kind;
 	uint64_t v;
 
 	w.s++, w.n--;
-	if (split(&w, ':', &kind)) {
-		if (!word_or_number(sg_words_kind, kind, UINT8_MAX, &v))
+	if (sg_text_split(&w, ':', &kind)) {
+		if (!sg_text_word_or_number(sg_words_kind, kind, UINT8_MAX, &v))
 			return fail(P, kind, "not a kind");
 		P->ev.slice.out_kind = (uint8_t)v;
 	}
-	if (!word_or_number(sg_words_stop, w, UINT8_MAX, &v))
+	if (!sg_text_word_or_number(sg_words_stop, w, UINT8_MAX, &v))
 		return fail(P, w, "not a stop");
 	P->ev.slice.out_stop = (uint8_t)v;
 	return 0;
 }
 
 /* "task:9", "soft.block:9", "hard:irq", "timer", "none". Returns 1 when it was one. */
-static int wake_context(struct parser *P, struct word w)
+static int wake_context(struct parser *P, struct sg_text_word w)
 {
 	struct sg_slice *s = &P->ev.slice;
-	struct word id = { 0 }, vec = { 0 }, whole = w;
+	struct sg_text_word id = { 0 }, vec = { 0 }, whole = w;
 	uint64_t v = 0;
 	uint32_t ctx;
 
-	if (!split(&w, ':', &id))
+	if (!sg_text_split(&w, ':', &id))
 		id.n = 0;
-	if (!split(&w, '.', &vec))
+	if (!sg_text_split(&w, '.', &vec))
 		vec.n = 0;
 	if (!sg_word_find(sg_words_wctx, w.s, w.n, &ctx))
 		return 0;
 	s->wctx = (uint8_t)ctx;
-	if (vec.n && !word_or_number(sg_words_vec, vec, UINT8_MAX, &v))
+	if (vec.n && !sg_text_word_or_number(sg_words_vec, vec, UINT8_MAX, &v))
 		return fail(P, vec, "not a soft interrupt vector");
 	s->wvec = (uint8_t)v;
 	if (!P->has_src)
 		s->wsrc = (uint8_t)sg_text_src_of(ctx, s->wvec);
-	if (!id.n || (ctx == SG_WCTX_HARD && is_word(id, "irq")))
+	if (!id.n || (ctx == SG_WCTX_HARD && sg_text_is_word(id, "irq")))
 		return 1;
-	if (!number(id, UINT32_MAX, &v))
+	if (!sg_text_number(id, UINT32_MAX, &v))
 		return fail(P, whole, "not a thread number");
 	if (ctx == SG_WCTX_TASK)
 		s->waker = (uint32_t)v;
@@ -415,12 +268,12 @@ static int wake_context(struct parser *P, struct word w)
 }
 
 /* "100-110" */
-static int in_out(struct parser *P, struct word w)
+static int in_out(struct parser *P, struct sg_text_word w)
 {
-	struct word out;
+	struct sg_text_word out;
 	uint64_t in, ts;
 
-	if (!split(&w, '-', &out) || !number(w, UINT64_MAX, &in) || !number(out, UINT64_MAX, &ts))
+	if (!sg_text_split(&w, '-', &out) || !sg_text_number(w, UINT64_MAX, &in) || !sg_text_number(out, UINT64_MAX, &ts))
 		return fail(P, w, "not IN-OUT in ns");
 	P->ev.h.ts = ts;
 	P->has_ts = true;
@@ -432,15 +285,15 @@ static int in_out(struct parser *P, struct word w)
 }
 
 /* A comma list into the record's variable part. */
-static int list(struct parser *P, struct word w)
+static int list(struct parser *P, struct sg_text_word w)
 {
-	struct word rest = { 0 };
+	struct sg_text_word rest = { 0 };
 	bool more = w.n > 0;
 	uint64_t v;
 
 	while (more) {
-		more = split(&w, ',', &rest);
-		if (!number(w, P->ev.h.kind == SG_REC_STACK ? UINT64_MAX : UINT32_MAX, &v))
+		more = sg_text_split(&w, ',', &rest);
+		if (!sg_text_number(w, P->ev.h.kind == SG_REC_STACK ? UINT64_MAX : UINT32_MAX, &v))
 			return fail(P, w, "not a number");
 		if (P->ev.h.kind == SG_REC_STACK) {
 			if (P->ev.stack.n >= SG_STACK_MAX)
@@ -456,10 +309,10 @@ static int list(struct parser *P, struct word w)
 	return 1;
 }
 
-static int text(struct parser *P, struct word w)
+static int text(struct parser *P, struct sg_text_word w)
 {
 	bool frame = P->ev.h.kind == SG_REC_FRAME;
-	int n = frame ? unquote(w, P->ev.frame.text, SG_FRAME_TEXT_MAX) : unquote(w, P->ev.name.text, SG_NAME_TEXT_MAX);
+	int n = frame ? sg_text_unquote(w, P->ev.frame.text, SG_FRAME_TEXT_MAX) : sg_text_unquote(w, P->ev.name.text, SG_NAME_TEXT_MAX);
 
 	if (n < 0)
 		return fail(P, w, "not a string, or too long");
@@ -471,7 +324,7 @@ static int text(struct parser *P, struct word w)
 }
 
 /* Words of one kind of record only. Returns 1 when @w was one, 0 when not. */
-static int special_word(struct parser *P, struct word w, struct word key, struct word val, bool has_val)
+static int special_word(struct parser *P, struct sg_text_word w, struct sg_text_word key, struct sg_text_word val, bool has_val)
 {
 	uint32_t v;
 
@@ -492,48 +345,48 @@ static int special_word(struct parser *P, struct word w, struct word key, struct
 		P->ev.mark.type = (uint8_t)v;
 		return 1;
 	case SG_REC_STACK:
-		return has_val && is_word(key, "ip") ? list(P, val) : 0;
+		return has_val && sg_text_is_word(key, "ip") ? list(P, val) : 0;
 	case SG_REC_STACKDEF:
-		return has_val && is_word(key, "frames") ? list(P, val) : 0;
+		return has_val && sg_text_is_word(key, "frames") ? list(P, val) : 0;
 	case SG_REC_FRAME:
 	case SG_REC_NAME:
-		return has_val && is_word(key, "text") ? text(P, val) : 0;
+		return has_val && sg_text_is_word(key, "text") ? text(P, val) : 0;
 	}
 	return 0;
 }
 
 /* Words every record may have. Returns 1 when @w was one, 0 when not. */
-static int common_word(struct parser *P, struct word w, struct word key, struct word val, bool has_val)
+static int common_word(struct parser *P, struct sg_text_word w, struct sg_text_word key, struct sg_text_word val, bool has_val)
 {
-	struct word rest = { w.s + 1, w.n - 1 };
+	struct sg_text_word rest = { w.s + 1, w.n - 1 };
 	uint64_t v;
 
 	if (w.s[0] == '@') {
-		if (!number(rest, UINT64_MAX, &v))
+		if (!sg_text_number(rest, UINT64_MAX, &v))
 			return fail(P, w, "not a time in ns");
 		P->ev.h.ts = v;
 		P->has_ts = true;
 		return 1;
 	}
-	if (w.s[0] == 'c' && !has_val && number(rest, UINT16_MAX, &v)) {
+	if (w.s[0] == 'c' && !has_val && sg_text_number(rest, UINT16_MAX, &v)) {
 		P->ev.h.cpu = (uint16_t)v;
 		return 1;
 	}
-	if (has_val && is_word(key, "lost") && number(val, UINT64_MAX, &v)) {
+	if (has_val && sg_text_is_word(key, "lost") && sg_text_number(val, UINT64_MAX, &v)) {
 		P->ev.h.lost = v;
 		return 1;
 	}
-	if (has_val && is_word(key, "uid") && number(val, UINT32_MAX, &v)) {
+	if (has_val && sg_text_is_word(key, "uid") && sg_text_number(val, UINT32_MAX, &v)) {
 		P->ev.h.uid = (uint32_t)v;
 		return 1;
 	}
 	return 0;
 }
 
-static int record_word(struct parser *P, struct word w)
+static int record_word(struct parser *P, struct sg_text_word w)
 {
-	struct word key = w, val = { 0 };
-	bool has_val = w.s[0] != '<' && w.s[0] != '>' && split(&key, '=', &val);
+	struct sg_text_word key = w, val = { 0 };
+	bool has_val = w.s[0] != '<' && w.s[0] != '>' && sg_text_split(&key, '=', &val);
 	const struct sg_field *f;
 	size_t n;
 	int rc = common_word(P, w, key, val, has_val);
@@ -546,10 +399,10 @@ static int record_word(struct parser *P, struct word w)
 		return fail(P, w, "no such word in this record");
 	f = sg_fields(P->ev.h.kind, &n);
 	for (size_t i = 0; i < n; i++) {
-		if (!is_word(key, f[i].key))
+		if (!sg_text_is_word(key, f[i].key))
 			continue;
-		P->has_seq |= is_word(key, "seq");
-		P->has_src |= is_word(key, "src");
+		P->has_seq |= sg_text_is_word(key, "seq");
+		P->has_src |= sg_text_is_word(key, "src");
 		return set_field(P, i, &f[i], key, val);
 	}
 	if (P->ev.h.kind == SG_REC_SLICE || P->ev.h.kind == SG_REC_SNAP)
@@ -603,7 +456,7 @@ static int finish_record(struct parser *P)
 }
 
 /* The record's letter, its uid, and a thread's name; then words up to "/" or the end of the line. */
-static int record(struct parser *P, struct word w)
+static int record(struct parser *P, struct sg_text_word w)
 {
 	bool has_uid = false;
 	uint64_t v;
@@ -624,15 +477,15 @@ static int record(struct parser *P, struct word w)
 		return fail(P, w, "no such record");
 	}
 	if (has_uid) {
-		if (!next_word(P, &w) || !number(w, UINT32_MAX, &v))
+		if (!next_word(P, &w) || !sg_text_number(w, UINT32_MAX, &v))
 			return fail(P, w, "a thread number must follow");
 		P->ev.h.uid = (uint32_t)v;
 	}
 	if (P->ev.h.kind == SG_REC_THREAD) {
-		if (!next_word(P, &w) || unquote(w, P->ev.thread.comm, sizeof(P->ev.thread.comm)) < 0)
+		if (!next_word(P, &w) || sg_text_unquote(w, P->ev.thread.comm, sizeof(P->ev.thread.comm)) < 0)
 			return fail(P, w, "a thread's name must follow");
 	}
-	while (next_word(P, &w) && !is_word(w, "/")) {
+	while (next_word(P, &w) && !sg_text_is_word(w, "/")) {
 		rc = record_word(P, w);
 		if (rc)
 			return rc;
@@ -662,11 +515,11 @@ static int expectation(struct parser *P)
 
 static int line(struct parser *P)
 {
-	struct word w;
+	struct sg_text_word w;
 	int rc;
 
 	while (next_word(P, &w)) {
-		if (is_word(w, "="))
+		if (sg_text_is_word(w, "="))
 			return expectation(P);
 		rc = record(P, w);
 		if (rc)
