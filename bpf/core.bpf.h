@@ -15,10 +15,9 @@
 #include "sg_abi.h"
 #include "sg_kern.h"
 
-#define NSYS 5			   /* system call slots of a slice; the last takes what finds no room */
+#define NSYS 15			   /* system call slots of a slice: different calls in it before it is cut */
 #define SLOT_SYS SG_ACC_MAX	   /* first system call slot */
 #define NSLOT (SLOT_SYS + NSYS)	   /* <= 32: one bit each in thread.used */
-#define NR_OTHER 0xffff
 
 /* ---- knobs, set before load -------------------------------------------------- */
 const volatile u32 self_tgid = 0;	  /* the recorder: never in scope */
@@ -253,26 +252,21 @@ static __always_inline u8 top_kind(const struct thread *t)
 	return t->base;
 }
 
-/* The slot of system call @nr in this slice. */
+/* The slot of system call @nr in this slice, 0 = all are taken by other calls. */
 static __always_inline u8 sys_slot(struct thread *t, u16 nr)
 {
 	u32 n = t->nsys;
 
-	if (n > 0 && t->s[SLOT_SYS].nr == nr)
-		return SLOT_SYS;
-	if (n > 1 && t->s[SLOT_SYS + 1].nr == nr)
-		return SLOT_SYS + 1;
-	if (n > 2 && t->s[SLOT_SYS + 2].nr == nr)
-		return SLOT_SYS + 2;
-	if (n > 3 && t->s[SLOT_SYS + 3].nr == nr)
-		return SLOT_SYS + 3;
-	if (n >= NSYS - 1) {
-		t->s[SLOT_SYS + NSYS - 1].nr = NR_OTHER;
-		return SLOT_SYS + NSYS - 1;
+	for (u32 i = 0; i < NSYS; i++) {
+		if (i >= n) {
+			t->nsys = i + 1;
+			t->s[SLOT_SYS + i].nr = nr;
+			return SLOT_SYS + i;
+		}
+		if (t->s[SLOT_SYS + i].nr == nr)
+			return SLOT_SYS + i;
 	}
-	t->nsys = n + 1;
-	t->s[(SLOT_SYS + n) & 31].nr = nr;
-	return SLOT_SYS + n;
+	return 0;
 }
 
 /* A transition of the running thread: callers change insys/flt/rec between begin and end. */
@@ -405,7 +399,7 @@ static __noinline int fill_pairs(struct thread *t, struct sg_pair *p, u32 max, v
 			s->ns = 0;
 		if ((!ns && !s->cnt) || k >= max)
 			continue;
-		p[k].key = i < SLOT_SYS ? i : s->nr == NR_OTHER ? SG_C_CPU_SYS : SG_KEY_SYSCALL | s->nr;
+		p[k].key = i < SLOT_SYS ? i : SG_KEY_SYSCALL | s->nr;
 		p[k].rsv = 0;
 		p[k].cnt = s->cnt;
 		p[k].ns = ns;

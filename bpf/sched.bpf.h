@@ -150,6 +150,35 @@ static __always_inline void emit_slice(struct thread *t, struct cpu_state *c, st
 		t->flags &= ~TH_FIRST;
 }
 
+/* Cut the running slice at @now: the part so far is sent, the rest begins without a wait before it. */
+static __noinline int slice_cut(struct thread *t)
+{
+	struct closing k = { .stop = SG_STOP_NONE };
+	struct cpu_state *c = this_cpu();
+
+	k.now = clock_pair(c, &k.irq);
+	t->seq |= 1;
+	settle(t, k.now - k.irq);
+	t->seq++;
+	if (emits(t) && (t->flags & TH_ANNOUNCED))
+		emit_slice(t, c, &k);
+	if (t->used)
+		slots_clear(t);
+	t->in = t->out = t->last_snap = k.now;
+	t->irq_in = k.irq;
+	t->irqs_in = c->irqs;
+	t->nsys = 0;
+	t->w_stop = SG_STOP_NONE;
+	t->w_kind = top_kind(t);
+	t->w_wake = t->w_throttle = t->w_svc = 0;
+	t->w_waker = t->w_raiser = t->w_dev = t->w_flags = t->w_who = 0;
+	t->w_ctx = t->w_vec = t->w_src = t->w_fdtype = 0;
+	t->w_fltseq = 0;
+	t->fltres = SG_FLT_OPEN;
+	t->work_flag = 0;
+	return 0;
+}
+
 static __always_inline u8 stop_of(struct task_struct *p, const struct thread *t, bool preempt, u32 state)
 {
 	if (preempt || !state) {

@@ -250,6 +250,7 @@ RECLAIM_PAIR_TP(compaction, mm_compaction_begin, mm_compaction_end, SG_K_COMPACT
 static __always_inline void sys_enter(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)
 {
 	struct cpu_state *c;
+	u8 slot;
 	struct thread *t = running(&c);
 
 	if (!t || t->base == SG_K_KTHREAD)
@@ -266,8 +267,18 @@ static __always_inline void sys_enter(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u6
 	t->arg[2] = a2;
 	t->arg[3] = a3;
 	t->arg[4] = a4;
-	t->cursys = sys_slot(t, t->nr);
-	t->s[t->cursys & 31].cnt++;
+	slot = sys_slot(t, t->nr);
+	if (!slot) {
+		/* A slice with more different calls than slots is cut, so that every count is exact. */
+		t->insys = 0;
+		t->seq++;
+		slice_cut(t);
+		t->seq++;
+		t->insys = 1;
+		slot = sys_slot(t, t->nr);
+	}
+	t->cursys = slot;
+	t->s[slot & 31].cnt++;
 	thread_update_end(t);
 	if (sysclass[nr & 511] & SC_ACCESS)
 		mark_access(t, c, nr == 21 ? a0 : a1);
