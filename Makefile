@@ -77,7 +77,8 @@ $(PB).c: user/out/perfetto.proto
 $(PB).o: $(PB).c $(O)/flags
 	$(call msg,CC,$<)$(CC) $(CFLAGS) $(BASE_CFLAGS) -MMD -MP -c -o $@ $<
 $(O)/user/out/packet.o: private BASE_CFLAGS += -I$(O)
-$(O)/user/out/packet.o: | $(PB).c
+$(O)/tests/unit/test_out_perfetto.o: private EXTRA := -I$(O)
+$(O)/user/out/packet.o $(O)/tests/unit/test_out_perfetto.o: | $(PB).c
 
 $(O)/libsg.a: $(PURE_OBJ) $(PB).o
 	$(call msg,AR,$@)rm -f $@ && $(AR) rcs $@ $^
