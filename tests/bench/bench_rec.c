@@ -15,9 +15,9 @@
 #include "trace/codec.h"
 #include "trace/rec.h"
 
-#define CPUS 2
+#define CPUS	2
 #define THREADS 512
-#define BATCH 4096 /* slices drained from one ring before the next one's turn */
+#define BATCH	4096 /* slices drained from one ring before the next one's turn */
 
 struct rec {
 	struct sg_slice s;
@@ -59,7 +59,8 @@ static uint64_t about(struct sim *m, uint64_t mid)
 static void slice(struct sim *m, unsigned cpu, uint32_t uid, bool messaging, struct rec *r)
 {
 	struct sg_slice *s = &r->s;
-	uint64_t user = about(m, 500), call = about(m, 1200), other = about(m, 900), irq = rnd(m) % 50 ? 0 : about(m, 2000);
+	uint64_t user = about(m, 500), call = about(m, 1200), other = about(m, 900),
+		 irq = rnd(m) % 50 ? 0 : about(m, 2000);
 	unsigned calls = messaging ? 1 + rnd(m) % 3 : 1, n = 0;
 
 	memset(s, 0, sizeof(*s));
@@ -117,7 +118,8 @@ static void make(struct rec *r, size_t n, bool messaging)
 
 		if (messaging) {
 			/* mostly the sender's receivers in turn; sometimes another CPU's thread */
-			uid = 1 + (m.last[cpu] + (rnd(&m) % 4 ? 2 : (uint32_t)(rnd(&m) % m.threads))) % m.threads;
+			uid = 1 +
+			      (m.last[cpu] + (rnd(&m) % 4 ? 2 : (uint32_t)(rnd(&m) % m.threads))) % m.threads;
 			other = 1 + (uint32_t)(rnd(&m) % m.threads);
 		} else {
 			uid = m.last[cpu] == 1 + 2 * cpu ? 2 + 2 * cpu : 1 + 2 * cpu;
@@ -199,9 +201,11 @@ static int run(const char *name, size_t n, int level, bool messaging)
 		got++, sum += ev->ts;
 	read_ns = now_ns() - t;
 	sg_reader_close(rd);
-	printf("%-10s level %d: encode %5.1f ns %5.2f B, put+zlib %6.1f ns, on disk %5.2f B/slice, read %5.1f ns = %.2f M slices/s (%zu slices, %llu blocks, check %llx)\n",
-	       name, level, enc_ns, enc_bytes, per(put_ns, n), (double)st.bytes / (double)n, per(read_ns, got),
-	       1e3 / per(read_ns, got), n, (unsigned long long)st.blocks, (unsigned long long)sum);
+	printf("%-10s level %d: encode %5.1f ns %5.2f B, put+zlib %6.1f ns, on disk %5.2f B/slice, read "
+	       "%5.1f ns = %.2f M slices/s (%zu slices, %llu blocks, check %llx)\n",
+	       name, level, enc_ns, enc_bytes, per(put_ns, n), (double)st.bytes / (double)n,
+	       per(read_ns, got), 1e3 / per(read_ns, got), n, (unsigned long long)st.blocks,
+	       (unsigned long long)sum);
 	if (got != n)
 		rc = -EBADMSG;
 out:

@@ -86,10 +86,12 @@ static void read_payload(const uint8_t *data, size_t len)
 	struct sg_file_head f = {
 		.major = SG_REC_MAJOR, .minor = SG_REC_MINOR, .endian = SG_REC_ENDIAN, .size = sizeof(f)
 	};
-	struct sg_block_head b = {
-		.magic = SG_BLOCK_MAGIC, .type = SG_BLOCK_EVENTS, .flags = SG_BLOCK_DICT, .raw = (uint32_t)len,
-		.last = UINT64_MAX, .count = 1
-	};
+	struct sg_block_head b = { .magic = SG_BLOCK_MAGIC,
+				   .type = SG_BLOCK_EVENTS,
+				   .flags = SG_BLOCK_DICT,
+				   .raw = (uint32_t)len,
+				   .last = UINT64_MAX,
+				   .count = 1 };
 	uLongf stored = compressBound(len);
 	uint8_t *file = malloc(sizeof(f) + sizeof(b) + stored);
 
@@ -129,7 +131,8 @@ static void decode_records(const uint8_t *data, size_t len)
 		end = sg_codec_put(&enc, out, &a.ev.h, (size_t)rc);
 		require(end && end <= out + SG_CODEC_ROOM);
 		q = out;
-		require(sg_codec_get(&again, &q, end, &b.ev.h) == rc && q == end && !memcmp(&a.ev, &b.ev, (size_t)rc));
+		require(sg_codec_get(&again, &q, end, &b.ev.h) == rc && q == end &&
+			!memcmp(&a.ev, &b.ev, (size_t)rc));
 	}
 	free(buf);
 }

@@ -83,7 +83,8 @@ static inline size_t gen_event(uint64_t *s, unsigned kind, union gen_event *e)
 			continue;
 		}
 		for (size_t k = gen_u64(s) % (f[i].size + 1u); k-- > 0;)
-			((char *)e)[f[i].off + k] = (char)(gen_u64(s) % 3 ? 'a' + gen_u64(s) % 26 : gen_u64(s));
+			((char *)e)[f[i].off + k] =
+				(char)(gen_u64(s) % 3 ? 'a' + gen_u64(s) % 26 : gen_u64(s));
 	}
 	switch (kind) {
 	case SG_REC_SLICE:

@@ -9,7 +9,7 @@
 
 /* ---- order --------------------------------------------------------------- */
 
-#define CPUS 4
+#define CPUS	4
 #define PER_CPU 3000
 
 static int rank(const struct sg_hdr *h)
@@ -65,8 +65,8 @@ static struct item *make_items(uint64_t *seed, size_t *n, unsigned back)
 
 		for (unsigned i = 0; i < PER_CPU; i++) {
 			union gen_event *e = &it[*n].ev;
-			unsigned kind = gen_u64(seed) % 4 ? SG_REC_SLICE :
-							    gen_kinds[gen_u64(seed) % sizeof(gen_kinds)];
+			unsigned kind = gen_u64(seed) % 4 ? SG_REC_SLICE
+							  : gen_kinds[gen_u64(seed) % sizeof(gen_kinds)];
 
 			gen_event(seed, kind, e);
 			ts += gen_u64(seed) % 5;
@@ -102,7 +102,8 @@ static void check_order(const struct rec_file *f, struct item *it, size_t n)
 	cr_assert_eq(l.n, n);
 	qsort(it, n, sizeof(*it), by_order);
 	for (size_t i = 0; i < n; i++)
-		cr_assert_arr_eq(&l.ev[i], &it[i].ev, sg_event_size(&it[i].ev.h, sizeof(it[i].ev)), "event %zu", i);
+		cr_assert_arr_eq(&l.ev[i], &it[i].ev, sg_event_size(&it[i].ev.h, sizeof(it[i].ev)),
+				 "event %zu", i);
 	rec_list_free(&l);
 }
 
@@ -198,8 +199,8 @@ Test(rec, drops_have_a_place)
 {
 	struct rec_file f = { 0 };
 	struct sg_slice s[] = {
-		rec_slice(0, 1, 10, 2), rec_slice(0, 1, 20, 2), rec_slice(0, 1, 30, 5), rec_slice(1, 2, 15, 0),
-		rec_slice(1, 2, 35, 1),
+		rec_slice(0, 1, 10, 2), rec_slice(0, 1, 20, 2), rec_slice(0, 1, 30, 5),
+		rec_slice(1, 2, 15, 0), rec_slice(1, 2, 35, 1),
 	};
 	static const struct sg_lost want[] = {
 		{ .h = { .ts = 10, .cpu = 0 }, .since = 0, .n = 2 },
@@ -265,7 +266,8 @@ Test(rec, full_disk)
 
 	cr_assert_eq(rec_read(f.data, f.len, &l, &err), 0);
 	cr_assert_eq(l.n, 1);
-	cr_assert_str_eq(l.damage, "the recording has no end: the recorder was stopped before it could write it");
+	cr_assert_str_eq(l.damage,
+			 "the recording has no end: the recorder was stopped before it could write it");
 	rec_list_free(&l);
 	free(f.data);
 	close(fd);

@@ -58,8 +58,8 @@ static void check(union gen_event *ev, size_t *size, unsigned n, uint64_t at)
 	memset(p, 0xff, SG_CODEC_PAD);
 	for (unsigned i = 0; i < n; i++) {
 		memset(&back, 0xa5, sizeof(back));
-		cr_assert_eq(sg_codec_get(&dec, &q, p, &back.h), (int)size[i], "seed %#lx record %u kind %u", at, i,
-			     ev[i].h.kind);
+		cr_assert_eq(sg_codec_get(&dec, &q, p, &back.h), (int)size[i], "seed %#lx record %u kind %u",
+			     at, i, ev[i].h.kind);
 		cr_assert_arr_eq(&back, &ev[i], size[i], "seed %#lx record %u kind %u", at, i, ev[i].h.kind);
 	}
 	cr_assert_eq(q, p);
@@ -104,7 +104,8 @@ Test(codec, slices)
 				s->prev_out = s->h.ts;
 				s->in = ev[i - 1].h.ts + gen_u64(&seed) % 1000;
 				s->h.ts = s->in + gen_u64(&seed) % 10000;
-				s->h.uid += gen_u64(&seed) % 16 ? 0 : SG_CODEC_SLOTS; /* another in its slot */
+				s->h.uid +=
+					gen_u64(&seed) % 16 ? 0 : SG_CODEC_SLOTS; /* another in its slot */
 			}
 			s->h.cpu = ev[0].h.cpu;
 		}

@@ -11,7 +11,7 @@
 #include "trace/format.h"
 
 /* 4 blocks: 2 CPUs, 10 slices each in every block. */
-#define BLOCKS 4
+#define BLOCKS	  4
 #define PER_BLOCK 20
 
 static void make(struct rec_file *f, size_t *at)
@@ -38,8 +38,13 @@ static void sentence(const struct sg_err *err)
 
 Test(damage, no_recording)
 {
-	static const char *const foreign[] = { "x", "PERFILE2 and more of it, longer than any header of ours would ever be, and then some",
-					       "SGREC\n\n\x1a", "\x7f" "ELF", "{}" };
+	static const char *const foreign[] = {
+		"x", "PERFILE2 and more of it, longer than any header of ours would ever be, and then some",
+		"SGREC\n\n\x1a",
+		"\x7f"
+		"ELF",
+		"{}"
+	};
 	struct rec_list l;
 	struct sg_err err;
 
@@ -74,7 +79,8 @@ Test(damage, versions)
 	make(&f, at);
 	head(&f, offsetof(struct sg_file_head, major), 2, &v);
 	cr_assert_eq(rec_read(f.data, f.len, &l, &err), -EPROTONOSUPPORT);
-	cr_assert_str_eq(err.msg, "the recording has format 2.0 and this sandglass reads format 1: use a newer one");
+	cr_assert_str_eq(err.msg,
+			 "the recording has format 2.0 and this sandglass reads format 1: use a newer one");
 	v = SG_REC_MAJOR;
 	head(&f, offsetof(struct sg_file_head, major), 2, &v);
 	v = SG_REC_MINOR + 7;
@@ -172,12 +178,14 @@ Test(damage, shifted)
 			memcpy(d, f.data, off);
 			memset(d + off, 'S', 100);
 			len = add ? off + 100 + f.len - off : f.len - 5;
-			memcpy(d + off + (add ? 100 : 0), f.data + off + (add ? 0 : 5), f.len - off - (add ? 0 : 5));
+			memcpy(d + off + (add ? 100 : 0), f.data + off + (add ? 0 : 5),
+			       f.len - off - (add ? 0 : 5));
 			cr_assert_eq(rec_read(d, len, &l, &err), 0, "%s", err.msg);
 			for (size_t i = 0; i < l.n; i++)
 				slices += l.ev[i].h.kind == SG_REC_SLICE;
 			/* bytes added in front of a block cost nothing, those taken from it cost it */
-			cr_assert_geq(slices, (BLOCKS - 2u) * PER_BLOCK, "%s at %zu: %zu", add ? "added" : "taken", off, slices);
+			cr_assert_geq(slices, (BLOCKS - 2u) * PER_BLOCK, "%s at %zu: %zu",
+				      add ? "added" : "taken", off, slices);
 			cr_assert_str_not_empty(l.damage);
 			rec_list_free(&l);
 			free(d);
@@ -221,12 +229,16 @@ static size_t put_block(uint8_t *p, struct sg_block_head h, const uint8_t *raw, 
 
 static size_t put_head(uint8_t *p)
 {
-	struct sg_file_head h = { .major = SG_REC_MAJOR, .minor = 1, .endian = SG_REC_ENDIAN, .size = sizeof(h) };
+	struct sg_file_head h = {
+		.major = SG_REC_MAJOR, .minor = 1, .endian = SG_REC_ENDIAN, .size = sizeof(h)
+	};
 
 	memcpy(h.magic, SG_REC_MAGIC, 8);
 	h.crc = sg_crc32(&h, offsetof(struct sg_file_head, crc));
 	memcpy(p, &h, sizeof(h));
-	return put_block(p + sizeof(h), (struct sg_block_head){ .type = SG_BLOCK_META }, (const uint8_t *)"{}", 2) + sizeof(h);
+	return put_block(p + sizeof(h), (struct sg_block_head){ .type = SG_BLOCK_META },
+			 (const uint8_t *)"{}", 2) +
+	       sizeof(h);
 }
 
 /* What a newer minor version may add: block types, record kinds, stream classes, a longer file header. */
@@ -254,13 +266,15 @@ Test(damage, newer_things_are_skipped)
 	memmove(raw + dir, body, (size_t)(p - body));
 	len += put_block(file + len, (struct sg_block_head){ .type = 77, .seq = 1 }, raw, 10);
 	len += put_block(file + len,
-			 (struct sg_block_head){ .type = SG_BLOCK_EVENTS, .seq = 2, .count = 3, .first = 100, .last = 200 }, raw,
-			 dir + (size_t)(p - body) + 2);
+			 (struct sg_block_head){
+				 .type = SG_BLOCK_EVENTS, .seq = 2, .count = 3, .first = 100, .last = 200 },
+			 raw, dir + (size_t)(p - body) + 2);
 	cr_assert_eq(rec_read(file, len, &l, &err), 0, "%s", err.msg);
 	cr_assert_eq(l.n, 2);
 	cr_assert_arr_eq(&l.ev[0], &a, sizeof(a));
 	cr_assert_arr_eq(&l.ev[1], &b, sizeof(b));
-	cr_assert_str_eq(l.damage, "the recording has no end: the recorder was stopped before it could write it");
+	cr_assert_str_eq(l.damage,
+			 "the recording has no end: the recorder was stopped before it could write it");
 	rec_list_free(&l);
 }
 
@@ -312,7 +326,9 @@ Test(damage, lying_index)
 			e[i].stored = (uint32_t)gen_value(&seed, 4);
 			e[i].type = SG_BLOCK_EVENTS;
 		}
-		len += put_block(file + len, (struct sg_block_head){ .type = SG_BLOCK_INDEX, .count = t.blocks, .seq = BLOCKS + 1 },
+		len += put_block(file + len,
+				 (struct sg_block_head){
+					 .type = SG_BLOCK_INDEX, .count = t.blocks, .seq = BLOCKS + 1 },
 				 (void *)e, t.blocks * sizeof(e[0]));
 		t.crc = sg_crc32(&t, offsetof(struct sg_trailer, crc));
 		memcpy(t.magic, SG_TRAILER_MAGIC, 8);

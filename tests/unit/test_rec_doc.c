@@ -105,14 +105,15 @@ static void check_struct(const struct table *t, const struct member *m, size_t n
 	cr_assert_eq(end, size);
 }
 
-#define SG_X(type, name, dim, text) { #name, offsetof(struct STRUCT, name), sizeof(((struct STRUCT *)0)->name) },
-#define CHECK(head, list)                                                                          \
-	do {                                                                                       \
-		static const struct member m[] = { list(SG_X) };                                   \
-		static struct table t;                                                             \
-                                                                                                   \
-		find(DOC, head, "offset", "bytes", &t);                                            \
-		check_struct(&t, m, sizeof(m) / sizeof(m[0]), sizeof(struct STRUCT));              \
+#define SG_X(type, name, dim, text) \
+	{ #name, offsetof(struct STRUCT, name), sizeof(((struct STRUCT *)0)->name) },
+#define CHECK(head, list)                                                             \
+	do {                                                                          \
+		static const struct member m[] = { list(SG_X) };                      \
+		static struct table t;                                                \
+                                                                                      \
+		find(DOC, head, "offset", "bytes", &t);                               \
+		check_struct(&t, m, sizeof(m) / sizeof(m[0]), sizeof(struct STRUCT)); \
 	} while (0)
 
 Test(rec_doc, headers)
@@ -146,11 +147,11 @@ static void check_list(const struct table *t, const struct sg_word *w)
 }
 
 #define SG_X(id, sym, ...) { #sym, id },
-static const struct sg_word blocks[] = { SG_BLOCK_LIST(SG_X) { 0 } };
-static const struct sg_word classes[] = { SG_CLASS_LIST(SG_X) { 0 } };
+static const struct sg_word blocks[] = { SG_BLOCK_LIST(SG_X){ 0 } };
+static const struct sg_word classes[] = { SG_CLASS_LIST(SG_X){ 0 } };
 #undef SG_X
 #define SG_X(id, sym, name) { #name, id },
-static const struct sg_word kinds[] = { SG_REC_LIST(SG_X) SG_UREC_LIST(SG_X) { 0 } };
+static const struct sg_word kinds[] = { SG_REC_LIST(SG_X) SG_UREC_LIST(SG_X){ 0 } };
 #undef SG_X
 
 Test(rec_doc, lists)
@@ -197,7 +198,8 @@ Test(rec_doc, fields)
 		char want[512] = "";
 
 		for (size_t i = 0; i < cnt; i++)
-			snprintf(want + strlen(want), sizeof(want) - strlen(want), "%s%s", i ? " " : "", f[i].key);
+			snprintf(want + strlen(want), sizeof(want) - strlen(want), "%s%s", i ? " " : "",
+				 f[i].key);
 		cr_assert_lt(n, t.n);
 		cr_assert_str_eq(t.cell[n][0], kinds[n].name);
 		cr_assert_str_eq(t.cell[n][1], want);
@@ -207,13 +209,22 @@ Test(rec_doc, fields)
 
 Test(rec_doc, slice_masks)
 {
-#define M(byte, prefix, name) { #name, (byte) << 16 | prefix##name }
+#define M(byte, prefix, name)                      \
+	{                                          \
+#name, (byte) << 16 | prefix##name \
+	}
 	static const struct sg_word masks[] = {
-		M(1, SG_CS_, UID), { "SLICE", 1 << 16 | SG_CODEC_SLICE }, M(1, SG_CS_, PREV_OUT), M(1, SG_CS_, WAKE),
-		M(1, SG_CS_, WAKER), M(1, SG_CS_, STOP), M(1, SG_CS_, CALL), M(1, SG_CS_, SEQ), M(2, SG_CS2_, KEYS),
-		M(2, SG_CS2_, CNT), M(2, SG_CS2_, SUM), M(2, SG_CS2_, FLAGS), M(2, SG_CS2_, END), M(2, SG_CS2_, WHO),
-		M(2, SG_CS2_, FLT), M(2, SG_CS2_, MORE), M(3, SG_CS3_, THROTTLE), M(3, SG_CS3_, SVC), M(3, SG_CS3_, DEV),
-		M(3, SG_CS3_, WORK), M(3, SG_CS3_, LOST), { 0 },
+		M(1, SG_CS_, UID),	 { "SLICE", 1 << 16 | SG_CODEC_SLICE },
+		M(1, SG_CS_, PREV_OUT),	 M(1, SG_CS_, WAKE),
+		M(1, SG_CS_, WAKER),	 M(1, SG_CS_, STOP),
+		M(1, SG_CS_, CALL),	 M(1, SG_CS_, SEQ),
+		M(2, SG_CS2_, KEYS),	 M(2, SG_CS2_, CNT),
+		M(2, SG_CS2_, SUM),	 M(2, SG_CS2_, FLAGS),
+		M(2, SG_CS2_, END),	 M(2, SG_CS2_, WHO),
+		M(2, SG_CS2_, FLT),	 M(2, SG_CS2_, MORE),
+		M(3, SG_CS3_, THROTTLE), M(3, SG_CS3_, SVC),
+		M(3, SG_CS3_, DEV),	 M(3, SG_CS3_, WORK),
+		M(3, SG_CS3_, LOST),	 { 0 },
 	};
 #undef M
 	static struct table t;
@@ -283,14 +294,17 @@ Test(rec_doc, stream)
 	for (unsigned k = 0; kinds[k].name; k++) {
 		size_t n;
 		const struct sg_field *f = sg_fields(kinds[k].v, &n);
-		static const char *const words[] = { "in", "out", "w", "stop", "kind", "ctx", "vec", "comm", "ostop", "okind" };
+		static const char *const words[] = { "in",  "out", "w",	   "stop",  "kind",
+						     "ctx", "vec", "comm", "ostop", "okind" };
 
 		for (size_t i = 0; i < n; i++) {
 			char key[64];
-			bool own = kinds[k].v == SG_REC_MARK && !strcmp(f[i].key, "type"); /* a word of its own */
+			bool own = kinds[k].v == SG_REC_MARK &&
+				   !strcmp(f[i].key, "type"); /* a word of its own */
 
 			for (size_t j = 0; j < sizeof(words) / sizeof(words[0]); j++)
-				own |= !strcmp(f[i].key, words[j]); /* part of a word with a syntax of its own */
+				own |= !strcmp(f[i].key,
+					       words[j]); /* part of a word with a syntax of its own */
 			snprintf(key, sizeof(key), "`%s=", f[i].key);
 			cr_assert(own || says("docs/stream.md", key, 0), "%s of %s", f[i].key, kinds[k].name);
 		}

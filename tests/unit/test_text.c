@@ -42,14 +42,13 @@ static int parse(const char *s, struct kept *k, struct sg_err *err)
 	return sg_text_parse(s, strlen(s), keep, keep_expect, k, err);
 }
 
-static const char golden[] =
-	"T 7 app birth=0 by=1                     # thread\n"
-	"S 7 c0 100-110 user=10 <B:read.socket@40 w=95 task:9   # blocked in read\n"
-	"S 7 c0 110-340 user=184 sys=46 <=\n"
-	"S 9 c1 60-120 user=60 <R@55\n"
-	"S 8 c0 350-400 sys=50 <B:fsync@20 w=340 soft.block\n"
-	"M 7 b id=1 @110 / M 7 e id=1 @340 / L c1 n=3 / X 9 @500\n"
-	"= 7 id=1: app cpu.user 184, app cpu.sys 46, uncertain 0    \n";
+static const char golden[] = "T 7 app birth=0 by=1                     # thread\n"
+			     "S 7 c0 100-110 user=10 <B:read.socket@40 w=95 task:9   # blocked in read\n"
+			     "S 7 c0 110-340 user=184 sys=46 <=\n"
+			     "S 9 c1 60-120 user=60 <R@55\n"
+			     "S 8 c0 350-400 sys=50 <B:fsync@20 w=340 soft.block\n"
+			     "M 7 b id=1 @110 / M 7 e id=1 @340 / L c1 n=3 / X 9 @500\n"
+			     "= 7 id=1: app cpu.user 184, app cpu.sys 46, uncertain 0    \n";
 
 Test(text, golden_examples)
 {
@@ -177,7 +176,8 @@ Test(text, errors_name_the_line)
 		{ "S 7 10-", "line 1: '10': not IN-OUT in ns" },
 		{ "S 7 c0 1-2 usr=1", "line 1: 'usr': no field and no cause has this name" },
 		{ "S 7 c0 1-2 user=x", "line 1: 'x': not a time in ns" },
-		{ "S 7 c0 1-2 user=18446744073709551616", "line 1: '18446744073709551616': not a time in ns" },
+		{ "S 7 c0 1-2 user=18446744073709551616",
+		  "line 1: '18446744073709551616': not a time in ns" },
 		{ "S 7 c0 1-2 <Z@3", "line 1: 'Z': not a stop" },
 		{ "S 7 c0 1-2 <S:raed@3", "line 1: 'raed': neither a kind nor a system call" },
 		{ "S 7 c0 1-2 <S:read.x@3", "line 1: 'x': not a file type" },

@@ -5,6 +5,7 @@
 #include <string.h>
 
 /* x86-64 numbers, from the kernel's own table; 6.18 is the newest known. */
+/* clang-format off */
 static const char *const sysnr_names[] = {
 	[0] = "read", [1] = "write", [2] = "open", [3] = "close", [4] = "stat", [5] = "fstat",
 	[6] = "lstat", [7] = "poll", [8] = "lseek", [9] = "mmap", [10] = "mprotect",
@@ -98,6 +99,8 @@ static const char *const sysnr_names[] = {
 	[464] = "getxattrat", [465] = "listxattrat", [466] = "removexattrat", [467] = "open_tree_attr",
 	[468] = "file_getattr", [469] = "file_setattr",
 };
+
+/* clang-format on */
 
 #define SYSNR_CNT (sizeof(sysnr_names) / sizeof(sysnr_names[0]))
 

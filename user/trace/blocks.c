@@ -30,14 +30,17 @@ static int check_head(struct sg_blocks *b, struct sg_err *err)
 	if (memcmp(p, SG_REC_MAGIC, want))
 		return sg_err_set(err, -EINVAL, "this is not a sandglass recording");
 	if (have < sizeof(h))
-		return sg_err_set(err, -ENODATA, "the recording ends inside its header, after %zu bytes", have);
+		return sg_err_set(err, -ENODATA, "the recording ends inside its header, after %zu bytes",
+				  have);
 	memcpy(&h, p, sizeof(h));
 	if (h.endian == __builtin_bswap32(SG_REC_ENDIAN))
-		return sg_err_set(err, -EINVAL, "the recording was made on a machine with the other byte order");
+		return sg_err_set(err, -EINVAL,
+				  "the recording was made on a machine with the other byte order");
 	if (h.endian == SG_REC_ENDIAN && h.major > SG_REC_MAJOR)
-		return sg_err_set(err, -EPROTONOSUPPORT,
-				  "the recording has format %u.%u and this sandglass reads format %u: use a newer one", h.major,
-				  h.minor, SG_REC_MAJOR);
+		return sg_err_set(
+			err, -EPROTONOSUPPORT,
+			"the recording has format %u.%u and this sandglass reads format %u: use a newer one",
+			h.major, h.minor, SG_REC_MAJOR);
 	if (h.endian != SG_REC_ENDIAN || !h.major || h.size < sizeof(h) || h.size > SG_REC_HEAD_MAX ||
 	    (h.minor == SG_REC_MINOR && h.crc != sg_crc32(&h, offsetof(struct sg_file_head, crc))))
 		return sg_err_set(err, -EBADMSG, "the header of the recording is damaged");
@@ -230,9 +233,14 @@ static int index_take(struct sg_blocks *b, uint64_t *off, uint64_t *pos, uint64_
 		return 0;
 	}
 	for (size_t i = 0; i < h.count && rc >= 0; i++) {
-		blk = (struct sg_block){ .off = e[i].off, .first = e[i].first, .last = e[i].last,
-					 .stored = e[i].stored, .count = e[i].count, .seq = (uint32_t)b->cnt,
-					 .type = e[i].type, .flags = e[i].flags };
+		blk = (struct sg_block){ .off = e[i].off,
+					 .first = e[i].first,
+					 .last = e[i].last,
+					 .stored = e[i].stored,
+					 .count = e[i].count,
+					 .seq = (uint32_t)b->cnt,
+					 .type = e[i].type,
+					 .flags = e[i].flags };
 		rc = table_add(b, &blk, err) ?: 1;
 	}
 	free(data);
@@ -330,8 +338,8 @@ static bool inflate_all(struct sg_blocks *b, const uint8_t *in, size_t in_len, u
 	       !b->z.avail_in;
 }
 
-int sg_blocks_load(struct sg_blocks *b, const struct sg_block *blk, size_t pad, uint8_t **ret, size_t *ret_len,
-		   struct sg_err *err)
+int sg_blocks_load(struct sg_blocks *b, const struct sg_block *blk, size_t pad, uint8_t **ret,
+		   size_t *ret_len, struct sg_err *err)
 {
 	struct sg_block_head h;
 	size_t have;

@@ -102,7 +102,8 @@ static uint16_t key_unfold(uint64_t v)
 }
 
 /* The three bytes that say what differs, but for SG_CS_UID. */
-static uint32_t slice_mask(const struct sg_codec *c, const struct sg_codec_thread *t, const struct sg_slice *s)
+static uint32_t slice_mask(const struct sg_codec *c, const struct sg_codec_thread *t,
+			   const struct sg_slice *s)
 {
 	bool keys = t->npair != s->npair || s->npair > SG_CODEC_PAIRS, cnts = keys;
 	uint64_t sum = 0;
@@ -118,9 +119,9 @@ static uint32_t slice_mask(const struct sg_codec *c, const struct sg_codec_threa
 	m |= s->prev_out != t->out ? SG_CS_PREV_OUT : 0;
 	m |= s->wake ? SG_CS_WAKE : 0;
 	m |= s->wctx != t->wctx || s->waker != t->waker || s->raiser != t->raiser || s->wvec != t->wvec ||
-			     s->wsrc != t->wsrc ?
-		     SG_CS_WAKER :
-		     0;
+			     s->wsrc != t->wsrc
+		     ? SG_CS_WAKER
+		     : 0;
 	m |= s->stop != t->out_stop || s->wkind != t->out_kind ? SG_CS_STOP : 0;
 	m |= s->nr != t->nr || s->fdtype != t->fdtype || s->arg != t->arg ? SG_CS_CALL : 0;
 	m |= s->sysseq != t->sysseq + t->step ? SG_CS_SEQ : 0;
@@ -155,7 +156,8 @@ static uint8_t *put_pairs(uint8_t *p, const struct sg_slice *s, unsigned m2)
 	return p;
 }
 
-static uint8_t *put_seldom(const struct sg_codec *c, uint8_t *p, const struct sg_slice *s, unsigned m2, unsigned m3)
+static uint8_t *put_seldom(const struct sg_codec *c, uint8_t *p, const struct sg_slice *s, unsigned m2,
+			   unsigned m3)
 {
 	if (m2 & SG_CS2_FLAGS)
 		p = sg_varint_put(p, s->flags);
@@ -259,7 +261,8 @@ static bool get_pairs(const struct sg_codec_thread *t, const uint8_t **pp, struc
 	return true;
 }
 
-static void get_seldom(const struct sg_codec *c, const uint8_t **pp, struct sg_slice *s, unsigned m2, unsigned m3)
+static void get_seldom(const struct sg_codec *c, const uint8_t **pp, struct sg_slice *s, unsigned m2,
+		       unsigned m3)
 {
 	if (m2 & SG_CS2_FLAGS)
 		s->flags = (uint32_t)sg_varint_get(pp);

@@ -5,8 +5,8 @@
 static size_t fixed_size(unsigned kind)
 {
 	switch (kind) {
-#define SG_X(id, sym, name)                                                                        \
-	case id:                                                                                   \
+#define SG_X(id, sym, name) \
+	case id:            \
 		return sizeof(struct sg_##name);
 		SG_REC_LIST(SG_X)
 		SG_UREC_LIST(SG_X)
@@ -64,8 +64,8 @@ size_t sg_event_size(const struct sg_hdr *h, size_t avail)
 const char *sg_rec_name(unsigned kind)
 {
 	switch (kind) {
-#define SG_X(id, sym, name)                                                                        \
-	case id:                                                                                   \
+#define SG_X(id, sym, name) \
+	case id:            \
 		return #name;
 		SG_REC_LIST(SG_X)
 		SG_UREC_LIST(SG_X)

@@ -4,26 +4,29 @@
 #include <string.h>
 
 #define SG_X(id, sym, name) { name, id },
-const struct sg_word sg_words_kind[] = { SG_KIND_LIST(SG_X) { 0 } };
-const struct sg_word sg_words_wctx[] = { SG_WCTX_LIST(SG_X) { 0 } };
+const struct sg_word sg_words_kind[] = { SG_KIND_LIST(SG_X){ 0 } };
+const struct sg_word sg_words_wctx[] = { SG_WCTX_LIST(SG_X){ 0 } };
 #undef SG_X
 
 /* "B" reads as a plain sleep in the stream; the blocked state of unknown kind is "b". */
 #define SG_X(id, sym, name) { id == SG_STOP_BLOCKED ? "b" : name, id },
-const struct sg_word sg_words_stop[] = { SG_STOP_LIST(SG_X) { "B", SG_STOP_SLEEP }, { 0 } };
+const struct sg_word sg_words_stop[] = { SG_STOP_LIST(SG_X){ "B", SG_STOP_SLEEP }, { 0 } };
 #undef SG_X
 
 const struct sg_word sg_words_wsrc[] = {
-	{ "none", SG_WSRC_NONE },   { "block", SG_WSRC_BLOCK },   { "net", SG_WSRC_NET },
-	{ "timer", SG_WSRC_TIMER }, { "signal", SG_WSRC_SIGNAL }, { "exit", SG_WSRC_EXIT },
+	{ "none", SG_WSRC_NONE },
+	{ "block", SG_WSRC_BLOCK },
+	{ "net", SG_WSRC_NET },
+	{ "timer", SG_WSRC_TIMER },
+	{ "signal", SG_WSRC_SIGNAL },
+	{ "exit", SG_WSRC_EXIT },
 	{ 0 },
 };
 
 /* Soft interrupt vectors (include/linux/interrupt.h). */
 const struct sg_word sg_words_vec[] = {
-	{ "hi", 0 },   { "timer", 1 },    { "net_tx", 2 }, { "net_rx", 3 }, { "block", 4 },
-	{ "poll", 5 }, { "tasklet", 6 }, { "sched", 7 },  { "hrtimer", 8 }, { "rcu", 9 },
-	{ "net", 3 },  { 0 },
+	{ "hi", 0 },	  { "timer", 1 }, { "net_tx", 2 },  { "net_rx", 3 }, { "block", 4 }, { "poll", 5 },
+	{ "tasklet", 6 }, { "sched", 7 }, { "hrtimer", 8 }, { "rcu", 9 },    { "net", 3 },   { 0 },
 };
 
 const struct sg_word sg_words_fdtype[] = {
@@ -47,12 +50,12 @@ const struct sg_word sg_words_fdtype[] = {
 };
 
 static const struct sg_word words_fltres[] = {
-	{ "open", SG_FLT_OPEN },     { "minor", SG_FLT_MINOR },   { "major", SG_FLT_MAJOR },
+	{ "open", SG_FLT_OPEN },     { "minor", SG_FLT_MINOR },	  { "major", SG_FLT_MAJOR },
 	{ "swapin", SG_FLT_SWAPIN }, { "failed", SG_FLT_FAILED }, { 0 },
 };
 
 static const struct sg_word words_sflags[] = {
-	{ "iowait", SG_SF_IOWAIT },   { "memstall", SG_SF_MEMSTALL },     { "torn", SG_SF_TORN },
+	{ "iowait", SG_SF_IOWAIT },   { "memstall", SG_SF_MEMSTALL },	  { "torn", SG_SF_TORN },
 	{ "open", SG_SF_OPEN },	      { "timeout", SG_SF_TIMEOUT },	  { "stack", SG_SF_STACK },
 	{ "compat", SG_SF_COMPAT },   { "delayed", SG_SF_DELAYED },	  { "first", SG_SF_FIRST },
 	{ "mixed", SG_SF_MIXED },     { "waketorn", SG_SF_WAKETORN },	  { "work", SG_SF_WORK },
@@ -60,31 +63,49 @@ static const struct sg_word words_sflags[] = {
 };
 
 static const struct sg_word words_tflags[] = {
-	{ "kthread", SG_TF_KTHREAD }, { "inscope", SG_TF_INSCOPE }, { "before", SG_TF_BEFORE },
-	{ "exec", SG_TF_EXEC },	      { "root", SG_TF_ROOT },	    { "idle", SG_TF_IDLE },
+	{ "kthread", SG_TF_KTHREAD },
+	{ "inscope", SG_TF_INSCOPE },
+	{ "before", SG_TF_BEFORE },
+	{ "exec", SG_TF_EXEC },
+	{ "root", SG_TF_ROOT },
+	{ "idle", SG_TF_IDLE },
 	{ 0 },
 };
 
 const struct sg_word sg_words_mark[] = {
-	{ "b", SG_MARK_BEGIN }, { "e", SG_MARK_END }, { "exec", SG_MARK_EXEC }, { "exit", SG_MARK_EXIT }, { 0 },
+	{ "b", SG_MARK_BEGIN },
+	{ "e", SG_MARK_END },
+	{ "exec", SG_MARK_EXEC },
+	{ "exit", SG_MARK_EXIT },
+	{ 0 },
 };
 
 static const struct sg_word words_msrc[] = {
-	{ "proc", SG_MSRC_PROC },     { "usdt", SG_MSRC_USDT }, { "uprobe", SG_MSRC_UPROBE },
-	{ "access", SG_MSRC_ACCESS }, { 0 },
+	{ "proc", SG_MSRC_PROC },
+	{ "usdt", SG_MSRC_USDT },
+	{ "uprobe", SG_MSRC_UPROBE },
+	{ "access", SG_MSRC_ACCESS },
+	{ 0 },
 };
 
 static const struct sg_word words_stack[] = {
-	{ "wait.kern", SG_STK_WAIT_KERN }, { "wait.user", SG_STK_WAIT_USER }, { "cpu.kern", SG_STK_CPU_KERN },
-	{ "cpu.user", SG_STK_CPU_USER },   { 0 },
+	{ "wait.kern", SG_STK_WAIT_KERN },
+	{ "wait.user", SG_STK_WAIT_USER },
+	{ "cpu.kern", SG_STK_CPU_KERN },
+	{ "cpu.user", SG_STK_CPU_USER },
+	{ 0 },
 };
 
 static const struct sg_word words_name[] = { { "dev", SG_NAME_DEV }, { "cgroup", SG_NAME_CGROUP }, { 0 } };
-static const struct sg_word words_window[] = { { "begin", SG_WINDOW_BEGIN }, { "end", SG_WINDOW_END }, { 0 } };
+static const struct sg_word words_window[] = { { "begin", SG_WINDOW_BEGIN },
+					       { "end", SG_WINDOW_END },
+					       { 0 } };
 
-#define F(type, key, member, format, ...)                                                          \
-	{ key, offsetof(struct sg_##type, member), sizeof(((struct sg_##type *)0)->member), SG_FF_##format, \
-	  __VA_ARGS__ }
+#define F(type, key, member, format, ...)                                                         \
+	{                                                                                         \
+		key, offsetof(struct sg_##type, member), sizeof(((struct sg_##type *)0)->member), \
+			SG_FF_##format, __VA_ARGS__                                               \
+	}
 
 static const struct sg_field fields_thread[] = {
 	F(thread, "birth", birth, DEC, .def = 0),
@@ -146,26 +167,18 @@ static const struct sg_field fields_stack[] = {
 };
 
 static const struct sg_field fields_detail[] = {
-	F(detail, "ino", ino, DEC, .def = 0),
-	F(detail, "dev", dev, DEV, .def = 0),
-	F(detail, "fd", fd, SIGNED, .def = 0),
-	F(detail, "lport", lport, DEC, .def = 0),
-	F(detail, "rport", rport, DEC, .def = 0),
-	F(detail, "type", fdtype, DEC, .words = sg_words_fdtype),
+	F(detail, "ino", ino, DEC, .def = 0),	  F(detail, "dev", dev, DEV, .def = 0),
+	F(detail, "fd", fd, SIGNED, .def = 0),	  F(detail, "lport", lport, DEC, .def = 0),
+	F(detail, "rport", rport, DEC, .def = 0), F(detail, "type", fdtype, DEC, .words = sg_words_fdtype),
 	F(detail, "name", name, BYTES, .def = 0),
 };
 
 static const struct sg_field fields_exit[] = {
-	F(exit, "code", code, DEC, .def = 0),
-	F(exit, "utime", utime, DEC, .def = 0),
-	F(exit, "stime", stime, DEC, .def = 0),
-	F(exit, "run", run_ns, DEC, .def = 0),
-	F(exit, "runq", runq_ns, DEC, .def = 0),
-	F(exit, "minflt", minflt, DEC, .def = 0),
-	F(exit, "majflt", majflt, DEC, .def = 0),
-	F(exit, "swapin", swapin_ns, DEC, .def = 0),
-	F(exit, "blkio", blkio_ns, DEC, .def = 0),
-	F(exit, "freepages", freepages_ns, DEC, .def = 0),
+	F(exit, "code", code, DEC, .def = 0),	     F(exit, "utime", utime, DEC, .def = 0),
+	F(exit, "stime", stime, DEC, .def = 0),	     F(exit, "run", run_ns, DEC, .def = 0),
+	F(exit, "runq", runq_ns, DEC, .def = 0),     F(exit, "minflt", minflt, DEC, .def = 0),
+	F(exit, "majflt", majflt, DEC, .def = 0),    F(exit, "swapin", swapin_ns, DEC, .def = 0),
+	F(exit, "blkio", blkio_ns, DEC, .def = 0),   F(exit, "freepages", freepages_ns, DEC, .def = 0),
 	F(exit, "thrash", thrash_ns, DEC, .def = 0),
 };
 
@@ -217,9 +230,9 @@ static const struct sg_field fields_window[] = {
 const struct sg_field *sg_fields(unsigned kind, size_t *ret_n)
 {
 	switch (kind) {
-#define SG_X(id, sym, name)                                                                        \
-	case id:                                                                                   \
-		*ret_n = sizeof(fields_##name) / sizeof(fields_##name[0]);                         \
+#define SG_X(id, sym, name)                                                \
+	case id:                                                           \
+		*ret_n = sizeof(fields_##name) / sizeof(fields_##name[0]); \
 		return fields_##name;
 		SG_REC_LIST(SG_X)
 		SG_UREC_LIST(SG_X)

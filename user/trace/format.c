@@ -10,6 +10,7 @@ uint32_t sg_crc32(const void *p, size_t len)
 
 bool sg_block_head_ok(const struct sg_block_head *h)
 {
-	return h->magic == SG_BLOCK_MAGIC && h->head_crc == sg_crc32(h, offsetof(struct sg_block_head, head_crc)) &&
+	return h->magic == SG_BLOCK_MAGIC &&
+	       h->head_crc == sg_crc32(h, offsetof(struct sg_block_head, head_crc)) &&
 	       h->raw <= SG_BLOCK_RAW_MAX && h->stored <= SG_BLOCK_STORED_MAX && h->first <= h->last;
 }

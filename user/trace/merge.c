@@ -138,8 +138,8 @@ struct dir_entry {
 	uint64_t id, count, len;
 };
 
-static int stream_open(struct sg_merge *m, const struct sg_block *blk, const struct dir_entry *e, const uint8_t *p,
-		       struct sg_payload *pl, uint32_t gap, bool replay)
+static int stream_open(struct sg_merge *m, const struct sg_block *blk, const struct dir_entry *e,
+		       const uint8_t *p, struct sg_payload *pl, uint32_t gap, bool replay)
 {
 	unsigned class = e->id & 3, cpu = (unsigned)(e->id >> 2);
 	struct sg_cursor *c = cursor_get(m);
@@ -155,7 +155,7 @@ static int stream_open(struct sg_merge *m, const struct sg_block *blk, const str
 	c->last = blk->last;
 	c->gap = gap;
 	c->replay = replay;
-	c->rank = (uint64_t)(class != SG_CLASS_DICT) << 63 | (uint64_t)cpu << 47 | (uint64_t)class << 45 |
+	c->rank = (uint64_t)(class != SG_CLASS_DICT) << 63 | (uint64_t)cpu << 47 | (uint64_t) class << 45 |
 		  (m->opened++ & ((1ull << 45) - 1));
 	c->ev.h.ts = blk->first;
 	rc = sg_codec_reset(&c->codec, (uint16_t)cpu);
@@ -222,7 +222,8 @@ int sg_merge_open(struct sg_merge *m, const struct sg_block *blk, uint8_t *data,
 		return no_memory(err);
 	if (m->cost > SG_MERGE_COST_MAX)
 		return sg_err_set(err, -E2BIG,
-				  "the recording's blocks overlap so much in time that they cannot be merged in %llu MiB",
+				  "the recording's blocks overlap so much in time that they cannot be merged "
+				  "in %llu MiB",
 				  SG_MERGE_COST_MAX >> 20);
 	return 0;
 }

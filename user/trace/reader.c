@@ -23,9 +23,9 @@ struct sg_reader {
 	char *meta, *end_meta;
 	uint64_t low; /* no block that is still to be opened has an event before this */
 	bool all_open;
-	bool stepped;	 /* the top of the merge was handed out: move on first */
-	bool held;	 /* a LOST was handed out in front of the top */
-	uint32_t gap;	 /* damaged places so far */
+	bool stepped;	  /* the top of the merge was handed out: move on first */
+	bool held;	  /* a LOST was handed out in front of the top */
+	uint32_t gap;	  /* damaged places so far */
 	uint64_t last_ts; /* handed out */
 	uint64_t seek_ts;
 	bool sought;
@@ -273,7 +273,8 @@ void sg_reader_close(struct sg_reader *r)
 int sg_reader_seek(struct sg_reader *r, uint64_t ts, struct sg_err *err)
 {
 	if (!r->blocks.src.seekable)
-		return sg_err_set(err, -ESPIPE, "a recording from a pipe can only be read from its beginning");
+		return sg_err_set(err, -ESPIPE,
+				  "a recording from a pipe can only be read from its beginning");
 	sg_merge_clear(&r->merge);
 	r->merge.bad_streams = r->merge.bad_records = 0;
 	sg_blocks_rewind(&r->blocks);
@@ -308,23 +309,28 @@ const char *sg_reader_damage(const struct sg_reader *r)
 
 	s[0] = 0;
 	if (b->bad_blocks || r->merge.bad_streams) {
-		s += snprintf(s, (size_t)(end - s), "%" PRIu64 " damaged %s left out (at least %" PRIu64 " events)",
+		s += snprintf(s, (size_t)(end - s),
+			      "%" PRIu64 " damaged %s left out (at least %" PRIu64 " events)",
 			      b->bad_blocks + r->merge.bad_streams,
 			      b->bad_blocks + r->merge.bad_streams == 1 ? "place was" : "places were",
 			      b->bad_events + r->merge.bad_records);
 		sep = "; ";
 	} else if (b->skipped_bytes) {
-		s += snprintf(s, (size_t)(end - s), "%" PRIu64 " bytes between blocks were not used", b->skipped_bytes);
+		s += snprintf(s, (size_t)(end - s), "%" PRIu64 " bytes between blocks were not used",
+			      b->skipped_bytes);
 		sep = "; ";
 	}
 	if (b->cut_bytes)
 		s += snprintf(s, (size_t)(end - s),
-			      "%sthe recording is cut off: its last %" PRIu64 " bytes are no whole block and were not used", sep,
-			      b->cut_bytes);
+			      "%sthe recording is cut off: its last %" PRIu64
+			      " bytes are no whole block and were not used",
+			      sep, b->cut_bytes);
 	else if (b->no_end)
 		s += snprintf(s, (size_t)(end - s),
-			      "%sthe recording has no end: the recorder was stopped before it could write it", sep);
+			      "%sthe recording has no end: the recorder was stopped before it could write it",
+			      sep);
 	else if (b->extra_bytes)
-		s += snprintf(s, (size_t)(end - s), "%sbytes follow the end of the recording and were not used", sep);
+		s += snprintf(s, (size_t)(end - s),
+			      "%sbytes follow the end of the recording and were not used", sep);
 	return r->damage[0] ? r->damage : NULL;
 }

@@ -51,8 +51,8 @@ static void window_fill(struct sg_source *s, size_t n)
 {
 	while (s->len < n && !s->eof && !s->error) {
 		uint8_t *p = s->buf + s->len;
-		ssize_t got = s->seekable ? pread(s->fd, p, n - s->len, (off_t)(s->base + s->len)) :
-					    read(s->fd, p, s->cap - s->len);
+		ssize_t got = s->seekable ? pread(s->fd, p, n - s->len, (off_t)(s->base + s->len))
+					  : read(s->fd, p, s->cap - s->len);
 
 		if (got > 0) {
 			s->len += (size_t)got;

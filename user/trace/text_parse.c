@@ -80,7 +80,8 @@ static uint64_t max_of(size_t size)
 	return size >= 8 ? UINT64_MAX : (1ull << (8 * size)) - 1;
 }
 
-static int set_field(struct parser *P, size_t idx, const struct sg_field *f, struct sg_text_word key, struct sg_text_word w)
+static int set_field(struct parser *P, size_t idx, const struct sg_field *f, struct sg_text_word key,
+		     struct sg_text_word w)
 {
 	uint64_t v = 0;
 	bool ok;
@@ -126,15 +127,16 @@ static bool cause_key(struct sg_text_word w, uint16_t *ret)
 	uint64_t v;
 	bool cpu;
 
-#define SG_X(id, sym, dotted, ...)                                                                 \
-	cpu = !strncmp(dotted, SG_TEXT_CPU, 4);                                                    \
-	if (sg_text_is_word(w, dotted) || (cpu && sg_text_is_word(w, &dotted[cpu ? 4 : 0]))) {                     \
-		*ret = id;                                                                         \
-		return true;                                                                       \
+#define SG_X(id, sym, dotted, ...)                                                             \
+	cpu = !strncmp(dotted, SG_TEXT_CPU, 4);                                                \
+	if (sg_text_is_word(w, dotted) || (cpu && sg_text_is_word(w, &dotted[cpu ? 4 : 0]))) { \
+		*ret = id;                                                                     \
+		return true;                                                                   \
 	}
 	SG_CAUSE_LIST(SG_X)
 #undef SG_X
-	if (w.n > 1 && w.s[0] == 'k' && sg_text_number((struct sg_text_word){ w.s + 1, w.n - 1 }, 0x7fff, &v)) {
+	if (w.n > 1 && w.s[0] == 'k' &&
+	    sg_text_number((struct sg_text_word){ w.s + 1, w.n - 1 }, 0x7fff, &v)) {
 		*ret = (uint16_t)v;
 		return true;
 	}
@@ -273,7 +275,8 @@ static int in_out(struct parser *P, struct sg_text_word w)
 	struct sg_text_word out;
 	uint64_t in, ts;
 
-	if (!sg_text_split(&w, '-', &out) || !sg_text_number(w, UINT64_MAX, &in) || !sg_text_number(out, UINT64_MAX, &ts))
+	if (!sg_text_split(&w, '-', &out) || !sg_text_number(w, UINT64_MAX, &in) ||
+	    !sg_text_number(out, UINT64_MAX, &ts))
 		return fail(P, w, "not IN-OUT in ns");
 	P->ev.h.ts = ts;
 	P->has_ts = true;
@@ -312,7 +315,8 @@ static int list(struct parser *P, struct sg_text_word w)
 static int text(struct parser *P, struct sg_text_word w)
 {
 	bool frame = P->ev.h.kind == SG_REC_FRAME;
-	int n = frame ? sg_text_unquote(w, P->ev.frame.text, SG_FRAME_TEXT_MAX) : sg_text_unquote(w, P->ev.name.text, SG_NAME_TEXT_MAX);
+	int n = frame ? sg_text_unquote(w, P->ev.frame.text, SG_FRAME_TEXT_MAX)
+		      : sg_text_unquote(w, P->ev.name.text, SG_NAME_TEXT_MAX);
 
 	if (n < 0)
 		return fail(P, w, "not a string, or too long");
@@ -324,7 +328,8 @@ static int text(struct parser *P, struct sg_text_word w)
 }
 
 /* Words of one kind of record only. Returns 1 when @w was one, 0 when not. */
-static int special_word(struct parser *P, struct sg_text_word w, struct sg_text_word key, struct sg_text_word val, bool has_val)
+static int special_word(struct parser *P, struct sg_text_word w, struct sg_text_word key,
+			struct sg_text_word val, bool has_val)
 {
 	uint32_t v;
 
@@ -356,7 +361,8 @@ static int special_word(struct parser *P, struct sg_text_word w, struct sg_text_
 }
 
 /* Words every record may have. Returns 1 when @w was one, 0 when not. */
-static int common_word(struct parser *P, struct sg_text_word w, struct sg_text_word key, struct sg_text_word val, bool has_val)
+static int common_word(struct parser *P, struct sg_text_word w, struct sg_text_word key,
+		       struct sg_text_word val, bool has_val)
 {
 	struct sg_text_word rest = { w.s + 1, w.n - 1 };
 	uint64_t v;
@@ -443,12 +449,14 @@ static int finish_record(struct parser *P)
 	int rc = 0;
 
 	for (size_t i = 0; i < n; i++)
-		if (f[i].fmt != SG_FF_BYTES && !(P->seen[i / 32] & (1u << (i % 32))) && sg_field_default(&f[i], &P->ev.h))
+		if (f[i].fmt != SG_FF_BYTES && !(P->seen[i / 32] & (1u << (i % 32))) &&
+		    sg_field_default(&f[i], &P->ev.h))
 			sg_field_set(&f[i], &P->ev.h, sg_field_default(&f[i], &P->ev.h));
 	if (P->is_cut)
 		P->ev.slice.prev_out = P->ev.slice.in;
 	if (!P->has_ts)
-		P->ev.h.ts = P->ev.h.kind == SG_REC_THREAD && P->ev.thread.birth ? P->ev.thread.birth : P->last_ts;
+		P->ev.h.ts =
+			P->ev.h.kind == SG_REC_THREAD && P->ev.thread.birth ? P->ev.thread.birth : P->last_ts;
 	P->last_ts = P->ev.h.ts;
 	if (P->ev.h.kind == SG_REC_MARK)
 		rc = next_seq(P, &P->ev.mark);
@@ -466,10 +474,10 @@ static int record(struct parser *P, struct sg_text_word w)
 	memset(P->seen, 0, sizeof(P->seen));
 	P->has_ts = P->has_seq = P->has_src = P->is_cut = false;
 	switch (w.n == 1 ? w.s[0] : 0) {
-#define SG_X(letter, sym, uid)                                                                     \
-	case letter:                                                                               \
-		P->ev.h.kind = SG_REC_##sym;                                                       \
-		has_uid = uid;                                                                     \
+#define SG_X(letter, sym, uid)               \
+	case letter:                         \
+		P->ev.h.kind = SG_REC_##sym; \
+		has_uid = uid;               \
 		break;
 		SG_TEXT_TAGS(SG_X)
 #undef SG_X
@@ -528,8 +536,8 @@ static int line(struct parser *P)
 	return 0;
 }
 
-int sg_text_parse(const char *s, size_t len, sg_text_event_fn on_event, sg_text_expect_fn on_expect, void *ctx,
-		  struct sg_err *err)
+int sg_text_parse(const char *s, size_t len, sg_text_event_fn on_event, sg_text_expect_fn on_expect,
+		  void *ctx, struct sg_err *err)
 {
 	struct parser *P = calloc(1, sizeof(*P));
 	const char *end = s + len;
@@ -575,8 +583,8 @@ int sg_text_parse_file(FILE *f, sg_text_event_fn on_event, sg_text_expect_fn on_
 		n = fread(buf + len, 1, cap - len, f);
 		len += n;
 	} while (n);
-	rc = ferror(f) ? sg_err_set(err, -EIO, "the text stream could not be read") :
-			 sg_text_parse(buf, len, on_event, on_expect, ctx, err);
+	rc = ferror(f) ? sg_err_set(err, -EIO, "the text stream could not be read")
+		       : sg_text_parse(buf, len, on_event, on_expect, ctx, err);
 	free(buf);
 	return rc;
 }

@@ -20,7 +20,8 @@ __attribute__((format(printf, 2, 3))) static void put(struct out *o, const char 
 	int n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(o->len < o->cap ? o->buf + o->len : NULL, o->len < o->cap ? o->cap - o->len : 0, fmt, ap);
+	n = vsnprintf(o->len < o->cap ? o->buf + o->len : NULL, o->len < o->cap ? o->cap - o->len : 0, fmt,
+		      ap);
 	va_end(ap);
 	if (n > 0)
 		o->len += (size_t)n;
@@ -28,7 +29,8 @@ __attribute__((format(printf, 2, 3))) static void put(struct out *o, const char 
 
 static bool is_plain(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("_./:+-", c));
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       (c && strchr("_./:+-", c));
 }
 
 static void put_string(struct out *o, const char *s, size_t n)
@@ -153,9 +155,9 @@ static void put_cause(struct out *o, unsigned key)
 		return;
 	}
 	switch (key) {
-#define SG_X(id, sym, dotted, ...)                                                                 \
-	case id:                                                                                   \
-		name = dotted;                                                                     \
+#define SG_X(id, sym, dotted, ...) \
+	case id:                   \
+		name = dotted;     \
 		break;
 		SG_CAUSE_LIST(SG_X)
 #undef SG_X
@@ -350,9 +352,9 @@ size_t sg_text_format(const struct sg_hdr *h, char *buf, size_t cap)
 	bool has_uid = false;
 
 	switch (h->kind) {
-#define SG_X(letter, sym, uid)                                                                     \
-	case SG_REC_##sym:                                                                         \
-		tag = letter, has_uid = uid;                                                       \
+#define SG_X(letter, sym, uid)               \
+	case SG_REC_##sym:                   \
+		tag = letter, has_uid = uid; \
 		break;
 		SG_TEXT_TAGS(SG_X)
 #undef SG_X

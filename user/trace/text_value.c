@@ -73,7 +73,8 @@ int sg_text_unquote(struct sg_text_word w, char *dst, size_t cap)
 				return -1;
 			c = w.s[i];
 			if (c == 'x') {
-				if (i + 2 >= w.n - 1 || (hi = digit(w.s[i + 1])) < 0 || (lo = digit(w.s[i + 2])) < 0)
+				if (i + 2 >= w.n - 1 || (hi = digit(w.s[i + 1])) < 0 ||
+				    (lo = digit(w.s[i + 2])) < 0)
 					return -1;
 				c = (char)(hi * 16 + lo);
 				i += 2;
@@ -92,7 +93,8 @@ bool sg_text_sysnr(struct sg_text_word w, uint64_t *ret)
 {
 	int nr;
 
-	if (w.n > 2 && w.s[0] == 'n' && w.s[1] == 'r' && sg_text_number((struct sg_text_word){ w.s + 2, w.n - 2 }, 0xffff, ret))
+	if (w.n > 2 && w.s[0] == 'n' && w.s[1] == 'r' &&
+	    sg_text_number((struct sg_text_word){ w.s + 2, w.n - 2 }, 0xffff, ret))
 		return true;
 	nr = sg_sysnr_find(w.s, w.n);
 	*ret = (uint64_t)nr;

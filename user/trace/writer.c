@@ -27,7 +27,7 @@ struct stream {
 
 struct sg_writer {
 	int fd;
-	struct sg_err fail; /* the first failure: every later call fails alike */
+	struct sg_err fail;	/* the first failure: every later call fails alike */
 	struct stream **stream; /* [cpu * SG_CLASS_MAX + class] */
 	size_t cpu_cnt;
 	uint64_t first, last, low; /* of the open block; no event before low follows */
@@ -187,8 +187,8 @@ static uint8_t *directory_entry(uint8_t *p, size_t cpu, unsigned class, const st
 }
 
 /* Calls @fn for every stream with events, in the order of the file. */
-static int streams_each(struct sg_writer *w, int (*fn)(struct sg_writer *w, size_t i, struct stream *s, void *arg),
-			void *arg)
+static int streams_each(struct sg_writer *w,
+			int (*fn)(struct sg_writer *w, size_t i, struct stream *s, void *arg), void *arg)
 {
 	for (size_t i = 0; i < w->cpu_cnt * SG_CLASS_MAX; i++) {
 		for (struct stream *s = w->stream[i]; s && s->count; s = s->next) {
@@ -236,9 +236,11 @@ static int store_stream(struct sg_writer *w, size_t i, struct stream *s, void *a
 
 static int write_events(struct sg_writer *w, struct sg_err *err)
 {
-	struct sg_block_head h = {
-		.type = SG_BLOCK_EVENTS, .flags = w->flags, .count = w->count, .first = w->first, .last = w->last
-	};
+	struct sg_block_head h = { .type = SG_BLOCK_EVENTS,
+				   .flags = w->flags,
+				   .count = w->count,
+				   .first = w->first,
+				   .last = w->last };
 	struct dir d = { .err = err };
 	uint8_t *dir;
 	int rc;
@@ -305,7 +307,8 @@ static int stream_room(struct sg_writer *w, struct stream *s, struct sg_err *err
 	return 0;
 }
 
-static int stream_put(struct sg_writer *w, struct stream *s, const struct sg_hdr *ev, size_t size, struct sg_err *err)
+static int stream_put(struct sg_writer *w, struct stream *s, const struct sg_hdr *ev, size_t size,
+		      struct sg_err *err)
 {
 	uint8_t *end;
 	int rc = stream_room(w, s, err);
@@ -357,7 +360,8 @@ int sg_writer_put(struct sg_writer *w, const struct sg_hdr *ev, struct sg_err *e
 	if (rc)
 		return rc;
 	if (!size)
-		return sg_err_set(err, -EINVAL, "a record of kind %u is not valid and was not recorded", ev->kind);
+		return sg_err_set(err, -EINVAL, "a record of kind %u is not valid and was not recorded",
+				  ev->kind);
 	if (ev->cpu >= w->cpu_cnt) {
 		rc = cpu_grow(w, ev->cpu + 1u, err);
 		if (rc)
