@@ -296,6 +296,37 @@ Test(oracle, who_is_not_compared)
 	sg_oracle_free(o);
 }
 
+/* The command is forked before the recording and waits for the go-ahead: compared, with room for what it did till then. */
+Test(oracle, the_command_itself)
+{
+	static const struct {
+		uint8_t stop;
+		uint64_t kernel_run;
+		bool off;
+	} t[] = { { SG_STOP_UNSEEN, 101 * MS, false }, { SG_STOP_SLEEP, 100 * MS, false }, { SG_STOP_UNSEEN, 108 * MS, true } };
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct sg_oracle *o = fresh();
+		struct sg_exit e = { .run_ns = t[i].kernel_run, .runq_ns = 3 * MS };
+		union rec r = { .thread = { .h = { .ts = 5 * MS, .uid = 1, .kind = SG_REC_THREAD },
+					    .flags = SG_TF_BEFORE | SG_TF_ROOT } };
+		struct sg_oracle_stats st;
+
+		put(o, &r);
+		r = slice(1, t[i].stop == SG_STOP_SLEEP ? 6 * MS : 0, t[i].stop, 7 * MS, 10 * MS, 110 * MS);
+		r.slice.flags = SG_SF_FIRST;
+		put(o, &r);
+		gone(o, 1, 110 * MS, &e);
+		cr_assert_not_null(find(o, 1, SG_ORACLE_RUN));
+		cr_expect_eq(find(o, 1, SG_ORACLE_RUN)->ours, 100 * MS);
+		cr_expect_eq(find(o, 1, SG_ORACLE_RUN)->off > 0, t[i].off, "%lu", (unsigned long)t[i].kernel_run);
+		cr_expect_eq(find(o, 1, SG_ORACLE_RUNQ)->ours, 3 * MS);
+		sg_oracle_stats(o, &st);
+		cr_expect_eq(st.late, 1);
+		sg_oracle_free(o);
+	}
+}
+
 Test(oracle, cut_slices_are_one_stay)
 {
 	struct sg_oracle *o = fresh();

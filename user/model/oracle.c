@@ -14,6 +14,8 @@
 #define THREADS_DEFAULT 32
 /* The kernel reads its clock at its own points of a wake or a switch, not at the tracepoint. */
 #define EDGE_NS 2000ull
+/* What the command's thread can have done between its fork and the recording's begin: a few faults, no more. */
+#define LATE_NS 5000000ull
 
 /* A finished thread, or the total of all: ours as an interval, and the kernel's. */
 struct cmp {
@@ -195,11 +197,14 @@ static void compare(const struct sg_oracle *o, const struct sg_oracle_sums *s, c
 	c->uid = s->uid;
 	c->tid = s->tid;
 	c->tgid = s->tgid;
+	edge += s->late ? LATE_NS : 0;
 	memcpy(c->comm, s->comm, sizeof(c->comm));
 	c->comm[sizeof(c->comm) - 1] = 0;
 	c->nouser = s->nouser;
 	put(c, SG_ORACLE_RUN, s->run, s->irq + edge + s->run / 1000, edge + s->run / 1000, e->run_ns);
-	put(c, SG_ORACLE_RUNQ, s->runq, edge + s->runq / 1000, s->runq_open + edge + s->runq / 1000, e->runq_ns);
+	/* How long the command waited for its first CPU, before the recording, nobody saw. */
+	put(c, SG_ORACLE_RUNQ, s->runq, edge + s->runq / 1000,
+	    s->late ? UINT64_MAX : s->runq_open + edge + s->runq / 1000, e->runq_ns);
 	put(c, SG_ORACLE_UTIME, s->user, sampled, sampled + s->irq, e->utime);
 	put(c, SG_ORACLE_STIME, s->sys, sampled, sampled + s->irq, e->stime);
 	put(c, SG_ORACLE_MINFLT, s->minflt, 0, UINT64_MAX, e->minflt);
@@ -280,6 +285,7 @@ static void on_exit_rec(struct sg_oracle *o, struct sg_oracle_sums *s, const str
 		total_add(&o->total, &c);
 		top_add(o, &c);
 		o->st.compared++;
+		o->st.late += s->late;
 	}
 	sums_drop(o, s);
 }
@@ -292,6 +298,8 @@ static void on_thread(struct sg_oracle_sums *s, const struct sg_thread *t)
 	s->comm[sizeof(s->comm) - 1] = 0;
 	if (t->birth && !(t->flags & SG_TF_BEFORE))
 		s->born = true;
+	else if (t->flags & SG_TF_ROOT)
+		s->born = s->late = true;
 }
 
 int sg_oracle_feed(struct sg_oracle *o, const struct sg_hdr *ev)

@@ -20,7 +20,7 @@
 /* X(id, SYMBOL, name, unit, kernel's field, what the kernel's figure leaves out or counts besides) */
 #define SG_ORACLE_LIST(X)                                                                                  \
 	X(0, RUN, "on CPU", "ns", "se.sum_exec_runtime",                                                   \
-	  "interrupt time, where the kernel accounts it apart (CONFIG_IRQ_TIME_ACCOUNTING)")               \
+	  "interrupts and time stolen by a hypervisor, where the kernel accounts them apart")              \
 	X(1, RUNQ, "run queue", "ns", "sched_info.run_delay",                                              \
 	  "begins when the thread is queued, not when it is woken; counts CPU quota throttling")           \
 	X(2, UTIME, "user", "ns", "utime", "sampled: a timer tick is booked whole to what it interrupted") \
@@ -65,6 +65,7 @@ struct sg_oracle_opts {
 
 struct sg_oracle_stats {
 	uint64_t compared;     /* exited threads in the totals */
+	uint64_t late;	       /* of these: the command itself, forked just before the recording */
 	uint64_t before;       /* not compared: they ran before the recording began */
 	uint64_t lost;         /* not compared: records of them may be lost */
 	uint64_t unfinished;   /* not compared: alive at the end of the recording */

@@ -61,6 +61,12 @@ static void add_wait(struct sg_oracle_sums *s, const struct sg_slice *r)
 
 	if (r->stop == SG_STOP_NONE)
 		return;
+	if (r->stop == SG_STOP_UNSEEN && s->late && !s->slices) {
+		/* The recorder's go-ahead ends the wait that began before; the queue after it is in the recording. */
+		if (r->wake && r->wake <= r->in)
+			s->runq += r->in - r->wake;
+		return;
+	}
 	if (r->stop == SG_STOP_HOLE || r->stop == SG_STOP_UNSEEN || !out || out > r->in) {
 		s->broken = true;
 		return;
@@ -107,14 +113,14 @@ void sg_oracle_sums_slice(struct sg_oracle_sums *s, const struct sg_slice *r)
 		return;
 	}
 	/* The first slice follows the birth; a thread seen from later on has a part that is not here. */
-	if (!s->slices && r->stop != SG_STOP_NEW)
+	if (!s->slices && r->stop != SG_STOP_NEW && !s->late)
 		s->broken = true;
 	/* A step in the chain of switch-outs is a record that is not here. */
 	if (s->slices && r->stop != SG_STOP_NONE && r->prev_out != s->last_out)
 		s->broken = true;
 	if (s->slices && r->stop == SG_STOP_NONE && r->in != s->last_out)
 		s->broken = true;
-	if (r->flags & (SG_SF_OPEN | SG_SF_FIRST))
+	if (r->flags & SG_SF_OPEN || (r->flags & SG_SF_FIRST && !s->late))
 		s->broken = true;
 	add_wait(s, r);
 	s->slices++;

@@ -13,6 +13,7 @@ struct sg_oracle_sums {
 	char comm[16];
 	bool born;   /* its birth is in the recording */
 	bool broken; /* records of it are missing */
+	bool late;   /* the command: forked by the recorder just before the recording */
 	bool nouser; /* system calls were not told from user time */
 	uint64_t last_out;
 	uint64_t run, user, sys, irq;

@@ -67,13 +67,15 @@ int sg_oracle_text(struct sg_oracle *o, FILE *f)
 	sg_oracle_stats(o, &st);
 	fprintf(f,
 		"Compared with the kernel's own accounting: %" PRIu64
-		" threads that were born and ended in the recording\n",
+		" threads whose whole life is in the recording\n",
 		st.compared);
 	if (st.before || st.lost || st.unfinished)
 		fprintf(f,
 			"Not compared: %" PRIu64 " older than the recording, %" PRIu64
 			" with records missing, %" PRIu64 " not ended in it\n",
 			st.before, st.lost, st.unfinished);
+	if (st.late)
+		fputs("The command's own thread was forked before the recording: the kernel's figures hold a little more\n", f);
 	if (st.compared && st.delays_off)
 		fputs("Delays are not compared: kernel.task_delayacct was 0 (sysctl kernel.task_delayacct=1 "
 		      "switches it on)\n",
@@ -141,6 +143,7 @@ int sg_oracle_json(struct sg_oracle *o, FILE *f)
 	}
 	sg_oracle_stats(o, &st);
 	json_object_object_add(top, "compared", json_object_new_uint64(st.compared));
+	json_object_object_add(top, "late", json_object_new_uint64(st.late));
 	json_object_object_add(top, "before", json_object_new_uint64(st.before));
 	json_object_object_add(top, "lost", json_object_new_uint64(st.lost));
 	json_object_object_add(top, "unfinished", json_object_new_uint64(st.unfinished));
