@@ -14,7 +14,7 @@
 /* Sets of system calls a rule can name: X(bit, SYMBOL) */
 #define SG_SET_LIST(X)                                                                             \
 	X(0, FSYNC) X(1, CHILD) X(2, FUTEX) X(3, SLEEP) X(4, SIGNAL) X(5, POLL) X(6, ACCEPT)        \
-	X(7, SOCK) X(8, FILE) X(9, MM) X(10, LOCKF) X(11, SEM) X(12, MSG) X(13, YIELD) X(14, RW)
+	X(7, SOCK) X(8, FILE) X(9, MM) X(10, LOCKF) X(11, SEM) X(12, MSG)
 enum sg_set {
 #define SG_X(bit, sym) SG_SET_##sym = 1u << bit,
 	SG_SET_LIST(SG_X)

@@ -13,6 +13,8 @@ int sg_stay_begin(struct sg_thr *th, uint64_t ts, uint64_t id)
 {
 	int rc = SG_GROW(th->stay, th->stay_cap, th->nstay + 1);
 
+	if (!th->first_mark)
+		th->first_mark = ts + 1;
 	if (!rc)
 		th->stay[th->nstay++] = (struct sg_stay){ ts, SG_T_MAX, id };
 	return rc;
@@ -34,7 +36,6 @@ void sg_stay_prune(struct sg_thr *th, uint64_t horizon)
 	/* rewriting is amortised: only when the array would grow */
 	if (th->nstay < th->stay_cap || !th->nstay)
 		return;
-	th->had_marks = true;
 	for (uint32_t i = 0; i < th->nstay; i++)
 		if (th->stay[i].end > horizon)
 			th->stay[n++] = th->stay[i];
@@ -91,7 +92,7 @@ static uint8_t whom(const struct sg_open *o, const struct sg_thr *th, const stru
 	in = inside(th, s->hi);
 	if (in)
 		return in->id == o->id ? SG_FOR_SELF : SG_FOR_OTHER;
-	if (th->uid == o->uid || th->uid == o->begin_uid || th->nstay || th->had_marks)
+	if (th->uid == o->uid || th->uid == o->begin_uid || (th->first_mark && th->first_mark <= s->hi))
 		return SG_FOR_SELF;
 	return SG_FOR_UNMARKED;
 }

@@ -56,7 +56,7 @@ struct sg_trec {
 	uint32_t waker, raiser, sysseq, fltseq, out_fltseq, flags, dev, who;
 	uint32_t stack_kern, stack_user, detail;
 	uint16_t nr;
-	uint8_t stop, wkind, fdtype, wctx, wsrc, fltres, out_kind, npair;
+	uint8_t stop, wkind, fdtype, wctx, wsrc, fltres, out_stop, out_kind, npair;
 	uint8_t has_ext, ext_at, asked;
 	struct sg_pair pair[]; /* npair, then a struct sg_ext when has_ext */
 };
@@ -91,7 +91,7 @@ struct sg_thr {
 	uint16_t role, comp; /* comp: cached, 0 = not yet */
 	bool announced, seen; /* THREAD came; a SLICE or SNAP came */
 	bool first_set; /* first_lo and last_out are valid */
-	bool onstack, capped, waited, mark_hole, had_marks;
+	bool onstack, capped, waited, mark_hole;
 	uint32_t mark_seq;
 	/* timeline */
 	struct sg_chunk **chunk;
@@ -108,6 +108,7 @@ struct sg_thr {
 	uint32_t sample_kern, sample_user;
 	struct sg_stay *stay;
 	uint32_t nstay, stay_cap;
+	uint64_t first_mark; /* time of its first begin + 1, 0 none */
 };
 
 /* ---- a simple hash from integers to indices or pointers ------------------ */

@@ -91,11 +91,6 @@ static const uint32_t sets[] = {
 	[SYS_flock] = S(LOCKF), [SYS_fcntl] = S(LOCKF),
 	[SYS_semop] = S(SEM), [SYS_semtimedop] = S(SEM),
 	[SYS_msgrcv] = S(MSG), [SYS_msgsnd] = S(MSG), [SYS_mq_timedreceive] = S(MSG), [SYS_mq_timedsend] = S(MSG),
-	[SYS_sched_yield] = S(YIELD),
-	[SYS_read] = S(RW), [SYS_write] = S(RW), [SYS_readv] = S(RW), [SYS_writev] = S(RW), [SYS_pread64] = S(RW),
-	[SYS_pwrite64] = S(RW), [SYS_preadv] = S(RW), [SYS_pwritev] = S(RW), [SYS_preadv2] = S(RW),
-	[SYS_pwritev2] = S(RW), [SYS_sendfile] = S(RW), [SYS_splice] = S(RW), [SYS_tee] = S(RW),
-	[SYS_vmsplice] = S(RW),
 };
 
 /* The 32-bit calls that wait; numbers of arch/x86/entry/syscalls/syscall_32.tbl. */
@@ -112,8 +107,7 @@ static const struct {
 	{ 362, S(SOCK) }, { 371, S(SOCK) }, { 372, S(SOCK) }, { 369, S(SOCK) }, { 370, S(SOCK) },
 	{ 5, S(FILE) }, { 295, S(FILE) }, { 11, S(FILE) }, { 10, S(FILE) }, { 38, S(FILE) }, { 6, S(FILE) },
 	{ 90, S(MM) }, { 192, S(MM) }, { 91, S(MM) }, { 125, S(MM) }, { 45, S(MM) }, { 163, S(MM) },
-	{ 143, S(LOCKF) }, { 55, S(LOCKF) }, { 221, S(LOCKF) }, { 158, S(YIELD) },
-	{ 3, S(RW) }, { 4, S(RW) }, { 145, S(RW) }, { 146, S(RW) }, { 180, S(RW) }, { 181, S(RW) },
+	{ 143, S(LOCKF) }, { 55, S(LOCKF) }, { 221, S(LOCKF) },
 };
 
 uint32_t sg_syscall_sets(unsigned nr, bool compat)

@@ -336,6 +336,7 @@ static void rec_fill(struct sg_trec *r, const struct sg_slice *s)
 	r->wctx = s->wctx;
 	r->wsrc = s->wsrc;
 	r->fltres = s->fltres;
+	r->out_stop = s->out_stop;
 	r->out_kind = s->out_kind;
 }
 

@@ -58,16 +58,25 @@ static bool same_instance(const struct sg_trec *r, uint8_t kind, uint32_t inst)
 	return r->fltseq == inst;
 }
 
+/* Nothing follows @last, though something must have. */
+static bool tail_lost(const struct sg_model *m, const struct sg_thr *th, const struct sg_trec *last)
+{
+	if (last->out_stop == SG_STOP_DEAD || (last->flags & SG_SF_OPEN))
+		return false;
+	return th->exit_ts || (m->finished && m->stats.lost);
+}
+
 /*
  * A thread may be woken in vain and block again inside one system call or
  * fault. The last waker explains all parts. Sets f->inst_final, or
  * f->inst_lost when a hole hides how the instance went on.
  */
-static void find_final(struct sg_walk *w, struct sg_wframe *f, const struct sg_trec *r)
+static void find_final(struct sg_model *m, struct sg_walk *w, struct sg_wframe *f, const struct sg_trec *r)
 {
 	uint32_t inst = instance(r), left = SCAN_MAX;
 	const struct sg_trec *last = r, *n;
 	struct sg_pos pos = f->pos;
+	bool hole = false; /* a later part may be in it */
 
 	if (f->have_inst && inst && f->inst == inst && f->inst_kind == r->wkind)
 		return;
@@ -80,15 +89,19 @@ static void find_final(struct sg_walk *w, struct sg_wframe *f, const struct sg_t
 		if (!sg_timeline_next(f->th, &pos)) {
 			if (!left_kernel(last))
 				w->hits++; /* what comes later may tell more */
+			f->inst_lost = hole || (!left_kernel(last) && tail_lost(m, f->th, last));
 			return;
 		}
 		n = sg_timeline_at(f->th, pos);
 		if (!same_instance(n, r->wkind, inst)) {
-			f->inst_lost = n->lo > last->out && !left_kernel(last);
+			f->inst_lost = hole || (n->lo > last->out && !left_kernel(last));
 			return;
 		}
-		if (blocked(n) && n->wkind == r->wkind)
+		hole |= n->lo > last->out;
+		if (blocked(n) && n->wkind == r->wkind) {
 			f->inst_final = n;
+			hole = false;
+		}
 		last = n;
 	}
 }
@@ -209,7 +222,7 @@ static int step_blocked(struct sg_model *m, struct sg_walk *w, struct sg_trec *r
 	if (r->fltres == SG_FLT_OPEN && r->fltseq)
 		w->hits++; /* how the fault ends may be told later */
 	if (!(rule->attr & (SG_RA_LOCK | SG_RA_TRAP))) {
-		find_final(w, f, r);
+		find_final(m, w, f, r);
 		rep = f->inst_final;
 		if (f->inst_lost)
 			return unknown_wait(m, w, rule, r, lo, SG_WHY_LOST, SG_SEG_REWAIT);
