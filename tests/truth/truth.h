@@ -27,6 +27,7 @@
 	X(IO_CG, "iocg")	  /* cgroup with a read limit on the scratch device: TRUTH_IOCG */ \
 	X(SWAP_FILE, "swapfile")  /* swap on a file */                                             \
 	X(SWAP_ZRAM, "swapzram")  /* swap on zram */                                               \
+	X(NO_AHEAD, "noahead")	  /* vm.page-cluster = 0: no readahead of swap */                  \
 	X(FUSE, "fuse")		  /* /dev/fuse and mount(2) */                                     \
 	X(DISK, "disk")		  /* TRUTH_DIR on a block device that takes O_DIRECT */            \
 	X(RPS, "rps")		  /* soft interrupts of loopback steered to the last CPU */        \

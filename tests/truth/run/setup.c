@@ -305,6 +305,8 @@ int setup_need(struct setup *s, const char *name, char *why, size_t cap)
 		return sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 0 : lacks(why, cap, "only one CPU");
 	if (!strcmp(name, "fuse"))
 		return access("/dev/fuse", R_OK | W_OK) ? lacks(why, cap, "no /dev/fuse") : 0;
+	if (!strcmp(name, "noahead"))
+		return write_saved(s, "/proc/sys/vm/page-cluster", "0", why, cap);
 	if (!strcmp(name, "delayacct"))
 		return write_saved(s, "/proc/sys/kernel/task_delayacct", "1", why, cap);
 	for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++)
