@@ -181,7 +181,7 @@ int sg_blame_add(struct sg_blame *b, const struct sg_model *m, const struct sg_t
 		return -EINVAL;
 	sg_pairmap_clear(&b->leaf.fast);
 	sg_pairmap_clear(&b->wait.fast);
-	sg_evid_begin(&b->evid);
+	sg_evid_begin_task(&b->evid, t);
 	for (size_t i = 0; i < t->nseg && !ret; i++)
 		ret = add_seg(b, m, &t->seg[i]);
 	/* What cutting can have misplaced in a row is at most its cut time, and at most the task's bound. */

@@ -12,15 +12,17 @@ static const char *const kind_name[SG_EV_MAX] = {
 #undef SG_X
 };
 
-void sg_evid_begin(struct sg_evid *e)
+static void begin(struct sg_evid *e)
 {
 	sg_pairmap_clear(&e->text);
+	if (e->hot)
+		memset(e->hot, 0, SG_EVID_HOT * sizeof(*e->hot));
 }
 
 void sg_evid_clear(struct sg_evid *e)
 {
+	begin(e);
 	sg_pairmap_clear(&e->at);
-	sg_pairmap_clear(&e->text);
 	/* Small tables of texts are kept: the next task's are mostly the same ones. */
 	if (e->str.bytes > 256 * 1024)
 		sg_strtab_clear(&e->str);
@@ -33,10 +35,16 @@ void sg_evid_free(struct sg_evid *e)
 	sg_pairmap_free(&e->text);
 	sg_strtab_free(&e->str);
 	free(e->item);
+	free(e->hot);
 	memset(e, 0, sizeof(*e));
 }
 
 static int add_item(struct sg_evid *e, uint32_t row, unsigned kind, uint32_t str, uint64_t ns);
+
+static size_t hot_slot(uint32_t row, unsigned kind, uint64_t id)
+{
+	return (row * 40503u ^ kind * 6151u ^ (uint32_t)(id * 2654435761u >> 7)) % SG_EVID_HOT;
+}
 
 static int by_ns_falling(const void *a, const void *b)
 {
@@ -95,12 +103,12 @@ static int add_item(struct sg_evid *e, uint32_t row, unsigned kind, uint32_t str
 }
 
 /* One fact of a segment: its text is made once per add and remembered by (kind, id). */
-static int note(struct sg_evid *e, const struct sg_model *m, const struct sg_seg *s, uint32_t row,
-		unsigned kind, uint64_t id, uint64_t ns)
+static int note_first(struct sg_evid *e, const struct sg_model *m, const struct sg_seg *s, uint32_t row,
+		      unsigned kind, uint64_t id, uint64_t ns)
 {
 	int is_new, ret;
 	uint32_t *str = sg_pairmap_at(&e->text, kind, id, UINT32_MAX, &is_new);
-	uint32_t at;
+	uint32_t text_id;
 
 	if (!str)
 		return -ENOMEM;
@@ -115,23 +123,54 @@ static int note(struct sg_evid *e, const struct sg_model *m, const struct sg_seg
 			*str = sid;
 		}
 	}
-	at = *str;
-	if (at == UINT32_MAX || !ns)
+	text_id = *str;
+	if (text_id == UINT32_MAX)
 		return 0; /* nothing to say about this id */
-	ret = add_item(e, row, kind, at, ns);
+	ret = add_item(e, row, kind, text_id, ns);
+	if (!ret && e->hot) {
+		const uint32_t *at = sg_pairmap_get(&e->at, (uint64_t)row << 8 | kind, text_id);
+
+		e->hot[hot_slot(row, kind, id)] =
+			(struct sg_evid_hot){ .id = id, .row = row, .kind = kind, .item = at ? *at + 1 : 0 };
+	}
 	return ret < 0 ? ret : 0;
+}
+
+static int note(struct sg_evid *e, const struct sg_model *m, const struct sg_seg *s, uint32_t row,
+		unsigned kind, uint64_t id, uint64_t ns)
+{
+	const struct sg_evid_hot *h = e->hot ? &e->hot[hot_slot(row, kind, id)] : NULL;
+
+	if (h && h->item && h->id == id && h->row == row && h->kind == kind) {
+		e->item[h->item - 1].ns += ns;
+		return 0;
+	}
+	return note_first(e, m, s, row, kind, id, ns);
+}
+
+/* Worth its memory for tasks of many segments only. */
+#define HOT_FROM 64
+
+void sg_evid_begin_task(struct sg_evid *e, const struct sg_task *t)
+{
+	begin(e);
+	if (!e->hot && t->nseg >= HOT_FROM)
+		e->hot = calloc(SG_EVID_HOT, sizeof(*e->hot)); /* without it: only slower */
 }
 
 int sg_evid_seg(struct sg_evid *e, const struct sg_model *m, const struct sg_seg *s, uint32_t leaf,
 		uint32_t wait)
 {
 	uint64_t ns = s->hi - s->lo, id;
+	uint32_t left = sg_evid_kinds(s) & ~(1u << SG_EV_INSIDE);
 	int ret = 0;
 
-	for (unsigned kind = 0; kind < SG_EV_MAX && !ret; kind++) {
-		if (kind == SG_EV_INSIDE || !sg_evid_has(m, s, kind, &id))
-			continue;
-		ret = note(e, m, s, leaf, kind, id, kind == SG_EV_SERVICE && s->svc_ns < ns ? s->svc_ns : ns);
+	for (; left && !ret; left &= left - 1) {
+		unsigned kind = (unsigned)__builtin_ctz(left);
+
+		if (sg_evid_has(m, s, kind, &id))
+			ret = note(e, m, s, leaf, kind, id,
+				   kind == SG_EV_SERVICE && s->svc_ns < ns ? s->svc_ns : ns);
 	}
 	if (!ret && wait != SG_EVID_NONE && sg_evid_has(m, s, SG_EV_INSIDE, &id))
 		ret = note(e, m, s, wait | SG_EVID_WAIT, SG_EV_INSIDE, id, ns);

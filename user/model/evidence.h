@@ -18,6 +18,14 @@ struct sg_evid_item {
 	uint64_t ns;
 };
 
+/* The item a fact went to last time: neighbouring segments state the same few facts. */
+#define SG_EVID_HOT 512
+struct sg_evid_hot {
+	uint64_t id;
+	uint32_t row, item; /* item + 1; 0 = free */
+	uint32_t kind;
+};
+
 #define SG_EVID_CAP 16384
 struct sg_evid {
 	struct sg_pairmap at;	/* (row << 8 | kind, string) -> item */
@@ -25,14 +33,15 @@ struct sg_evid {
 	struct sg_strtab str;
 	struct sg_evid_item *item;
 	size_t n, cap;
+	struct sg_evid_hot *hot; /* SG_EVID_HOT, of one add */
 };
 
 /* Rows of the table by wait have this bit set in their number. */
 #define SG_EVID_WAIT 0x80000000u
 #define SG_EVID_NONE UINT32_MAX
 
-/** sg_evid_begin() - texts remembered by id are of an earlier moment: forget them */
-void sg_evid_begin(struct sg_evid *e);
+/** sg_evid_begin_task() - texts remembered by id are of an earlier moment: forget them; @t follows */
+void sg_evid_begin_task(struct sg_evid *e, const struct sg_task *t);
 /** sg_evid_seg() - what a segment says about rows @leaf and @wait (may be SG_EVID_NONE). 0 or -ENOMEM. */
 int sg_evid_seg(struct sg_evid *e, const struct sg_model *m, const struct sg_seg *s, uint32_t leaf,
 		uint32_t wait);

@@ -144,21 +144,45 @@ static unsigned detail_kind(const struct sg_detail *d)
 	}
 }
 
+#define BIT(kind) (1u << SG_EV_##kind)
+
+/* A wait's facts: not of what others did meanwhile, nor of the run queue after it. */
+#define OF_WAITS                                                                                        \
+	(BIT(SYSCALL) | BIT(FILE) | BIT(SOCKET) | BIT(PIPE) | BIT(DEVICE) | BIT(SERVICE) | BIT(WAKER) | \
+	 BIT(STACK) | BIT(USTACK))
+#define OF_ALL (BIT(PROCESS) | BIT(PATH) | BIT(FOR) | BIT(INSIDE))
+
+uint32_t sg_evid_kinds(const struct sg_seg *s)
+{
+	if (is_cpu(s->cause))
+		return OF_ALL;
+	if (is_sched(s->cause))
+		return OF_ALL | BIT(TAKEN);
+	if (s->cause == SG_C_UNKNOWN || s->cause == SG_C_UNKNOWN_LOST)
+		return OF_ALL | OF_WAITS | BIT(WHY);
+	return OF_ALL | OF_WAITS;
+}
+
+static uint64_t detail_id(const struct sg_model *m, const struct sg_seg *s, unsigned kind)
+{
+	return s->detail && detail_kind(sg_model_detail(m, s->detail)) == kind ? s->detail : 0;
+}
+
 bool sg_evid_has(const struct sg_model *m, const struct sg_seg *s, unsigned kind, uint64_t *ret_id)
 {
-	bool unknown = s->cause == SG_C_UNKNOWN || s->cause == SG_C_UNKNOWN_LOST;
-
+	if (!(sg_evid_kinds(s) & 1u << kind))
+		return false;
 	switch (kind) {
 	case SG_EV_WHY:
-		*ret_id = unknown ? s->why : 0;
+		*ret_id = s->why;
 		break;
 	case SG_EV_SYSCALL:
 		*ret_id = s->nr;
-		return s->nr != 0xffff && !is_cpu(s->cause) && !is_sched(s->cause);
+		return s->nr != 0xffff;
 	case SG_EV_FILE:
 	case SG_EV_SOCKET:
 	case SG_EV_PIPE:
-		*ret_id = s->detail && detail_kind(sg_model_detail(m, s->detail)) == kind ? s->detail : 0;
+		*ret_id = detail_id(m, s, kind);
 		break;
 	case SG_EV_DEVICE:
 		*ret_id = s->dev;
@@ -167,10 +191,8 @@ bool sg_evid_has(const struct sg_model *m, const struct sg_seg *s, unsigned kind
 		*ret_id = s->svc_ns ? s->dev : 0;
 		break;
 	case SG_EV_TAKEN:
-		*ret_id = is_sched(s->cause) ? s->who : 0;
-		break;
 	case SG_EV_WAKER:
-		*ret_id = is_sched(s->cause) ? 0 : s->who;
+		*ret_id = s->who;
 		break;
 	case SG_EV_STACK:
 		*ret_id = s->stack_kern;

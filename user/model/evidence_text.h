@@ -30,11 +30,13 @@ enum sg_ev_kind {
 };
 
 /**
- * sg_evid_has() - does a segment state fact @kind? @ret_id is its number there.
+ * sg_evid_kinds() - set of facts (1 << kind) a segment of this cause can state
  *
- * A segment names the system call of its innermost wait; that is a fact of a
- * wait's own time only, not of what somebody else did meanwhile.
+ * A segment names the system call, file and stack of its innermost wait; those
+ * are facts of that wait's own time only, not of what somebody did meanwhile.
  */
+uint32_t sg_evid_kinds(const struct sg_seg *s);
+/** sg_evid_has() - does a segment state fact @kind? @ret_id is its number there. */
 bool sg_evid_has(const struct sg_model *m, const struct sg_seg *s, unsigned kind, uint64_t *ret_id);
 
 /** sg_evid_text() - text of fact @kind of a segment into @buf; false when there is nothing to say */
