@@ -242,6 +242,33 @@ Test(oracle, delays)
 	sg_oracle_free(o);
 }
 
+Test(oracle, a_delay_longer_than_life_is_left_out)
+{
+	struct sg_oracle *o = fresh();
+	struct sg_exit e = { .run_ns = 5 * MS, .blkio_ns = 4000000 * MS, .swapin_ns = 1 };
+	struct sg_exit fine = { .run_ns = 5 * MS, .blkio_ns = 2 * MS, .swapin_ns = 1 };
+	struct sg_oracle_stats st;
+	union rec s;
+
+	for (uint32_t u = 1; u <= 2; u++) {
+		born(o, u, 5 * MS, "w");
+		s = slice(u, 5 * MS, SG_STOP_NEW, 0, 5 * MS, 8 * MS);
+		put(o, &s);
+		s = slice(u, 8 * MS, SG_STOP_DISK, 10 * MS, 10 * MS, 12 * MS);
+		s.slice.flags = SG_SF_IOWAIT;
+		put(o, &s);
+		gone(o, u, 12 * MS, u == 1 ? &e : &fine);
+	}
+	sg_oracle_stats(o, &st);
+	cr_expect_eq(st.absurd, 1);
+	cr_expect_null(find(o, 1, SG_ORACLE_BLKIO));
+	cr_expect_not_null(find(o, 1, SG_ORACLE_SWAPIN));
+	cr_expect_eq(find(o, 0, SG_ORACLE_BLKIO)->kernel, 2 * MS);
+	cr_expect_eq(find(o, 0, SG_ORACLE_BLKIO)->ours, 2 * MS, "nor is ours in the total");
+	cr_expect_eq(find(o, 0, SG_ORACLE_BLKIO)->off, 0);
+	sg_oracle_free(o);
+}
+
 Test(oracle, delay_accounting_off)
 {
 	struct sg_oracle *o = fresh();

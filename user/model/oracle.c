@@ -22,6 +22,7 @@ struct cmp {
 	uint32_t uid, tid, tgid;
 	char comm[16];
 	bool nouser;
+	uint32_t absurd; /* 1 << quantity: the kernel's figure is longer than the thread's life */
 	uint64_t ours[SG_ORACLE_MAX], lo[SG_ORACLE_MAX], hi[SG_ORACLE_MAX], kernel[SG_ORACLE_MAX];
 };
 
@@ -216,6 +217,18 @@ static void compare(const struct sg_oracle *o, const struct sg_oracle_sums *s, c
 	put(c, SG_ORACLE_THRASH, s->memstall, UINT64_MAX, edge + s->irq, e->thrash_ns);
 }
 
+/*
+ * Delay accounting that is switched on while a thread waits books the time since
+ * the machine's boot (the wait's begin is 0 there): seen as 3949 s for one dd.
+ */
+static void find_absurd(struct cmp *c, uint64_t life_ns)
+{
+	c->absurd = 0;
+	for (unsigned q = SG_ORACLE_SWAPIN; q < SG_ORACLE_MAX; q++)
+		if (c->kernel[q] > life_ns + LATE_NS)
+			c->absurd |= 1u << q;
+}
+
 static uint64_t add_sat(uint64_t a, uint64_t b)
 {
 	return b > UINT64_MAX - a ? UINT64_MAX : a + b;
@@ -225,6 +238,8 @@ static void total_add(struct cmp *t, const struct cmp *c)
 {
 	t->nouser |= c->nouser;
 	for (int q = 0; q < SG_ORACLE_MAX; q++) {
+		if (c->absurd & 1u << q)
+			continue;
 		t->ours[q] = add_sat(t->ours[q], c->ours[q]);
 		t->lo[q] = add_sat(t->lo[q], c->lo[q]);
 		t->hi[q] = add_sat(t->hi[q], c->hi[q]);
@@ -282,6 +297,8 @@ static void on_exit_rec(struct sg_oracle *o, struct sg_oracle_sums *s, const str
 		o->st.lost++;
 	} else {
 		compare(o, s, e, &c);
+		find_absurd(&c, e->h.ts - s->birth);
+		o->st.absurd += c.absurd != 0;
 		total_add(&o->total, &c);
 		top_add(o, &c);
 		o->st.compared++;
@@ -296,10 +313,11 @@ static void on_thread(struct sg_oracle_sums *s, const struct sg_thread *t)
 	s->tgid = t->tgid;
 	memcpy(s->comm, t->comm, sizeof(s->comm));
 	s->comm[sizeof(s->comm) - 1] = 0;
-	if (t->birth && !(t->flags & SG_TF_BEFORE))
-		s->born = true;
-	else if (t->flags & SG_TF_ROOT)
-		s->born = s->late = true;
+	if (s->born) /* said again, at an exec */
+		return;
+	s->late = !t->birth && t->flags & SG_TF_ROOT;
+	s->born = s->late || (t->birth && !(t->flags & SG_TF_BEFORE));
+	s->birth = s->late ? t->h.ts : t->birth;
 }
 
 int sg_oracle_feed(struct sg_oracle *o, const struct sg_hdr *ev)
@@ -358,6 +376,8 @@ static size_t rows_of(const struct sg_oracle *o, const struct cmp *c, struct sg_
 		struct sg_oracle_row *r = &row[n];
 
 		if (off && q >= SG_ORACLE_SWAPIN)
+			continue;
+		if (c->absurd & 1u << q)
 			continue;
 		if (c->nouser && (q == SG_ORACLE_UTIME || q == SG_ORACLE_STIME))
 			continue;

@@ -68,6 +68,7 @@ struct sg_oracle_stats {
 	uint64_t late;	       /* of these: the command itself, forked just before the recording */
 	uint64_t before;       /* not compared: they ran before the recording began */
 	uint64_t lost;         /* not compared: records of them may be lost */
+	uint64_t absurd;       /* compared, but a delay of theirs was longer than their life: left out */
 	uint64_t unfinished;   /* not compared: alive at the end of the recording */
 	bool delays_off;       /* no compared thread had delay accounting: kernel.task_delayacct is 0 */
 };

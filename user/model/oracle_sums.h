@@ -15,7 +15,7 @@ struct sg_oracle_sums {
 	bool broken; /* records of it are missing */
 	bool late;   /* the command: forked by the recorder just before the recording */
 	bool nouser; /* system calls were not told from user time */
-	uint64_t last_out;
+	uint64_t birth, last_out;
 	uint64_t run, user, sys, irq;
 	uint64_t runq, runq_open; /* runq_open: blocked time whose wake was not seen */
 	uint64_t throttle;

@@ -76,6 +76,9 @@ int sg_oracle_text(struct sg_oracle *o, FILE *f)
 			st.before, st.lost, st.unfinished);
 	if (st.late)
 		fputs("The command's own thread was forked before the recording: the kernel's figures hold a little more\n", f);
+	if (st.absurd)
+		fprintf(f, "%" PRIu64 " threads have a delay longer than their life, left out: accounting was switched on while they waited\n",
+			st.absurd);
 	if (st.compared && st.delays_off)
 		fputs("Delays are not compared: kernel.task_delayacct was 0 (sysctl kernel.task_delayacct=1 "
 		      "switches it on)\n",
@@ -145,6 +148,7 @@ int sg_oracle_json(struct sg_oracle *o, FILE *f)
 	json_object_object_add(top, "compared", json_object_new_uint64(st.compared));
 	json_object_object_add(top, "late", json_object_new_uint64(st.late));
 	json_object_object_add(top, "before", json_object_new_uint64(st.before));
+	json_object_object_add(top, "absurd", json_object_new_uint64(st.absurd));
 	json_object_object_add(top, "lost", json_object_new_uint64(st.lost));
 	json_object_object_add(top, "unfinished", json_object_new_uint64(st.unfinished));
 	json_object_object_add(top, "delays_off", json_object_new_boolean(st.delays_off));
