@@ -25,6 +25,7 @@ int sg_codec_reset(struct sg_codec *c, uint16_t cpu)
 	if (!c->thread_cap && thread_grow(c))
 		return -ENOMEM;
 	memset(c->slot, 0, sizeof(c->slot));
+	memset(c->rec, 0, sizeof(c->rec));
 	memset(&c->thread[0], 0, sizeof(c->thread[0]));
 	c->thread_cnt = 1;
 	c->ts = c->lost = c->out = 0;
@@ -90,17 +91,6 @@ static void remember(struct sg_codec *c, uint32_t idx, const struct sg_slice *s)
 	c->lost = s->h.lost;
 }
 
-/* System call keys have their high bit in front: as the low bit they stay short. */
-static uint64_t key_fold(uint16_t key)
-{
-	return (uint16_t)(key << 1 | key >> 15);
-}
-
-static uint16_t key_unfold(uint64_t v)
-{
-	return (uint16_t)((uint16_t)v >> 1 | (uint16_t)v << 15);
-}
-
 /* The three bytes that say what differs, but for SG_CS_UID. */
 static uint32_t slice_mask(const struct sg_codec *c, const struct sg_codec_thread *t,
 			   const struct sg_slice *s)
@@ -145,7 +135,7 @@ static uint8_t *put_pairs(uint8_t *p, const struct sg_slice *s, unsigned m2)
 	if (m2 & SG_CS2_KEYS) {
 		*p++ = s->npair;
 		for (unsigned i = 0; i < s->npair; i++)
-			p = sg_varint_put(p, key_fold(s->pair[i].key));
+			p = sg_varint_put(p, sg_codec_key(s->pair[i].key));
 	}
 	if (m2 & SG_CS2_CNT)
 		for (unsigned i = 0; i < s->npair; i++)
@@ -239,7 +229,7 @@ static bool get_pairs(const struct sg_codec_thread *t, const uint8_t **pp, struc
 		if (s->npair > SG_PAIR_MAX)
 			return false;
 		for (unsigned i = 0; i < s->npair; i++) {
-			s->pair[i].key = key_unfold(sg_varint_get(pp));
+			s->pair[i].key = sg_codec_unkey(sg_varint_get(pp));
 			s->pair[i].rsv = 0;
 		}
 	} else {

@@ -46,6 +46,9 @@
 #define SG_CODEC_SLOTS 1024 /* threads remembered: uid modulo this */
 #define SG_CODEC_PAIRS 8    /* pairs remembered of each */
 
+#define SG_CODEC_KINDS 16 /* kinds 1..8 and 64..71, of which the last record is remembered */
+#define SG_CODEC_FIXED 112 /* bytes of its fixed part */
+
 /* What is remembered of a thread. All zero for a thread not seen yet. */
 struct sg_codec_thread {
 	uint64_t out;
@@ -69,6 +72,7 @@ struct sg_codec {
 	uint32_t thread_cnt, thread_cap;
 	struct sg_codec_thread *thread;
 	uint16_t slot[SG_CODEC_SLOTS]; /* index into thread, 0 = empty */
+	_Alignas(8) uint8_t rec[SG_CODEC_KINDS][SG_CODEC_FIXED];
 };
 
 /** sg_codec_reset() - forget everything; keeps its memory. A zeroed struct is a valid start. */
@@ -91,6 +95,17 @@ uint8_t *sg_codec_put(struct sg_codec *c, uint8_t *p, const struct sg_hdr *ev, s
  * -EBADMSG when the bytes are no record, -ENOMEM.
  */
 int sg_codec_get(struct sg_codec *c, const uint8_t **pp, const uint8_t *end, struct sg_hdr *buf);
+
+/* System call keys have their high bit in front: as the low bit they stay short. */
+static inline uint64_t sg_codec_key(uint16_t key)
+{
+	return (uint16_t)(key << 1 | key >> 15);
+}
+
+static inline uint16_t sg_codec_unkey(uint64_t v)
+{
+	return (uint16_t)((uint16_t)v >> 1 | (uint16_t)v << 15);
+}
 
 /* In codec_rec.c, for the records that are no slices. */
 uint8_t *sg_codec_put_rec(struct sg_codec *c, uint8_t *p, const struct sg_hdr *ev, size_t size);

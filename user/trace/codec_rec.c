@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /*
  * Records that are no slices: kind, length, time, uid, drop count, then the
- * fields of the field table that are not 0, then the variable part. The length
- * lets an older reader skip what it does not know.
+ * fields of the field table that are not those of the stream's last record of
+ * this kind, then the variable part. The length lets an older reader skip what
+ * it does not know.
  */
 #include "trace/codec.h"
 
@@ -11,6 +12,13 @@
 #include <string.h>
 #include "base/varint.h"
 #include "trace/field.h"
+
+#define SG_X(id, sym, name)                                                           \
+	_Static_assert(id == 2 || sizeof(struct sg_##name) <= SG_CODEC_FIXED, #name); \
+	_Static_assert(id <= 8 || (id >= 64 && id < 72), #name);
+SG_REC_LIST(SG_X)
+SG_UREC_LIST(SG_X)
+#undef SG_X
 
 /* The variable part of @h as an array: where, how many (count field), bytes each. */
 struct tail {
@@ -62,17 +70,27 @@ static void set_tail_count(struct sg_hdr *h, size_t n)
 	}
 }
 
-static uint8_t *put_fields(uint8_t *p, const struct sg_hdr *h)
+/* The last record of @kind in the stream; NULL for a kind that is not remembered. */
+static struct sg_hdr *last_of(struct sg_codec *c, unsigned kind)
+{
+	if (kind < 1 || kind > 71 || (kind > 8 && kind < 64))
+		return NULL;
+	return (struct sg_hdr *)c->rec[kind < 64 ? kind - 1 : kind - 56];
+}
+
+static uint8_t *put_fields(uint8_t *p, const struct sg_hdr *h, const struct sg_hdr *last)
 {
 	size_t n;
 	const struct sg_field *f = sg_fields(h->kind, &n);
 	uint64_t mask = 0, v;
 
 	for (size_t i = 0; i < n; i++)
-		if (f[i].fmt != SG_FF_BYTES && sg_field_get(&f[i], h))
+		if (memcmp((const char *)h + f[i].off, (const char *)last + f[i].off, f[i].size))
 			mask |= 1ull << i;
 	p = sg_varint_put(p, mask);
 	for (size_t i = 0; i < n; i++) {
+		if (!(mask >> i & 1))
+			continue;
 		if (f[i].fmt == SG_FF_BYTES) {
 			const uint8_t *s = (const uint8_t *)h + f[i].off;
 			size_t len = f[i].size;
@@ -82,11 +100,31 @@ static uint8_t *put_fields(uint8_t *p, const struct sg_hdr *h)
 			*p++ = (uint8_t)len;
 			memcpy(p, s, len);
 			p += len;
-		} else if (mask >> i & 1) {
-			v = sg_field_get(&f[i], h);
-			p = sg_varint_put(p, f[i].fmt == SG_FF_SIGNED ? sg_zigzag((int64_t)v) : v);
+			continue;
 		}
+		v = sg_field_get(&f[i], h);
+		p = sg_varint_put(p, f[i].near ? h->ts - v
+					       : sg_zigzag((int64_t)(v - sg_field_get(&f[i], last))));
 	}
+	return p;
+}
+
+/* Keys and counts together, as they repeat; the first time follows from the sum. */
+static uint8_t *put_pairs(uint8_t *p, const struct sg_snap *s)
+{
+	uint64_t sum = 0;
+	bool sums;
+
+	for (unsigned i = 0; i < s->npair; i++)
+		sum += s->pair[i].ns;
+	sums = s->npair && sum == s->h.ts - s->in;
+	p = sg_varint_put(p, s->npair << 1 | sums);
+	for (unsigned i = 0; i < s->npair; i++)
+		p = sg_varint_put(p, sg_codec_key(s->pair[i].key));
+	for (unsigned i = 0; i < s->npair; i++)
+		p = sg_varint_put(p, s->pair[i].cnt);
+	for (unsigned i = sums; i < s->npair; i++)
+		p = sg_varint_put(p, s->pair[i].ns);
 	return p;
 }
 
@@ -96,6 +134,8 @@ static uint8_t *put_tail(uint8_t *p, const struct sg_hdr *h)
 	const uint8_t *s = (const uint8_t *)h + t.off;
 	uint64_t last = 0, v;
 
+	if (h->kind == SG_REC_SNAP)
+		return put_pairs(p, (const void *)h);
 	if (!t.off)
 		return p;
 	p = sg_varint_put(p, t.n);
@@ -104,14 +144,6 @@ static uint8_t *put_tail(uint8_t *p, const struct sg_hdr *h)
 		return p + t.n;
 	}
 	for (size_t i = 0; i < t.n; i++, s += t.each) {
-		if (t.each == sizeof(struct sg_pair)) {
-			const struct sg_pair *pair = (const void *)s;
-
-			p = sg_varint_put(p, pair->key);
-			p = sg_varint_put(p, pair->cnt);
-			p = sg_varint_put(p, pair->ns);
-			continue;
-		}
 		v = 0;
 		memcpy(&v, s, t.each);
 		/* addresses and frames of a stack are near each other */
@@ -131,28 +163,48 @@ uint8_t *sg_codec_put_raw(struct sg_codec *c, uint8_t *p, const struct sg_hdr *e
 	return p + size;
 }
 
-static int decode(struct sg_codec *c, unsigned kind, const uint8_t *p, const uint8_t *end, struct sg_hdr *h);
+/* Reserved fields are in no table. */
+static bool has_reserved(const struct sg_hdr *ev)
+{
+	_Alignas(8) uint8_t plain[256] = { 0 };
+	struct sg_hdr *h = (struct sg_hdr *)plain;
+	struct tail t = tail_of(ev);
+	const struct sg_snap *s = (const void *)ev;
+	unsigned rsv = 0;
+	size_t n;
+	const struct sg_field *f = sg_fields(ev->kind, &n);
+
+	*h = *ev;
+	h->rsv = 0;
+	for (size_t i = 0; i < n; i++)
+		memcpy(plain + f[i].off, (const char *)ev + f[i].off, f[i].size);
+	set_tail_count(h, t.n);
+	if (ev->kind == SG_REC_SNAP)
+		for (unsigned i = 0; i < s->npair; i++)
+			rsv |= s->pair[i].rsv;
+	return rsv || memcmp(plain, ev, sg_event_fixed(ev->kind));
+}
+
+static void remember(struct sg_codec *c, const struct sg_hdr *h)
+{
+	memcpy(last_of(c, h->kind), h, sg_event_fixed(h->kind));
+	c->ts = h->ts;
+	c->lost = h->lost;
+}
 
 uint8_t *sg_codec_put_rec(struct sg_codec *c, uint8_t *p, const struct sg_hdr *ev, size_t size)
 {
-	union {
-		struct sg_hdr h;
-		uint64_t align;
-		uint8_t bytes[SG_EVENT_MAX];
-	} back;
-	struct sg_codec was = { .ts = c->ts, .lost = c->lost, .cpu = c->cpu };
+	const struct sg_hdr *last = last_of(c, ev->kind);
 	uint8_t *body = p + 16, *q = body;
 
-	q = sg_varint_put(q, ev->ts - c->ts);
-	q = sg_varint_put(q, ev->uid);
-	q = sg_varint_put(q, ev->lost - c->lost);
-	q = put_fields(q, ev);
-	q = put_tail(q, ev);
-	/* reserved fields are in no table: what does not come back whole goes as it is */
-	if (decode(&was, ev->kind, body, q, &back.h) != (int)size || memcmp(&back, ev, size))
+	if (!last || has_reserved(ev))
 		return sg_codec_put_raw(c, p, ev, size);
-	c->ts = ev->ts;
-	c->lost = ev->lost;
+	q = sg_varint_put(q, ev->ts - c->ts);
+	q = sg_varint_put(q, sg_zigzag((int32_t)(ev->uid - last->uid)));
+	q = sg_varint_put(q, ev->lost - c->lost);
+	q = put_fields(q, ev, last);
+	q = put_tail(q, ev);
+	remember(c, ev);
 	*p++ = ev->kind;
 	p = sg_varint_put(p, (size_t)(q - body));
 	memmove(p, body, (size_t)(q - body));
@@ -168,18 +220,46 @@ static bool get_fields(const uint8_t **pp, const uint8_t *end, struct sg_hdr *h)
 	uint64_t mask = sg_varint_get(&p), v;
 
 	for (size_t i = 0; i < n && p <= end; i++) {
+		if (!(mask >> i & 1))
+			continue;
 		if (f[i].fmt == SG_FF_BYTES) {
 			size_t len = *p++;
 
 			if (len > f[i].size || p > end || len > (size_t)(end - p))
 				return false;
+			memset((char *)h + f[i].off, 0, f[i].size);
 			memcpy((char *)h + f[i].off, p, len);
 			p += len;
-		} else if (mask >> i & 1) {
-			v = sg_varint_get(&p);
-			sg_field_set(&f[i], h, f[i].fmt == SG_FF_SIGNED ? (uint64_t)sg_unzigzag(v) : v);
+			continue;
 		}
+		v = sg_varint_get(&p);
+		/* @h still holds the last record of its kind there */
+		v = f[i].near ? h->ts - v : sg_field_get(&f[i], h) + (uint64_t)sg_unzigzag(v);
+		sg_field_set(&f[i], h, v);
 	}
+	*pp = p;
+	return p <= end;
+}
+
+static bool get_pairs(const uint8_t **pp, const uint8_t *end, struct sg_snap *s)
+{
+	const uint8_t *p = *pp;
+	uint64_t n = sg_varint_get(&p), sum = 0;
+	bool sums = n & 1;
+
+	n >>= 1;
+	/* SG_CODEC_PAD covers what this many pairs can be */
+	if (n > SG_PAIR_MAX || p > end)
+		return false;
+	s->npair = (uint32_t)n;
+	for (unsigned i = 0; i < n; i++)
+		s->pair[i] = (struct sg_pair){ .key = sg_codec_unkey(sg_varint_get(&p)) };
+	for (unsigned i = 0; i < n; i++)
+		s->pair[i].cnt = (uint32_t)sg_varint_get(&p);
+	for (unsigned i = sums; i < n; i++)
+		sum += s->pair[i].ns = sg_varint_get(&p);
+	if (sums && n)
+		s->pair[0].ns = s->h.ts - s->in - sum;
 	*pp = p;
 	return p <= end;
 }
@@ -191,6 +271,8 @@ static bool get_tail(const uint8_t **pp, const uint8_t *end, struct sg_hdr *h)
 	const uint8_t *p = *pp;
 	uint64_t last = 0, n;
 
+	if (h->kind == SG_REC_SNAP)
+		return get_pairs(pp, end, (struct sg_snap *)h);
 	if (!t.off)
 		return true;
 	n = sg_varint_get(&p);
@@ -203,15 +285,6 @@ static bool get_tail(const uint8_t **pp, const uint8_t *end, struct sg_hdr *h)
 		return true;
 	}
 	for (; n && p <= end; n--, d += t.each) {
-		if (t.each == sizeof(struct sg_pair)) {
-			struct sg_pair *pair = (void *)d;
-
-			pair->key = (uint16_t)sg_varint_get(&p);
-			pair->cnt = (uint32_t)sg_varint_get(&p);
-			pair->ns = sg_varint_get(&p);
-			pair->rsv = 0;
-			continue;
-		}
 		last += (uint64_t)sg_unzigzag(sg_varint_get(&p));
 		memcpy(d, &last, t.each);
 	}
@@ -222,17 +295,17 @@ static bool get_tail(const uint8_t **pp, const uint8_t *end, struct sg_hdr *h)
 /* The body of a record of a known kind; more bytes than this version knows of are left alone. */
 static int decode(struct sg_codec *c, unsigned kind, const uint8_t *p, const uint8_t *end, struct sg_hdr *h)
 {
-	/* all fixed parts fit in this */
-	memset(h, 0, 256);
+	const struct sg_hdr *last = last_of(c, kind);
+
+	memcpy(h, last, sg_event_fixed(kind));
 	h->kind = (uint8_t)kind;
 	h->cpu = c->cpu;
 	h->ts = c->ts + sg_varint_get(&p);
-	h->uid = (uint32_t)sg_varint_get(&p);
+	h->uid = last->uid + (uint32_t)sg_unzigzag(sg_varint_get(&p));
 	h->lost = c->lost + sg_varint_get(&p);
 	if (p > end || !get_fields(&p, end, h) || !get_tail(&p, end, h))
 		return -EBADMSG;
-	c->ts = h->ts;
-	c->lost = h->lost;
+	remember(c, h);
 	return (int)sg_event_size(h, SG_EVENT_MAX) ?: -EBADMSG;
 }
 
@@ -241,7 +314,6 @@ int sg_codec_get_rec(struct sg_codec *c, const uint8_t **pp, const uint8_t *end,
 	const uint8_t *p = *pp;
 	unsigned kind = *p++;
 	uint64_t len = sg_varint_get(&p);
-	size_t n;
 
 	if (p > end || len > (size_t)(end - p))
 		return -EBADMSG;
@@ -256,7 +328,7 @@ int sg_codec_get_rec(struct sg_codec *c, const uint8_t **pp, const uint8_t *end,
 		c->lost = h->lost;
 		return (int)len;
 	}
-	if (!sg_fields(kind, &n) || kind == SG_REC_SLICE) {
+	if (!last_of(c, kind) || kind == SG_REC_SLICE) {
 		/* a newer version's: only its times and drops count, the next record builds on them */
 		c->ts += sg_varint_get(&p);
 		sg_varint_get(&p);

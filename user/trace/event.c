@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 #include "trace/event.h"
 
-/* Size of a record without its variable part; 0 = no such kind. */
-static size_t fixed_size(unsigned kind)
+size_t sg_event_fixed(unsigned kind)
 {
 	switch (kind) {
 #define SG_X(id, sym, name) \
@@ -52,7 +51,7 @@ size_t sg_event_size(const struct sg_hdr *h, size_t avail)
 
 	if (avail < sizeof(*h))
 		return 0;
-	fixed = fixed_size(h->kind);
+	fixed = sg_event_fixed(h->kind);
 	if (!fixed || avail < fixed)
 		return 0;
 	tail = tail_size(h);

@@ -105,6 +105,9 @@ struct sg_window {
  */
 size_t sg_event_size(const struct sg_hdr *h, size_t avail);
 
+/** sg_event_fixed() - size of a record kind without its variable part, 0 when unknown */
+size_t sg_event_fixed(unsigned kind);
+
 /** sg_rec_name() - name of a record kind, or "?" */
 const char *sg_rec_name(unsigned kind);
 

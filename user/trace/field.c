@@ -108,7 +108,7 @@ static const struct sg_word words_window[] = { { "begin", SG_WINDOW_BEGIN },
 	}
 
 static const struct sg_field fields_thread[] = {
-	F(thread, "birth", birth, DEC, .def = 0),
+	F(thread, "birth", birth, DEC, .near = true),
 	F(thread, "start", start, DEC, .def = 0),
 	F(thread, "cgroup", cgroup, DEC, .def = 0),
 	F(thread, "tid", tid, DEC, .def_uid = true),
@@ -148,7 +148,7 @@ static const struct sg_field fields_slice[] = {
 };
 
 static const struct sg_field fields_snap[] = {
-	F(snap, "in", in, DEC, .def = 0),
+	F(snap, "in", in, DEC, .near = true),
 	F(snap, "oflt", out_fltseq, DEC, .def = 0),
 };
 

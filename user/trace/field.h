@@ -33,6 +33,7 @@ struct sg_field {
 	uint8_t fmt; /* enum sg_field_fmt */
 	uint32_t def;
 	bool def_uid; /* default is hdr.uid instead of def */
+	bool near;    /* a time shortly before hdr.ts: a recording tells the difference */
 	const struct sg_word *words; /* ends with a NULL name */
 };
 

@@ -20,7 +20,7 @@ struct sg_writer_stats {
 /**
  * sg_writer_open() - start a recording on @fd (owned by the caller; need not be seekable)
  * @meta_json: machine, command line, probe plan: one JSON object, stored in the first block
- * @level:     zlib level 1..9; 1 is Huffman codes only, the fastest by far
+ * @level:     zlib level 1..9
  *
  * Return: 0 or negative errno with @err filled.
  */

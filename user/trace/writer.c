@@ -431,15 +431,6 @@ static void writer_free(struct sg_writer *w)
 	free(w);
 }
 
-/*
- * Records told as differences hardly repeat: looking for repeats (level 2 and up)
- * costs twice the time and saves 4 % (tests/bench/bench_rec).
- */
-static int strategy_of(int level)
-{
-	return level == 1 ? Z_HUFFMAN_ONLY : Z_DEFAULT_STRATEGY;
-}
-
 int sg_writer_open(struct sg_writer **ret, int fd, const char *meta_json, int level, struct sg_err *err)
 {
 	struct sg_writer *w = calloc(1, sizeof(*w));
@@ -452,7 +443,7 @@ int sg_writer_open(struct sg_writer **ret, int fd, const char *meta_json, int le
 	w->out = malloc(w->out_cap);
 	if (level < 1 || level > 9)
 		rc = fail(w, err, -EINVAL, "the compression level is 1 to 9");
-	else if (!w->out || deflateInit2(&w->z, level, Z_DEFLATED, 15, 8, strategy_of(level)) != Z_OK)
+	else if (!w->out || deflateInit(&w->z, level) != Z_OK)
 		rc = fail(w, err, -ENOMEM, "the recording's buffers");
 	else
 		w->z_ready = true, rc = write_head(w, err);
