@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /*
- * Golden streams: tests/golden/*.stream are events as text; their "= " lines say
+ * Golden streams: the .stream files of tests/golden are events as text; their "= " lines say
  * what the model must make of them. Every line is checked, and every task of a
  * stream must be told about by at least one line.
  *
