@@ -67,31 +67,69 @@ static bool f_uprobe(void *c)
 
 static struct sg_kern_view view_of(struct fake *f)
 {
-	return (struct sg_kern_view){ f, f_btf, f_btf_tp, f_tp, f_fentry, f_kprobe, f_perf, f_preempt, f_uprobe };
+	return (struct sg_kern_view){ f,	f_btf,	f_btf_tp,  f_tp,    f_fentry,
+				      f_kprobe, f_perf, f_preempt, f_uprobe };
 }
 
 enum { SWITCH, SYSENTER, MAJ, SWAPIN, RECLAIM, TASKS, USDT, NROW };
 static const struct sg_probe rows[] = {
-	[SWITCH] = { "sched.switch", "sched", SG_CTX_IRQS_OFF, true, "slices", "nothing can be recorded",
+	[SWITCH] = { "sched.switch",
+		     "sched",
+		     SG_CTX_IRQS_OFF,
+		     true,
+		     "slices",
+		     "nothing can be recorded",
 		     { { SG_AT_TP_BTF, "switch_btf", "sched_switch" } } },
-	[SYSENTER] = { "syscall.enter", "syscall", SG_CTX_PREEMPTIBLE, false, "cpu.sys", "system calls count as user time",
-		       { { SG_AT_TP_BTF, "enter_btf", "sys_enter" }, { SG_AT_TP, "enter_tp", "raw_syscalls/sys_enter" } } },
-	[MAJ] = { "fault.end.maj", "fault", SG_CTX_BH_OFF, false, "cpu.fault.major", "major faults stay open",
+	[SYSENTER] = { "syscall.enter",
+		       "syscall",
+		       SG_CTX_PREEMPTIBLE,
+		       false,
+		       "cpu.sys",
+		       "system calls count as user time",
+		       { { SG_AT_TP_BTF, "enter_btf", "sys_enter" },
+			 { SG_AT_TP, "enter_tp", "raw_syscalls/sys_enter" } } },
+	[MAJ] = { "fault.end.maj",
+		  "fault",
+		  SG_CTX_BH_OFF,
+		  false,
+		  "cpu.fault.major",
+		  "major faults stay open",
 		  { { SG_AT_PERF_SW, "maj", "page-faults-maj" } } },
-	[SWAPIN] = { "swap.in", "swap", SG_CTX_PREEMPTIBLE, false, "mem.swapin", "swap-in is told by its result only",
-		     { { SG_AT_FENTRY, "swapin_fe", "do_swap_page" }, { SG_AT_KPROBE, "swapin_kp", "do_swap_page" } } },
-	[RECLAIM] = { "reclaim.direct", "reclaim", SG_CTX_PREEMPTIBLE, false, "mem.reclaim.direct", "reclaim counts as system time",
+	[SWAPIN] = { "swap.in",
+		     "swap",
+		     SG_CTX_PREEMPTIBLE,
+		     false,
+		     "mem.swapin",
+		     "swap-in is told by its result only",
+		     { { SG_AT_FENTRY, "swapin_fe", "do_swap_page" },
+		       { SG_AT_KPROBE, "swapin_kp", "do_swap_page" } } },
+	[RECLAIM] = { "reclaim.direct",
+		      "reclaim",
+		      SG_CTX_PREEMPTIBLE,
+		      false,
+		      "mem.reclaim.direct",
+		      "reclaim counts as system time",
 		      { { SG_AT_TP_BTF, "rd_btf", "mm_vmscan_direct_reclaim_begin" },
 			{ SG_AT_FENTRY, "rd_fe", "try_to_free_pages" },
 			{ SG_AT_TP, "rd_tp", "vmscan/mm_vmscan_direct_reclaim_begin" } } },
-	[TASKS] = { "sched.seed", "sched", SG_CTX_BH_OFF, false, "threads alive at the start", "they appear at their first switch",
+	[TASKS] = { "sched.seed",
+		    "sched",
+		    SG_CTX_BH_OFF,
+		    false,
+		    "threads alive at the start",
+		    "they appear at their first switch",
 		    { { SG_AT_ITER, "seed", "task" } } },
-	[USDT] = { "mark.usdt", "mark", SG_CTX_PREEMPTIBLE, false, "tasks marked by programs", "no marks",
+	[USDT] = { "mark.usdt",
+		   "mark",
+		   SG_CTX_PREEMPTIBLE,
+		   false,
+		   "tasks marked by programs",
+		   "no marks",
 		   { { SG_AT_USDT, "mark_usdt", NULL } } },
 	[NROW] = { 0 },
 };
 
-#define ALL_TP "raw_syscalls/sys_enter vmscan/mm_vmscan_direct_reclaim_begin"
+#define ALL_TP	"raw_syscalls/sys_enter vmscan/mm_vmscan_direct_reclaim_begin"
 #define ALL_BTF "sched_switch sys_enter mm_vmscan_direct_reclaim_begin"
 
 struct want {
@@ -102,15 +140,21 @@ struct want {
 
 static const struct want wants[] = {
 	{ "6.18 locked down: no fentry, no kprobe",
-	  { true, false, true, ALL_BTF, ALL_TP, NULL, NULL, "page-faults-maj", 0 }, { 0, 0, 0, -1, 0, 0, 0 } },
+	  { true, false, true, ALL_BTF, ALL_TP, NULL, NULL, "page-faults-maj", 0 },
+	  { 0, 0, 0, -1, 0, 0, 0 } },
 	{ "6.1 stock", { true, false, true, ALL_BTF, ALL_TP, "*", "*", "*", 0 }, { 0, 0, 0, 0, 0, 0, 0 } },
 	{ "6.12, kprobes but no trampolines for the function",
-	  { true, false, true, ALL_BTF, ALL_TP, "try_to_free_pages", "do_swap_page", "*", 0 }, { 0, 0, 0, 1, 0, 0, 0 } },
-	{ "7.2: preemptible tracepoints", { true, true, true, ALL_BTF, ALL_TP, "*", "*", "*", 0 }, { 0, 1, 0, 0, 2, 0, 0 } },
+	  { true, false, true, ALL_BTF, ALL_TP, "try_to_free_pages", "do_swap_page", "*", 0 },
+	  { 0, 0, 0, 1, 0, 0, 0 } },
+	{ "7.2: preemptible tracepoints",
+	  { true, true, true, ALL_BTF, ALL_TP, "*", "*", "*", 0 },
+	  { 0, 1, 0, 0, 2, 0, 0 } },
 	{ "7.2 without tracefs: tp_btf is still better than nothing",
-	  { true, true, true, ALL_BTF, NULL, "*", "*", "*", 0 }, { 0, 0, 0, 0, 0, 0, 0 } },
+	  { true, true, true, ALL_BTF, NULL, "*", "*", "*", 0 },
+	  { 0, 0, 0, 0, 0, 0, 0 } },
 	{ "no BTF", { false, false, true, NULL, ALL_TP, NULL, "*", "*", 0 }, { -1, 1, 0, 1, 2, -1, 0 } },
-	{ "not privileged: nothing opens", { true, false, false, NULL, NULL, NULL, NULL, NULL, 0 },
+	{ "not privileged: nothing opens",
+	  { true, false, false, NULL, NULL, NULL, NULL, NULL, 0 },
 	  { -1, -1, -1, -1, -1, 0, -1 } },
 };
 
@@ -124,10 +168,12 @@ Test(catalogue, kernels)
 		cr_assert_eq(sg_plan_make(&p, rows, &v, NULL), 0);
 		cr_assert_eq(p.n, NROW);
 		for (int i = 0; i < NROW; i++) {
-			cr_expect_eq(p.row[i].chosen, wants[k].chosen[i], "%s: %s chose %d, not %d (%s)", wants[k].kernel,
-				     rows[i].name, p.row[i].chosen, wants[k].chosen[i], p.row[i].reason);
+			cr_expect_eq(p.row[i].chosen, wants[k].chosen[i], "%s: %s chose %d, not %d (%s)",
+				     wants[k].kernel, rows[i].name, p.row[i].chosen, wants[k].chosen[i],
+				     p.row[i].reason);
 			if (p.row[i].chosen < 0)
-				cr_expect_neq(p.row[i].reason[0], 0, "%s: %s is off without a reason", wants[k].kernel, rows[i].name);
+				cr_expect_neq(p.row[i].reason[0], 0, "%s: %s is off without a reason",
+					      wants[k].kernel, rows[i].name);
 		}
 		sg_plan_free(&p);
 		cr_expect_null(p.row);
@@ -163,9 +209,15 @@ Test(catalogue, skip_groups)
 	static const struct {
 		const char *skip;
 		bool fault, swap;
-	} t[] = { { "fault", false, true },	     { "swap,fault", false, false }, { " fault , swap ", false, false },
-		  { "faults", true, true },	     { "faul", true, true },	     { "sched", true, true },
-		  { ",,fault,", false, true },	     { ",", true, true },	     { "   ", true, true },
+	} t[] = { { "fault", false, true },
+		  { "swap,fault", false, false },
+		  { " fault , swap ", false, false },
+		  { "faults", true, true },
+		  { "faul", true, true },
+		  { "sched", true, true },
+		  { ",,fault,", false, true },
+		  { ",", true, true },
+		  { "   ", true, true },
 		  { "fault\t", false, true } };
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
@@ -193,7 +245,8 @@ Test(catalogue, demote_walks_the_order_and_ends_off)
 	cr_expect_eq(p.row[RECLAIM].chosen, 2);
 	sg_plan_demote(&p.row[RECLAIM], &v, "attach: Permission denied");
 	cr_expect_eq(p.row[RECLAIM].chosen, 0, "after the classic tracepoint comes tp_btf");
-	cr_expect(strstr(p.row[RECLAIM].reason, "tp:vmscan/mm_vmscan_direct_reclaim_begin: attach: Permission denied"));
+	cr_expect(strstr(p.row[RECLAIM].reason,
+			 "tp:vmscan/mm_vmscan_direct_reclaim_begin: attach: Permission denied"));
 	sg_plan_demote(&p.row[RECLAIM], &v, NULL);
 	cr_expect_eq(p.row[RECLAIM].chosen, 1);
 	sg_plan_demote(&p.row[RECLAIM], &v, "again");
@@ -215,7 +268,8 @@ Test(catalogue, long_reasons_are_cut)
 	cr_assert_eq(sg_plan_make(&p, rows, &v, NULL), 0);
 	for (int i = 0; i < 4; i++)
 		sg_plan_demote(&p.row[RECLAIM], &v, why);
-	cr_expect_eq(strnlen(p.row[RECLAIM].reason, sizeof(p.row[RECLAIM].reason)), sizeof(p.row[RECLAIM].reason) - 1);
+	cr_expect_eq(strnlen(p.row[RECLAIM].reason, sizeof(p.row[RECLAIM].reason)),
+		     sizeof(p.row[RECLAIM].reason) - 1);
 	sg_plan_free(&p);
 }
 
@@ -285,5 +339,5 @@ Test(catalogue, attach_names)
 		for (int k = 0; k < i; k++)
 			cr_expect_str_neq(sg_attach_name(i), sg_attach_name(k));
 	cr_expect_str_eq(sg_attach_name(SG_AT_MAX), "?");
-	cr_expect_str_eq(sg_attach_name((enum sg_attach)-1), "?");
+	cr_expect_str_eq(sg_attach_name((enum sg_attach) - 1), "?");
 }

@@ -104,8 +104,9 @@ Test(cgroup, one_name_twice)
 
 Test(cgroup, unknown_ones_get_a_sentence)
 {
-	static const char *const bad[] = { "no-such-cgroup", "/no/such", "", "memory:no-such", "../../../etc", "/etc", "memory:../../..",
-					   "%n%s", "a/../../../../proc" };
+	static const char *const bad[] = { "no-such-cgroup",  "/no/such",     "",
+					   "memory:no-such",  "../../../etc", "/etc",
+					   "memory:../../..", "%n%s",	      "a/../../../../proc" };
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct sg_err err = { 0 };

@@ -21,8 +21,9 @@ static const struct argp_option options[] = {
 	{ "secret", 301, NULL, OPTION_HIDDEN, "not for people", 1 },
 	{ 0 },
 };
-static const struct argp argp = { options,  NULL, "FILE\n-- PROGRAM", "Before.\vAfter.\n  $ kept   as it is\nflows",
-				  children, NULL, NULL };
+static const struct argp argp = {
+	options, NULL, "FILE\n-- PROGRAM", "Before.\vAfter.\n  $ kept   as it is\nflows", children, NULL, NULL
+};
 const struct sg_command sg_commands[] = { { "frob", NULL, &argp, "does a thing" }, { 0 } };
 
 static char *page(const char *command)

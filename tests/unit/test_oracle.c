@@ -19,7 +19,8 @@ union rec {
 
 static void born(struct sg_oracle *o, uint32_t uid, uint64_t birth, const char *comm)
 {
-	union rec r = { .thread = { .h = { .ts = birth, .uid = uid, .kind = SG_REC_THREAD }, .birth = birth } };
+	union rec r = { .thread = { .h = { .ts = birth, .uid = uid, .kind = SG_REC_THREAD },
+				    .birth = birth } };
 
 	r.thread.tid = 1000 + uid;
 	r.thread.tgid = 1000;
@@ -83,11 +84,15 @@ Test(oracle, run_and_runq_by_every_kind_of_stop)
 		uint8_t stop;
 		uint64_t wake, runq;
 	} t[] = {
-		{ SG_STOP_SLEEP, 30 * MS, 10 * MS },	/* queued from the wake */
-		{ SG_STOP_DISK, 30 * MS, 10 * MS },	{ SG_STOP_SLEEP, 15 * MS, 20 * MS }, /* woken before it left */
-		{ SG_STOP_RUNNABLE, 0, 20 * MS },	{ SG_STOP_YIELD, 0, 20 * MS },
-		{ SG_STOP_THROTTLED, 0, 20 * MS },	{ SG_STOP_STOPPED, 39 * MS, 1 * MS },
-		{ SG_STOP_TRACED, 40 * MS, 0 },		{ SG_STOP_SLEEP, 0, 0 }, /* no wake seen */
+		{ SG_STOP_SLEEP, 30 * MS, 10 * MS }, /* queued from the wake */
+		{ SG_STOP_DISK, 30 * MS, 10 * MS },
+		{ SG_STOP_SLEEP, 15 * MS, 20 * MS }, /* woken before it left */
+		{ SG_STOP_RUNNABLE, 0, 20 * MS },
+		{ SG_STOP_YIELD, 0, 20 * MS },
+		{ SG_STOP_THROTTLED, 0, 20 * MS },
+		{ SG_STOP_STOPPED, 39 * MS, 1 * MS },
+		{ SG_STOP_TRACED, 40 * MS, 0 },
+		{ SG_STOP_SLEEP, 0, 0 }, /* no wake seen */
 	};
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
@@ -151,7 +156,9 @@ Test(oracle, interrupts_may_be_left_out_of_run)
 Test(oracle, user_and_system_by_pairs)
 {
 	struct sg_oracle *o = fresh();
-	struct sg_exit e = { .run_ns = 1000 * MS, .utime = 600 * MS, .stime = 400 * MS, .minflt = 7, .majflt = 5 };
+	struct sg_exit e = {
+		.run_ns = 1000 * MS, .utime = 600 * MS, .stime = 400 * MS, .minflt = 7, .majflt = 5
+	};
 	union rec s;
 
 	born(o, 1, 0, "w"); /* birth 0 is "before" by the record's rule */
@@ -196,7 +203,9 @@ Test(oracle, without_the_system_call_probe_user_and_system_have_no_row)
 Test(oracle, delays)
 {
 	struct sg_oracle *o = fresh();
-	struct sg_exit e = { .run_ns = 30 * MS, .swapin_ns = 2 * MS, .blkio_ns = 38 * MS, .freepages_ns = 11 * MS };
+	struct sg_exit e = {
+		.run_ns = 30 * MS, .swapin_ns = 2 * MS, .blkio_ns = 38 * MS, .freepages_ns = 11 * MS
+	};
 	const struct sg_oracle_row *r;
 	union rec s;
 
@@ -290,7 +299,8 @@ Test(oracle, who_is_not_compared)
 {
 	struct sg_oracle *o = fresh();
 	struct sg_exit e = { .run_ns = 10 * MS };
-	union rec s, l = { .lost = { .h = { .ts = 30 * MS, .kind = SG_REC_LOST }, .since = 25 * MS, .n = 3 } };
+	union rec s,
+		l = { .lost = { .h = { .ts = 30 * MS, .kind = SG_REC_LOST }, .since = 25 * MS, .n = 3 } };
 	const struct sg_oracle_row *row;
 	struct sg_oracle_stats st;
 
@@ -330,7 +340,9 @@ Test(oracle, the_command_itself)
 		uint8_t stop;
 		uint64_t kernel_run;
 		bool off;
-	} t[] = { { SG_STOP_UNSEEN, 101 * MS, false }, { SG_STOP_SLEEP, 100 * MS, false }, { SG_STOP_UNSEEN, 108 * MS, true } };
+	} t[] = { { SG_STOP_UNSEEN, 101 * MS, false },
+		  { SG_STOP_SLEEP, 100 * MS, false },
+		  { SG_STOP_UNSEEN, 108 * MS, true } };
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
 		struct sg_oracle *o = fresh();
@@ -346,7 +358,8 @@ Test(oracle, the_command_itself)
 		gone(o, 1, 110 * MS, &e);
 		cr_assert_not_null(find(o, 1, SG_ORACLE_RUN));
 		cr_expect_eq(find(o, 1, SG_ORACLE_RUN)->ours, 100 * MS);
-		cr_expect_eq(find(o, 1, SG_ORACLE_RUN)->off > 0, t[i].off, "%lu", (unsigned long)t[i].kernel_run);
+		cr_expect_eq(find(o, 1, SG_ORACLE_RUN)->off > 0, t[i].off, "%lu",
+			     (unsigned long)t[i].kernel_run);
 		cr_expect_eq(find(o, 1, SG_ORACLE_RUNQ)->ours, 3 * MS);
 		sg_oracle_stats(o, &st);
 		cr_expect_eq(st.late, 1);

@@ -19,7 +19,7 @@ static bool plain_word(const char *s)
 Test(probes, rows_are_complete)
 {
 	static const char *const groups[] = { "sched", "syscall", "fault", "reclaim", "swap",
-					      "irq",   "block",	 "mark",  "sample",  "throttle" };
+					      "irq",   "block",	  "mark",  "sample",  "throttle" };
 	size_t required = 0;
 
 	for (const struct sg_probe *p = sg_catalogue; p->name; p++) {
@@ -30,7 +30,8 @@ Test(probes, rows_are_complete)
 			known |= !strcmp(p->group, groups[i]);
 		cr_expect(known, "%s: group '%s'", p->name, p->group);
 		cr_expect(p->gives && *p->gives, "%s gives nothing", p->name);
-		cr_expect(p->without && strlen(p->without) > 10, "%s: no sentence about what is missing without it", p->name);
+		cr_expect(p->without && strlen(p->without) > 10,
+			  "%s: no sentence about what is missing without it", p->name);
 		cr_expect_neq(p->v[0].type, SG_AT_NONE, "%s has no variant", p->name);
 		required += p->required;
 		for (const struct sg_probe *q = sg_catalogue; q < p; q++)
@@ -40,9 +41,11 @@ Test(probes, rows_are_complete)
 
 			cr_expect(v->prog && *v->prog, "%s variant %d has no program", p->name, i);
 			if (v->type == SG_AT_TP)
-				cr_expect(v->target && strchr(v->target, '/'), "%s: '%s' is not CATEGORY/NAME", p->name, v->target);
+				cr_expect(v->target && strchr(v->target, '/'),
+					  "%s: '%s' is not CATEGORY/NAME", p->name, v->target);
 			else if (v->type == SG_AT_TP_BTF || v->type == SG_AT_PERF_SW)
-				cr_expect(plain_word(v->target ? v->target : "") || (v->target && strchr(v->target, '-')),
+				cr_expect(plain_word(v->target ? v->target : "") ||
+						  (v->target && strchr(v->target, '-')),
 					  "%s: '%s'", p->name, v->target);
 		}
 	}
@@ -58,9 +61,10 @@ Test(probes, every_row_has_its_program_and_every_program_a_row)
 	cr_assert_not_null(skel);
 	for (const struct sg_probe *p = sg_catalogue; p->name; p++)
 		for (int i = 0; i < SG_VARIANT_MAX && p->v[i].type != SG_AT_NONE; i++)
-			cr_expect_not_null(bpf_object__find_program_by_name(skel->obj, p->v[i].prog), "%s: no program '%s'",
-					   p->name, p->v[i].prog);
-	bpf_object__for_each_program(prog, skel->obj) {
+			cr_expect_not_null(bpf_object__find_program_by_name(skel->obj, p->v[i].prog),
+					   "%s: no program '%s'", p->name, p->v[i].prog);
+	bpf_object__for_each_program(prog, skel->obj)
+	{
 		bool used = false;
 
 		for (const struct sg_probe *p = sg_catalogue; p->name; p++)
@@ -104,7 +108,8 @@ Test(probes, tracepoint_ids)
 	if (dir < 0)
 		cr_skip_test("tracefs is not reachable");
 	cr_expect_gt(sg_tracefs_id(dir, "sched", "sched_switch"), 0);
-	cr_expect_neq(sg_tracefs_id(dir, "sched", "sched_switch"), sg_tracefs_id(dir, "sched", "sched_waking"));
+	cr_expect_neq(sg_tracefs_id(dir, "sched", "sched_switch"),
+		      sg_tracefs_id(dir, "sched", "sched_waking"));
 	cr_expect_eq(sg_tracefs_id(dir, "sched", "no_such"), -ENOENT);
 	cr_expect_eq(sg_tracefs_id(dir, "../sched", "sched_switch"), -EINVAL);
 	close(dir);
@@ -123,7 +128,8 @@ Test(probes, plan_of_this_kernel)
 	}
 	cr_assert_eq(sg_plan_make(&p, sg_catalogue, &v, NULL), 0);
 	for (size_t i = 0; i < p.n; i++)
-		cr_expect(p.row[i].chosen >= 0 || !p.row[i].probe->required, "%s: %s", p.row[i].probe->name, p.row[i].reason);
+		cr_expect(p.row[i].chosen >= 0 || !p.row[i].probe->required, "%s: %s", p.row[i].probe->name,
+			  p.row[i].reason);
 	sg_plan_free(&p);
 	sg_kern_view_free(&v);
 }

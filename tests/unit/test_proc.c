@@ -16,8 +16,10 @@
 
 Test(proc, stat_line_with_a_hostile_comm)
 {
-	const char *line = "4711 (a) R (b\n)) S 17 4711 4711 34816 4711 4194560 221 5 3 0 250 50 0 0 20 0 2 0 8175 "
-			   "10 11 18446744073709551615 1 1 0 0 0 0 0 3670020 1266777851 1 0 0 17 1 0 0 100 25 0 0 0 0 0 0 0 0 0\n";
+	const char *line =
+		"4711 (a) R (b\n)) S 17 4711 4711 34816 4711 4194560 221 5 3 0 250 50 0 0 20 0 2 0 8175 "
+		"10 11 18446744073709551615 1 1 0 0 0 0 0 3670020 1266777851 1 0 0 17 1 0 0 100 25 0 0 0 0 0 "
+		"0 0 0 0\n";
 	struct sg_proc_stat s;
 
 	cr_assert_eq(sg_proc_stat_parse(line, 100, &s), 0);
@@ -40,7 +42,9 @@ Test(proc, stat_line_with_a_hostile_comm)
 
 Test(proc, stat_lines_that_are_none)
 {
-	static const char *const bad[] = { "", "1", "1 (x", "1 x) S 1", "x (y) S 1 1 1", "1 )x( S 1 1 1", "1 (x) S 1 1 1 1" };
+	static const char *const bad[] = {
+		"", "1", "1 (x", "1 x) S 1", "x (y) S 1 1 1", "1 )x( S 1 1 1", "1 (x) S 1 1 1 1"
+	};
 	struct sg_proc_stat s;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -62,9 +66,12 @@ Test(proc, own_stat)
 	cr_expect_eq(s.pid, getpid());
 	cr_expect_eq(s.ppid, getppid());
 	cr_expect_leq(labs((long)s.minflt - ru.ru_minflt), 50);
-	cr_expect_leq(llabs((long long)s.utime_ns - (ru.ru_utime.tv_sec * 1000000000ll + ru.ru_utime.tv_usec * 1000ll)), 30000000);
+	cr_expect_leq(llabs((long long)s.utime_ns -
+			    (ru.ru_utime.tv_sec * 1000000000ll + ru.ru_utime.tv_usec * 1000ll)),
+		      30000000);
 	cr_expect_lt(s.start_ns, (uint64_t)boot.tv_sec * 1000000000ull + (uint64_t)boot.tv_nsec + 10000000);
-	cr_expect_gt(s.start_ns, ((uint64_t)boot.tv_sec - 60) * 1000000000ull, "a test lives less than a minute");
+	cr_expect_gt(s.start_ns, ((uint64_t)boot.tv_sec - 60) * 1000000000ull,
+		     "a test lives less than a minute");
 }
 
 Test(proc, own_schedstat_is_cpu_time)
@@ -196,7 +203,8 @@ Test(proc, tree)
 
 Test(proc, fields)
 {
-	static const char text[] = "nr_free 12\npswpin 7\npswpout 18446744073709551615\nMemFree:   99 kB\nbad x\nlast 3";
+	static const char text[] =
+		"nr_free 12\npswpin 7\npswpout 18446744073709551615\nMemFree:   99 kB\nbad x\nlast 3";
 	uint64_t v;
 
 	cr_expect(sg_proc_field(text, "nr_free", &v) && v == 12);
@@ -217,7 +225,9 @@ Test(proc, pressure)
 	struct sg_proc_psi p;
 
 	cr_assert_eq(sg_proc_psi_parse("some avg10=0.00 avg60=1.20 avg300=0.00 total=123\n"
-				       "full avg10=0.00 avg60=0.00 avg300=0.00 total=45\n", &p), 0);
+				       "full avg10=0.00 avg60=0.00 avg300=0.00 total=45\n",
+				       &p),
+		     0);
 	cr_expect_eq(p.some_ns, 123000);
 	cr_expect_eq(p.full_ns, 45000);
 	cr_assert_eq(sg_proc_psi_parse("some avg10=0.00 total=5", &p), 0);

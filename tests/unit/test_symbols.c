@@ -145,7 +145,8 @@ Test(symbols, perf_map_text)
 	cr_assert_eq(sg_perfmap_read(&t, f), 0);
 	fclose(f);
 	cr_expect_eq(t.n, 2, "%zu", t.n);
-	cr_expect_str_eq(sg_symtab_name(&t, sg_symtab_find(&t, 0x7f000000101f)), "recompiled", "the later line replaced it");
+	cr_expect_str_eq(sg_symtab_name(&t, sg_symtab_find(&t, 0x7f000000101f)), "recompiled",
+			 "the later line replaced it");
 	cr_expect_str_eq(sg_symtab_name(&t, sg_symtab_find(&t, 0x7f0000003000)), "no newline at the end");
 	sg_symtab_free(&t);
 }
@@ -165,10 +166,14 @@ Test(symbols, own_functions)
 	struct sg_symbols *s = fresh();
 	const char *sym, *mod;
 
-	cr_expect_eq(sg_symbols_user(s, (uint32_t)getpid(), (uint64_t)(uintptr_t)sg_test_marker + 3, &sym, &mod), 0);
+	cr_expect_eq(
+		sg_symbols_user(s, (uint32_t)getpid(), (uint64_t)(uintptr_t)sg_test_marker + 3, &sym, &mod),
+		0);
 	cr_expect_str_eq(sym, "sg_test_marker");
 	cr_expect_eq(strncmp(mod, "test_symbols", 12), 0, "%s", mod);
-	cr_expect_eq(sg_symbols_user(s, (uint32_t)getpid(), (uint64_t)(uintptr_t)dlsym(RTLD_DEFAULT, "hcreate_r") + 1, &sym, &mod), 0);
+	cr_expect_eq(sg_symbols_user(s, (uint32_t)getpid(),
+				     (uint64_t)(uintptr_t)dlsym(RTLD_DEFAULT, "hcreate_r") + 1, &sym, &mod),
+		     0);
 	cr_expect_str_eq(sym, "hcreate_r");
 	cr_expect_str_eq(mod, "libc.so.6");
 	cr_expect_eq(sg_symbols_user(s, (uint32_t)getpid(), 16, &sym, &mod), -ENOENT);
@@ -219,7 +224,8 @@ Test(symbols, jit_code)
 	cr_expect_eq(sg_symbols_user(s, (uint32_t)getpid(), (uint64_t)(uintptr_t)code + 5, &sym, &mod), 0);
 	cr_expect_str_eq(sym, "hot loop");
 	cr_expect_str_eq(mod, "[jit]");
-	cr_expect_eq(sg_symbols_user(s, (uint32_t)getpid(), (uint64_t)(uintptr_t)code + 0x80, &sym, &mod), -ENOENT);
+	cr_expect_eq(sg_symbols_user(s, (uint32_t)getpid(), (uint64_t)(uintptr_t)code + 0x80, &sym, &mod),
+		     -ENOENT);
 	cr_expect_str_eq(mod, "[jit]");
 	f = fopen(path, "a");
 	fprintf(f, "%lx 40 made later\n", (unsigned long)code + 0x80);
@@ -312,8 +318,9 @@ static pid_t child_with_library(const char *dir, bool private_mount, uint64_t *r
 		void *h;
 
 		snprintf(path, sizeof(path), "%s/libcopy.so", dir);
-		if (private_mount && (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-				      mount("none", dir, "tmpfs", 0, NULL)))
+		if (private_mount &&
+		    (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+		     mount("none", dir, "tmpfs", 0, NULL)))
 			_exit(2);
 		h = copy_file(from, path) ? dlopen(path, RTLD_NOW) : NULL;
 		if (h)

@@ -66,7 +66,8 @@ Test(taskstats, nobody)
 	waitpid(pid, NULL, 0);
 	cr_expect_eq(sg_tsock_get(t, pid, false, &s, &err), -ESRCH);
 	cr_expect(strstr(err.msg, "thread"), "%s", err.msg);
-	cr_expect_eq(sg_tsock_get(t, getpid(), false, &s, NULL), 0, "an error must not spoil the next request");
+	cr_expect_eq(sg_tsock_get(t, getpid(), false, &s, NULL), 0,
+		     "an error must not spoil the next request");
 	sg_tsock_close(t);
 }
 

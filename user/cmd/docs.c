@@ -96,7 +96,8 @@ static void options(FILE *f, const struct argp *a)
 		}
 		fputs(".TP\n", f);
 		option_names(f, o, o);
-		for (const struct argp_option *al = o + 1; al->flags & OPTION_ALIAS && (al->name || al->key); al++) {
+		for (const struct argp_option *al = o + 1; al->flags & OPTION_ALIAS && (al->name || al->key);
+		     al++) {
 			if (al->flags & OPTION_HIDDEN)
 				continue;
 			fputs(", ", f);
@@ -166,7 +167,8 @@ static void page_command(FILE *f, const struct sg_command *c)
 	fputs(".SH OPTIONS\n", f);
 	options(f, c->argp);
 	fputs(".SS Help:\n.TP\n\\fB\\-?\\fR, \\fB\\-\\-help\\fR\nexplain the command and its options\n"
-	      ".TP\n\\fB\\-\\-usage\\fR\na short usage message\n", f);
+	      ".TP\n\\fB\\-\\-usage\\fR\na short usage message\n",
+	      f);
 	if (more) {
 		fputs(".SH NOTES\n", f);
 		text(f, more + 1);
@@ -177,10 +179,14 @@ static void page_command(FILE *f, const struct sg_command *c)
 static void page_program(FILE *f, const struct sg_command *list)
 {
 	heading(f, "sandglass", "where did this task's time go, and which layer took it?");
-	fputs(".SH SYNOPSIS\n\\fBsandglass\\fR \\fICOMMAND\\fR [\\fIOPTION\\fR...] [\\-\\- \\fIPROGRAM\\fR...]\n"
-	      ".SH DESCRIPTION\nCuts the latency of a task (a command's life, a request, any pair of marks) into segments and gives\n"
-	      "each to one component and one cause. The segments add up to the latency to the nanosecond; what cannot be\n"
-	      "explained is called unknown and printed like every other cause.\n.SH COMMANDS\n", f);
+	fputs(".SH SYNOPSIS\n\\fBsandglass\\fR \\fICOMMAND\\fR [\\fIOPTION\\fR...] [\\-\\- "
+	      "\\fIPROGRAM\\fR...]\n"
+	      ".SH DESCRIPTION\nCuts the latency of a task (a command's life, a request, any pair of marks) "
+	      "into segments and gives\n"
+	      "each to one component and one cause. The segments add up to the latency to the nanosecond; "
+	      "what cannot be\n"
+	      "explained is called unknown and printed like every other cause.\n.SH COMMANDS\n",
+	      f);
 	for (const struct sg_command *c = list; c->name; c++) {
 		fputs(".TP\n.BR sandglass\\-", f);
 		roff_str(f, c->name);

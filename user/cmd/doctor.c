@@ -21,7 +21,8 @@ struct args {
 
 static const struct argp_option options[] = {
 	{ "json", OPT_JSON, NULL, 0, "one JSON object instead of tables", 0 },
-	{ "dry", OPT_DRY, NULL, 0, "only ask the kernel what it offers; do not load and attach the probes to see", 0 },
+	{ "dry", OPT_DRY, NULL, 0,
+	  "only ask the kernel what it offers; do not load and attach the probes to see", 0 },
 	{ 0 },
 };
 
@@ -44,17 +45,20 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 	}
 }
 
-const struct argp sg_argp_doctor = {
-	options, parse, NULL,
-	"Tell what this machine can attribute, by which variant of which probe, and what is missing without the rest."
-	"\vThe exit code is 0 when recording is possible here, else 1.",
-	NULL, NULL, NULL
-};
+const struct argp sg_argp_doctor = { options,
+				     parse,
+				     NULL,
+				     "Tell what this machine can attribute, by which variant of which probe, "
+				     "and what is missing without the rest."
+				     "\vThe exit code is 0 when recording is possible here, else 1.",
+				     NULL,
+				     NULL,
+				     NULL };
 
 /* What doctor found. The plan is that of probes really attached, unless this failed or was not wanted. */
 struct findings {
 	struct sg_kern_view view;
-	struct sg_plan own;	   /* asked, not tried */
+	struct sg_plan own; /* asked, not tried */
 	struct sg_live *live;
 	const struct sg_plan *plan;
 	struct sg_fact fact[SG_FACT_MAX];
@@ -74,7 +78,8 @@ static void obstacle_from_plan(struct findings *f)
 	for (size_t i = 0; i < f->plan->n; i++)
 		if (f->plan->row[i].probe->required && f->plan->row[i].chosen < 0) {
 			snprintf(f->obstacle, sizeof(f->obstacle),
-				 "probe %s, without which nothing can be recorded, is refused here (%s): use a kernel that has it",
+				 "probe %s, without which nothing can be recorded, is refused here (%s): use "
+				 "a kernel that has it",
 				 f->plan->row[i].probe->name, f->plan->row[i].reason);
 			return;
 		}
@@ -83,8 +88,13 @@ static void obstacle_from_plan(struct findings *f)
 static int examine(struct findings *f, const struct args *a)
 {
 	/* A cgroup is named only so that its probe is tried as well. */
-	struct sg_live_opts opts = { .all = true, .cgroup_id = 1, .cgroup_subsys = -1, .ring_bytes = 1 << 18, .stacks = true,
-				     .stack_threshold_ns = 50000, .sample_hz = 99 };
+	struct sg_live_opts opts = { .all = true,
+				     .cgroup_id = 1,
+				     .cgroup_subsys = -1,
+				     .ring_bytes = 1 << 18,
+				     .stacks = true,
+				     .stack_threshold_ns = 50000,
+				     .sample_hz = 99 };
 	struct sg_err err = { 0 };
 	int r = sg_kern_view_live(&f->view);
 
@@ -155,7 +165,8 @@ static int print_json(const struct findings *f, const struct args *a)
 		for (size_t i = 0; (s = sg_fact_inseparable(f->fact, i)); i++)
 			json_object_array_add(sep, json_object_new_string(s));
 		json_object_object_add(o, "inseparable", sep);
-		s = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+		s = json_object_to_json_string_ext(o,
+						   JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
 		r = puts(s) < 0 ? -EIO : 0;
 	} else {
 		json_object_put(sep);
@@ -204,10 +215,11 @@ static int table_probes(const struct findings *f)
 		char by[96];
 		const char *cell[] = { row->probe->name, row->probe->group, by, row->probe->gives };
 
-		snprintf(by, sizeof(by), "%s%s%s", v ? sg_attach_name(v->type) :
-			 on_request(f, row) ? "on request" :
-					      "off", v && v->target ? ":" : "",
-			 v && v->target ? v->target : "");
+		snprintf(by, sizeof(by), "%s%s%s",
+			 v		      ? sg_attach_name(v->type)
+			 : on_request(f, row) ? "on request"
+					      : "off",
+			 v && v->target ? ":" : "", v && v->target ? v->target : "");
 		r = add_line(t, cell, 4);
 	}
 	r = r ? r : print_table(t);
@@ -237,7 +249,8 @@ static void list_off(const struct findings *f)
 	for (size_t i = 0; i < f->plan->n; i++)
 		if (f->plan->row[i].chosen > 0)
 			printf("  %s: %s\n", f->plan->row[i].probe->name,
-			       f->plan->row[i].reason[0] ? f->plan->row[i].reason : "this kernel can preempt the other variant");
+			       f->plan->row[i].reason[0] ? f->plan->row[i].reason
+							 : "this kernel can preempt the other variant");
 }
 
 static int table_facts(const struct findings *f)
@@ -308,7 +321,7 @@ int sg_cmd_doctor(int argc, char **argv)
 	if (r)
 		fprintf(stderr, CMD ": %s\n", strerror(-r));
 	else if (f->obstacle[0] && !a.json)
-		fprintf(stderr, CMD ": recording is not possible: %s\n", f->obstacle);
+		fprintf(stderr, CMD ": %s\n", f->obstacle);
 	code = r || f->obstacle[0] ? SG_EXIT_FAIL : SG_EXIT_OK;
 	if (f)
 		findings_drop(f);

@@ -12,10 +12,10 @@
 #include "kern/catalogue.h"
 
 static const char *const attach_names[SG_AT_MAX] = {
-	[SG_AT_NONE] = "none",	       [SG_AT_TP_BTF] = "tp_btf",   [SG_AT_TP] = "tp",
-	[SG_AT_FENTRY] = "fentry",     [SG_AT_FEXIT] = "fexit",	    [SG_AT_KPROBE] = "kprobe",
+	[SG_AT_NONE] = "none",		 [SG_AT_TP_BTF] = "tp_btf",   [SG_AT_TP] = "tp",
+	[SG_AT_FENTRY] = "fentry",	 [SG_AT_FEXIT] = "fexit",     [SG_AT_KPROBE] = "kprobe",
 	[SG_AT_KRETPROBE] = "kretprobe", [SG_AT_PERF_SW] = "perf_sw", [SG_AT_ITER] = "iter",
-	[SG_AT_UPROBE] = "uprobe",     [SG_AT_USDT] = "usdt",
+	[SG_AT_UPROBE] = "uprobe",	 [SG_AT_USDT] = "usdt",
 };
 
 const char *sg_attach_name(enum sg_attach a)
@@ -120,7 +120,8 @@ static int variant_order(const struct sg_probe *p, const struct sg_kern_view *vi
 }
 
 /* Choose the first usable variant at or after position @from of the order. */
-static void row_choose(struct sg_plan_row *row, const struct sg_kern_view *view, const int *order, int n, int from)
+static void row_choose(struct sg_plan_row *row, const struct sg_kern_view *view, const int *order, int n,
+		       int from)
 {
 	row->chosen = -1;
 	for (int i = from; i < n; i++) {
@@ -218,7 +219,8 @@ static struct json_object *row_json(const struct sg_plan_row *row)
 	if (row->chosen >= 0) {
 		const struct sg_variant *v = &p->v[row->chosen];
 
-		snprintf(variant, sizeof(variant), "%s:%s", sg_attach_name(v->type), v->target ? v->target : "");
+		snprintf(variant, sizeof(variant), "%s:%s", sg_attach_name(v->type),
+			 v->target ? v->target : "");
 	}
 	json_object_object_add(o, "name", json_object_new_string(p->name));
 	json_object_object_add(o, "group", json_object_new_string(p->group));

@@ -18,7 +18,7 @@
 #include "kern/cgroup.h"
 #include "kern/proc.h"
 
-#define MOUNT_MAX 32
+#define MOUNT_MAX  32
 #define SEARCH_MAX 50000 /* directories looked at for a bare name */
 
 struct mount {
@@ -34,8 +34,9 @@ struct mounts {
 };
 
 /* Ids of controllers as the kernel's types name them: version 1's blkio is io there. */
-static const char *const controllers[] = { "memory", "cpu",	"cpuacct",    "pids",	  "freezer", "blkio", "cpuset",
-					   "devices", "net_cls", "perf_event", "net_prio", "hugetlb", "rdma",  "misc" };
+static const char *const controllers[] = { "memory",   "cpu",	  "cpuacct", "pids",	"freezer",
+					   "blkio",    "cpuset",  "devices", "net_cls", "perf_event",
+					   "net_prio", "hugetlb", "rdma",    "misc" };
 
 static int components(const char *path)
 {
@@ -53,7 +54,8 @@ static void unescape(char *s)
 	char *out = s;
 
 	for (; *s; s++) {
-		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' && s[3] >= '0' && s[3] <= '7') {
+		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' && s[3] >= '0' &&
+		    s[3] <= '7') {
 			*out++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
 			s += 3;
 		} else {
@@ -175,7 +177,8 @@ int sg_cgroup_path(uint64_t id, char *ret, size_t cap)
 	struct {
 		struct file_handle h;
 		uint64_t id;
-	} fh = { .h = { .handle_bytes = sizeof(uint64_t), .handle_type = 0xfe /* FILEID_KERNFS */ }, .id = id };
+	} fh = { .h = { .handle_bytes = sizeof(uint64_t), .handle_type = 0xfe /* FILEID_KERNFS */ },
+		 .id = id };
 	struct mounts *all = malloc(sizeof(*all));
 	int err = all ? mounts_read(all) : -ENOMEM, dir, fd;
 	char link[64], path[PATH_MAX];
@@ -222,12 +225,16 @@ static int fill(const struct mount *m, const char *dir, struct sg_cgroup *ret, s
 	if (stat(dir, &st))
 		return sg_err_set(err, -errno, "cgroup '%s': %s", dir, strerror(errno));
 	if (!m->v2 && !m->controller[0])
-		return sg_err_set(err, -ENOTSUP, "'%s' is in a hierarchy without a controller: name its memory or cpu cgroup instead",
-				  dir);
+		return sg_err_set(
+			err, -ENOTSUP,
+			"'%s' is in a hierarchy without a controller: name its memory or cpu cgroup instead",
+			dir);
 	if (!m->v2) {
 		subsys = sg_cgroup_subsys(m->controller);
 		if (subsys < 0)
-			return sg_err_set(err, subsys, "the kernel does not tell the number of cgroup controller '%s'", m->controller);
+			return sg_err_set(err, subsys,
+					  "the kernel does not tell the number of cgroup controller '%s'",
+					  m->controller);
 	}
 	memset(ret, 0, sizeof(*ret));
 	ret->v2 = m->v2;
@@ -329,13 +336,16 @@ static int by_name(const struct mounts *all, const char *arg, struct sg_cgroup *
 		if (s->found == 1)
 			code = fill(&all->m[i], s->hit[0], ret, err);
 		else if (s->found)
-			code = sg_err_set(err, -EEXIST, "several cgroups are called '%.64s': '%.100s', '%.100s'; give the path", arg,
-					  s->hit[0], s->hit[1]);
+			code = sg_err_set(
+				err, -EEXIST,
+				"several cgroups are called '%.64s': '%.100s', '%.100s'; give the path", arg,
+				s->hit[0], s->hit[1]);
 	}
 	free(s);
 	if (code == -ENOENT)
 		return sg_err_set(err, code,
-				  "no cgroup '%.100s': give a directory under /sys/fs/cgroup, a controller and a path (memory:x/y), "
+				  "no cgroup '%.100s': give a directory under /sys/fs/cgroup, a controller "
+				  "and a path (memory:x/y), "
 				  "or a cgroup's own name",
 				  arg);
 	return code;
@@ -350,7 +360,8 @@ static int find(const struct mounts *all, const char *arg, struct sg_cgroup *ret
 
 	if (*arg == '/' && realpath(arg, dir) && (m = mount_of(all, dir))) {
 		if (stat(dir, &st) || !S_ISDIR(st.st_mode))
-			return sg_err_set(err, -ENOTDIR, "'%.200s' is a file inside a cgroup: give the directory", arg);
+			return sg_err_set(err, -ENOTDIR,
+					  "'%.200s' is a file inside a cgroup: give the directory", arg);
 		return fill(m, dir, ret, err);
 	}
 	if (*arg != '/' && (m = by_controller(all, arg, &rest)) && below(m, rest, dir))

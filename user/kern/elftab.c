@@ -52,7 +52,8 @@ static int read_symbols(struct sg_symtab *tab, Elf *elf, GElf_Word want)
 
 			if (!gelf_getsym(data, (int)i, &s))
 				break;
-			if ((GELF_ST_TYPE(s.st_info) != STT_FUNC && GELF_ST_TYPE(s.st_info) != STT_GNU_IFUNC) ||
+			if ((GELF_ST_TYPE(s.st_info) != STT_FUNC &&
+			     GELF_ST_TYPE(s.st_info) != STT_GNU_IFUNC) ||
 			    s.st_shndx == SHN_UNDEF || !s.st_value)
 				continue;
 			name = elf_strptr(elf, sh.sh_link, s.st_name);
@@ -124,7 +125,8 @@ static int read_debug(struct sg_symtab *tab, Elf *elf, const char *path)
 		n = try_debug(tab, file);
 	}
 	link = n ? NULL : section(elf, ".gnu_debuglink");
-	if (link && path && link->d_size && memchr(link->d_buf, 0, link->d_size) && !strchr(link->d_buf, '/')) {
+	if (link && path && link->d_size && memchr(link->d_buf, 0, link->d_size) &&
+	    !strchr(link->d_buf, '/')) {
 		const char *slash = strrchr(path, '/');
 		int dir = slash ? (int)(slash - path) : 0;
 

@@ -56,12 +56,14 @@ static void fact_kernel(struct sg_fact *f)
 	struct utsname u;
 
 	if (!uname(&u))
-		value(f, "%.48s %.16s%s", u.release, u.machine, strstr(u.version, "PREEMPT_RT") ? " PREEMPT_RT" : "");
+		value(f, "%.48s %.16s%s", u.release, u.machine,
+		      strstr(u.version, "PREEMPT_RT") ? " PREEMPT_RT" : "");
 }
 
 static void fact_lockdown(struct sg_fact *f)
 {
-	int dir = sg_pseudofs_open("securityfs"), fd = dir < 0 ? -1 : openat(dir, "lockdown", O_RDONLY | O_CLOEXEC);
+	int dir = sg_pseudofs_open("securityfs"),
+	    fd = dir < 0 ? -1 : openat(dir, "lockdown", O_RDONLY | O_CLOEXEC);
 	char buf[64] = "";
 	ssize_t n = fd < 0 ? 0 : read(fd, buf, sizeof(buf) - 1);
 	char *open, *shut;
@@ -81,7 +83,8 @@ static void fact_lockdown(struct sg_fact *f)
 	if (!strcmp(open + 1, "confidentiality"))
 		limit(f, "this kernel refuses to let BPF programs read its memory: nothing can be recorded");
 	else if (strcmp(open + 1, "none"))
-		snprintf(f->note, sizeof(f->note), "kernel functions may not be probed, tracepoints are used");
+		snprintf(f->note, sizeof(f->note),
+			 "kernel functions may not be probed, tracepoints are used");
 }
 
 /* Bit @cap of the effective capabilities. */
@@ -104,7 +107,10 @@ static void fact_privileges(struct sg_fact *f)
 	admin = has_cap(text, CAP_SYS_ADMIN);
 	bpf = has_cap(text, CAP_BPF) && has_cap(text, CAP_PERFMON);
 	free(text);
-	value(f, "%s", admin ? geteuid() ? "CAP_SYS_ADMIN" : "root" : bpf ? "CAP_BPF and CAP_PERFMON" : "none");
+	value(f, "%s",
+	      admin ? geteuid() ? "CAP_SYS_ADMIN" : "root"
+	      : bpf ? "CAP_BPF and CAP_PERFMON"
+		    : "none");
 	if (!admin && !bpf)
 		limit(f, "recording needs root: run it with sudo");
 }
@@ -133,7 +139,8 @@ static void fact_delayacct(struct sg_fact *f)
 {
 	if (line(f, "/proc/sys/kernel/task_delayacct") && strcmp(f->value, "0"))
 		return;
-	limit(f, "report --oracle cannot compare delays; sysctl kernel.task_delayacct=1 switches them on for new threads");
+	limit(f, "report --oracle cannot compare delays; sysctl kernel.task_delayacct=1 switches them on for "
+		 "new threads");
 }
 
 static void fact_kptr(struct sg_fact *f)
@@ -194,7 +201,9 @@ static void fact_tick(struct sg_fact *f)
 		return;
 	}
 	value(f, "%ld us (HZ %ld)", t.tv_nsec / 1000, (1000000000l + t.tv_nsec / 2) / t.tv_nsec);
-	snprintf(f->note, sizeof(f->note), "a slice is cut at least this often; the kernel's own user and system times are sampled by it");
+	snprintf(f->note, sizeof(f->note),
+		 "a slice is cut at least this often; the kernel's own user and system times are sampled by "
+		 "it");
 }
 
 static void fact_clock(struct sg_fact *f)
@@ -238,25 +247,30 @@ void sg_facts_read(struct sg_fact ret[SG_FACT_MAX], const struct sg_kern_view *v
 	value(&ret[SG_FACT_PREEMPTIBLE], "%s", view->preemptible_tracepoints(view->ctx) ? "yes" : "no");
 	if (view->preemptible_tracepoints(view->ctx))
 		snprintf(ret[SG_FACT_PREEMPTIBLE].note, sizeof(ret[0].note),
-			 "classic tracepoints go first for probes that can be preempted: others would lose events");
+			 "classic tracepoints go first for probes that can be preempted: others would lose "
+			 "events");
 	fact_jit(&ret[SG_FACT_JIT]);
 	fact_delayacct(&ret[SG_FACT_DELAYACCT]);
 	line(&ret[SG_FACT_PARANOID], "/proc/sys/kernel/perf_event_paranoid");
 	fact_kptr(&ret[SG_FACT_KPTR]);
 	fact_swap(&ret[SG_FACT_SWAP]);
 	value(&ret[SG_FACT_CGROUP], "%s", sg_cgroup_mode_name(sg_cgroup_mode()));
-	value(&ret[SG_FACT_PSI], "%s", sg_proc_u64("/proc/pressure/memory", &v) == -ENOENT ? "missing" : "present");
+	value(&ret[SG_FACT_PSI], "%s",
+	      sg_proc_u64("/proc/pressure/memory", &v) == -ENOENT ? "missing" : "present");
 	fact_tick(&ret[SG_FACT_TICK]);
 	fact_clock(&ret[SG_FACT_CLOCK]);
-	value(&ret[SG_FACT_CPUS], "%ld online of %ld", sysconf(_SC_NPROCESSORS_ONLN), sysconf(_SC_NPROCESSORS_CONF));
+	value(&ret[SG_FACT_CPUS], "%ld online of %ld", sysconf(_SC_NPROCESSORS_ONLN),
+	      sysconf(_SC_NPROCESSORS_CONF));
 	fact_virt(&ret[SG_FACT_VIRT]);
 }
 
 const char *sg_fact_inseparable(const struct sg_fact facts[SG_FACT_MAX], size_t i)
 {
 	static const char *const always[] = {
-		"Entering and leaving an interrupt, around what its tracepoints enclose, stays in the interrupted cause.",
-		"A CPU that runs slower (frequency, a busy sibling thread, cold caches) shows as more time in the same causes.",
+		"Entering and leaving an interrupt, around what its tracepoints enclose, stays in the "
+		"interrupted cause.",
+		"A CPU that runs slower (frequency, a busy sibling thread, cold caches) shows as more time "
+		"in the same causes.",
 		"Time in firmware (SMM) stays in the interrupted cause.",
 	};
 	size_t n = sizeof(always) / sizeof(always[0]);
@@ -264,6 +278,7 @@ const char *sg_fact_inseparable(const struct sg_fact facts[SG_FACT_MAX], size_t 
 	if (i < n)
 		return always[i];
 	if (i == n && facts[SG_FACT_VIRT].limits)
-		return "The hypervisor takes CPU time unseen: it stays in the interrupted cause; /proc/stat's steal column says how much in all.";
+		return "The hypervisor takes CPU time unseen: it stays in the interrupted cause; "
+		       "/proc/stat's steal column says how much in all.";
 	return NULL;
 }

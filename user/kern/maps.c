@@ -15,8 +15,9 @@ static bool parse_line(char *line, struct sg_map *m)
 	char perms[5], *path;
 	size_t len;
 
-	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 "%n", &m->start, &m->end, perms, &m->offset,
-		   &major, &minor, &m->ino, &at) != 7 || !at || m->end <= m->start)
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 "%n", &m->start, &m->end,
+		   perms, &m->offset, &major, &minor, &m->ino, &at) != 7 ||
+	    !at || m->end <= m->start)
 		return false;
 	if (strlen(perms) < 4 || perms[2] != 'x')
 		return false;
@@ -29,8 +30,8 @@ static bool parse_line(char *line, struct sg_map *m)
 	m->path = path;
 	if (!strcmp(path, "[vdso]"))
 		m->kind = SG_MAP_VDSO;
-	else if (*path != '/' || !strncmp(path, "/memfd:", 7) || !strcmp(path, "/dev/zero") || !strncmp(path, "/SYSV", 5) ||
-		 !strncmp(path, "//anon", 6))
+	else if (*path != '/' || !strncmp(path, "/memfd:", 7) || !strcmp(path, "/dev/zero") ||
+		 !strncmp(path, "/SYSV", 5) || !strncmp(path, "//anon", 6))
 		m->kind = SG_MAP_JIT;
 	else
 		m->kind = SG_MAP_FILE;

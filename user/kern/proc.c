@@ -144,7 +144,8 @@ int sg_proc_stat_parse(const char *text, uint64_t hz, struct sg_proc_stat *ret)
 	n = sscanf(shut + 1,
 		   " %c %d %d %*d %*d %*d %*u %" SCNu64 " %*u %" SCNu64 " %*u %" SCNu64 " %" SCNu64
 		   " %*d %*d %*d %*d %" SCNu32 " %*d %" SCNu64 " %" SCNu64 " %" SCNd64
-		   " %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*d %" SCNd32 " %*u %*u %" SCNu64 " %" SCNu64,
+		   " %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*d %" SCNd32 " %*u %*u %" SCNu64
+		   " %" SCNu64,
 		   &s.state, &s.ppid, &s.pgrp, &s.minflt, &s.majflt, &utime, &stime, &s.threads, &start,
 		   &s.vsize_bytes, &rss, &s.processor, &blkio, &guest);
 	if (n < 12)
@@ -161,8 +162,8 @@ int sg_proc_stat_parse(const char *text, uint64_t hz, struct sg_proc_stat *ret)
 
 static int task_path(char *buf, size_t cap, pid_t pid, pid_t tid, const char *file)
 {
-	int n = tid ? snprintf(buf, cap, "/proc/%d/task/%d/%s", pid, tid, file) :
-		      snprintf(buf, cap, "/proc/%d/%s", pid, file);
+	int n = tid ? snprintf(buf, cap, "/proc/%d/task/%d/%s", pid, tid, file)
+		    : snprintf(buf, cap, "/proc/%d/%s", pid, file);
 
 	return (size_t)n < cap ? 0 : -ENAMETOOLONG;
 }
@@ -204,7 +205,8 @@ bool sg_proc_field(const char *text, const char *name, uint64_t *ret)
 	size_t len = strlen(name);
 
 	while (text && *text) {
-		if (!strncmp(text, name, len) && (text[len] == ' ' || text[len] == ':' || text[len] == '\t')) {
+		if (!strncmp(text, name, len) &&
+		    (text[len] == ' ' || text[len] == ':' || text[len] == '\t')) {
 			const char *v = text + len + strspn(text + len, ": \t");
 
 			if (!isdigit((unsigned char)*v))
@@ -240,7 +242,8 @@ int sg_proc_cpu(struct sg_proc_cpu *ret)
 	if (n < 0)
 		return (int)n;
 	n = sscanf(text,
-		   "cpu %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64,
+		   "cpu %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
+		   " %" SCNu64 " %" SCNu64,
 		   &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6], &v[7], &v[8]);
 	free(text);
 	if (n < 4)

@@ -23,13 +23,13 @@
 #include "kern/procroot.h"
 #include "kern/symbols.h"
 
-#define PROC_MAX 256
-#define FILE_MAX 128
-#define MAPS_BYTES_MAX (8u << 20)
+#define PROC_MAX	  256
+#define FILE_MAX	  128
+#define MAPS_BYTES_MAX	  (8u << 20)
 #define PERFMAP_BYTES_MAX (32 << 20)
-#define REREAD_NS 100000000ull	/* maps of a living process, after an address was in none */
-#define VERIFY_NS 1000000000ull /* is a known process still the same one? */
-#define UNKNOWN "[unknown]"
+#define REREAD_NS	  100000000ull	/* maps of a living process, after an address was in none */
+#define VERIFY_NS	  1000000000ull /* is a known process still the same one? */
+#define UNKNOWN		  "[unknown]"
 
 struct file {
 	bool used;
@@ -240,7 +240,9 @@ static struct process *process_get(struct sg_symbols *s, uint32_t tgid)
 		if (!s->proc[i].tgid || (old->tgid && s->proc[i].last < old->last))
 			old = &s->proc[i];
 	process_drop(old);
-	*old = (struct process){ .tgid = tgid, .start_ns = start, .last = ++s->clock, .verified_at = now_ns() };
+	*old = (struct process){
+		.tgid = tgid, .start_ns = start, .last = ++s->clock, .verified_at = now_ns()
+	};
 	process_read(s, old);
 	return old;
 }
@@ -351,7 +353,8 @@ static const char *base_name(const char *path)
 	return slash && slash[1] ? slash + 1 : path;
 }
 
-int sg_symbols_user(struct sg_symbols *s, uint32_t tgid, uint64_t addr, const char **ret_sym, const char **ret_mod)
+int sg_symbols_user(struct sg_symbols *s, uint32_t tgid, uint64_t addr, const char **ret_sym,
+		    const char **ret_mod)
 {
 	struct process *p = process_get(s, tgid);
 	const struct sg_map *m = p ? sg_maps_find(&p->maps, addr) : NULL;

@@ -28,7 +28,8 @@ int sg_symtab_add(struct sg_symtab *t, uint64_t addr, uint64_t size, const char 
 		t->names = big;
 		t->names_cap = cap;
 	}
-	t->sym[t->n++] = (struct sg_sym){ addr, size > UINT32_MAX ? UINT32_MAX : (uint32_t)size, (uint32_t)t->names_len };
+	t->sym[t->n++] = (struct sg_sym){ addr, size > UINT32_MAX ? UINT32_MAX : (uint32_t)size,
+					  (uint32_t)t->names_len };
 	memcpy(t->names + t->names_len, name, len);
 	t->names[t->names_len + len] = 0;
 	t->names_len += len + 1;

@@ -91,8 +91,8 @@ static void put_attr(struct request *r, uint16_t type, const void *data, size_t 
 	r->n.nlmsg_len = NLMSG_ALIGN(r->n.nlmsg_len) + NLA_ALIGN(a->nla_len);
 }
 
-static int request_send(struct sg_tsock *t, uint16_t type, uint8_t cmd, uint16_t attr, const void *data, size_t len,
-			bool ack)
+static int request_send(struct sg_tsock *t, uint16_t type, uint8_t cmd, uint16_t attr, const void *data,
+			size_t len, bool ack)
 {
 	struct request r = { .n = { .nlmsg_len = NLMSG_LENGTH(GENL_HDRLEN), .nlmsg_type = type },
 			     .g = { .cmd = cmd, .version = 1 } };
@@ -238,7 +238,8 @@ static int family_find(struct sg_tsock *t)
 {
 	const char name[] = TASKSTATS_GENL_NAME;
 	struct nlmsghdr *h;
-	int err = request_send(t, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_NAME, name, sizeof(name), false);
+	int err = request_send(t, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_NAME, name, sizeof(name),
+			       false);
 
 	if (!err)
 		err = receive(t);
@@ -251,8 +252,8 @@ static int family_find(struct sg_tsock *t)
 			return msg_error(h) ? msg_error(h) : -EBADMSG;
 		if (h->nlmsg_len < NLMSG_HDRLEN + GENL_HDRLEN)
 			continue;
-		a = attr_find((char *)h + NLMSG_HDRLEN + GENL_HDRLEN, h->nlmsg_len - NLMSG_HDRLEN - GENL_HDRLEN,
-			      CTRL_ATTR_FAMILY_ID);
+		a = attr_find((char *)h + NLMSG_HDRLEN + GENL_HDRLEN,
+			      h->nlmsg_len - NLMSG_HDRLEN - GENL_HDRLEN, CTRL_ATTR_FAMILY_ID);
 		if (a && a->nla_len >= NLA_HDRLEN + sizeof(t->family)) {
 			memcpy(&t->family, (const char *)a + NLA_HDRLEN, sizeof(t->family));
 			return 0;
@@ -278,7 +279,8 @@ int sg_tsock_open(struct sg_tsock **ret, struct sg_err *err)
 		code = family_find(t);
 	if (code) {
 		sg_tsock_close(t);
-		return sg_err_set(err, code, "this kernel offers no taskstats over netlink: %s", strerror(-code));
+		return sg_err_set(err, code, "this kernel offers no taskstats over netlink: %s",
+				  strerror(-code));
 	}
 	*ret = t;
 	return 0;
@@ -305,7 +307,8 @@ int sg_tsock_get(struct sg_tsock *t, pid_t id, bool group, struct sg_taskstats *
 
 	if (!code)
 		code = request_send(t, t->family, TASKSTATS_CMD_GET,
-				    group ? TASKSTATS_CMD_ATTR_TGID : TASKSTATS_CMD_ATTR_PID, &v, sizeof(v), false);
+				    group ? TASKSTATS_CMD_ATTR_TGID : TASKSTATS_CMD_ATTR_PID, &v, sizeof(v),
+				    false);
 	while (!code) {
 		struct nlmsghdr *h;
 
@@ -321,7 +324,8 @@ int sg_tsock_get(struct sg_tsock *t, pid_t id, bool group, struct sg_taskstats *
 				code = -EBADMSG;
 		}
 	}
-	return sg_err_set(err, code, "no taskstats of %s %d: %s", group ? "process" : "thread", id, strerror(-code));
+	return sg_err_set(err, code, "no taskstats of %s %d: %s", group ? "process" : "thread", id,
+			  strerror(-code));
 }
 
 int sg_tsock_listen(struct sg_tsock *t, struct sg_err *err)
@@ -336,8 +340,8 @@ int sg_tsock_listen(struct sg_tsock *t, struct sg_err *err)
 	mask[strcspn(mask, "\n")] = 0;
 	if (setsockopt(t->fd, SOL_SOCKET, SO_RCVBUFFORCE, &big, sizeof(big)))
 		setsockopt(t->fd, SOL_SOCKET, SO_RCVBUF, &big, sizeof(big));
-	code = request_send(t, t->family, TASKSTATS_CMD_GET, TASKSTATS_CMD_ATTR_REGISTER_CPUMASK, mask, strlen(mask) + 1,
-			    true);
+	code = request_send(t, t->family, TASKSTATS_CMD_GET, TASKSTATS_CMD_ATTR_REGISTER_CPUMASK, mask,
+			    strlen(mask) + 1, true);
 	free(mask);
 	if (!code)
 		code = receive(t);

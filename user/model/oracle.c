@@ -190,7 +190,8 @@ static void put(struct cmp *c, unsigned q, uint64_t ours, uint64_t less, uint64_
  * deviation of at most sqrt(n)/2 ticks; four of these and two whole ticks for
  * the ends. 0.1 % of a sum is for clocks read at other points.
  */
-static void compare(const struct sg_oracle *o, const struct sg_oracle_sums *s, const struct sg_exit *e, struct cmp *c)
+static void compare(const struct sg_oracle *o, const struct sg_oracle_sums *s, const struct sg_exit *e,
+		    struct cmp *c)
 {
 	uint64_t tick = o->opts.tick_ns, edge = (uint64_t)(s->waits + s->slices) * EDGE_NS;
 	uint64_t sampled = 2 * tick + 2 * tick * isqrt(s->run / tick);

@@ -75,9 +75,13 @@ int sg_oracle_text(struct sg_oracle *o, FILE *f)
 			" with records missing, %" PRIu64 " not ended in it\n",
 			st.before, st.lost, st.unfinished);
 	if (st.late)
-		fputs("The command's own thread was forked before the recording: the kernel's figures hold a little more\n", f);
+		fputs("The command's own thread was forked before the recording: the kernel's figures hold a "
+		      "little more\n",
+		      f);
 	if (st.absurd)
-		fprintf(f, "%" PRIu64 " threads have a delay longer than their life, left out: accounting was switched on while they waited\n",
+		fprintf(f,
+			"%" PRIu64 " threads have a delay longer than their life, left out: accounting was "
+				   "switched on while they waited\n",
 			st.absurd);
 	if (st.compared && st.delays_off)
 		fputs("Delays are not compared: kernel.task_delayacct was 0 (sysctl kernel.task_delayacct=1 "
