@@ -44,7 +44,8 @@ static __always_inline int mark_now(u64 id, u64 status, u32 type, u32 src, const
 	struct cpu_state *c;
 	struct thread *t = running(&c);
 
-	if (!t || !emits(t))
+	/* A waker from outside is recorded to explain; its tasks are its own business. */
+	if (!t || !(t->flags & TH_INSCOPE))
 		return 0;
 	thread_update_begin(t, c);
 	thread_update_end(t);
@@ -110,7 +111,7 @@ int BPF_KPROBE(task_uprobe_entry)
 	struct cpu_state *c;
 	struct thread *t = running(&c);
 
-	if (!t || !emits(t))
+	if (!t || !(t->flags & TH_INSCOPE))
 		return 0;
 	if (t->depth_uprobe++)
 		return 0;
