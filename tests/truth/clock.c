@@ -24,16 +24,26 @@ uint64_t truth_now(void)
 	return clock_ns(CLOCK_MONOTONIC);
 }
 
-static uint64_t run_delay(void)
+int truth_delay_open(void)
+{
+	return open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+}
+
+uint64_t truth_delay(int fd)
 {
 	char buf[96] = "";
 	unsigned long long run, delay = 0;
-	int fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0)
+	if (pread(fd, buf, sizeof(buf) - 1, 0) < 0 || sscanf(buf, "%llu %llu", &run, &delay) != 2)
 		return 0;
-	if (read(fd, buf, sizeof(buf) - 1) < 0 || sscanf(buf, "%llu %llu", &run, &delay) != 2)
-		delay = 0;
+	return delay;
+}
+
+static uint64_t run_delay(void)
+{
+	int fd = truth_delay_open();
+	uint64_t delay = truth_delay(fd);
+
 	close(fd);
 	return delay;
 }

@@ -82,7 +82,7 @@ static void *holder_burns(void *arg)
 	return NULL;
 }
 
-static void mutex_one(struct truth *t, void *(*fn)(void *), const char *cause)
+static void mutex_one(struct truth *t, void *(*fn)(void *), bool sleeps)
 {
 	struct room *r = room_new(t);
 	pthread_t th = start_holder(r, fn);
@@ -96,18 +96,21 @@ static void mutex_one(struct truth *t, void *(*fn)(void *), const char *cause)
 	truth_end(t, t->name);
 	pthread_mutex_unlock(&r->a);
 	pthread_join(th, NULL);
-	truth_leaf(t, cause, TRUTH_EQ, t->w[1]);
+	if (sleeps)
+		truth_leaf(t, "timer.sleep", TRUTH_EQ, t->w[1]);
+	else
+		truth_cpu_leaf(t, NULL, t->w[1]);
 	truth_wait(t, "ipc.futex", TRUTH_EQ, s.blocked);
 }
 
 static void mutex_sleep(struct truth *t)
 {
-	mutex_one(t, holder_sleeps, "timer.sleep");
+	mutex_one(t, holder_sleeps, true);
 }
 
 static void mutex_cpu(struct truth *t)
 {
-	mutex_one(t, holder_burns, "cpu.user");
+	mutex_one(t, holder_burns, false);
 }
 
 static void *inner_holder(void *arg)
@@ -159,7 +162,7 @@ static void mutex_nested(struct truth *t)
 	pthread_mutex_unlock(&r->a);
 	pthread_join(th, NULL);
 	truth_leaf(t, "timer.sleep", TRUTH_EQ, t->w[1]);
-	truth_leaf(t, "cpu.user", TRUTH_EQ, t->w[2]);
+	truth_cpu_leaf(t, NULL, t->w[2]);
 	truth_wait(t, "ipc.futex", TRUTH_EQ, s.blocked);
 }
 
@@ -211,7 +214,7 @@ static struct truth_span cond_ask(struct room *r)
 static void cond_wants(struct truth *t, const struct truth_span *s)
 {
 	truth_leaf(t, "timer.sleep", TRUTH_EQ, t->w[1]);
-	truth_leaf(t, "cpu.user", TRUTH_EQ, t->w[2]);
+	truth_cpu_leaf(t, NULL, t->w[2]);
 	truth_wait(t, "ipc.futex", TRUTH_EQ, s->blocked);
 }
 

@@ -94,6 +94,26 @@ void truth_wait(struct truth *t, const char *cause, enum truth_op op, uint64_t v
 	truth_want(t, NULL, "app", cause, op, value)->by_wait = true;
 }
 
+void truth_cpu_leaf(struct truth *t, const char *task, uint64_t ns)
+{
+	truth_want(t, task, "app", "cpu.user+cpu.irq", TRUTH_EQ, ns);
+	truth_want(t, task, "app", "cpu.user", TRUTH_GE, ns * 3 / 4);
+}
+
+/*
+ * Where a wait ends and the run queue begins, the wake or being put into the
+ * queue, differs by microseconds: much of a short wait. Their sum is one thing.
+ */
+void truth_blocked(struct truth *t, const char *cause, const struct truth_span *s)
+{
+	char both[96];
+
+	snprintf(both, sizeof(both), "%s+sched", cause);
+	truth_wait(t, both, TRUTH_EQ, s->blocked + s->delay);
+	truth_wait(t, cause, TRUTH_GE, s->blocked * 3 / 4);
+	truth_wait(t, cause, TRUTH_LE, s->blocked + MSEC);
+}
+
 static int out_write(const struct truth *t)
 {
 	const char *path = getenv("TRUTH_OUT");

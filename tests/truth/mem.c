@@ -119,7 +119,7 @@ static void mem_segv(struct truth *t)
 	truth_burn(20 * MSEC);
 	work = truth_since(&c);
 	truth_end(t, "mem_segv");
-	truth_leaf(t, "cpu.user", TRUTH_GE, work.cpu - MSEC);
+	truth_leaf(t, "cpu.user+cpu.irq", TRUTH_GE, work.cpu - MSEC);
 	truth_leaf(t, "cpu", TRUTH_EQ, s.cpu + work.cpu);
 	truth_leaf(t, "cpu.fault", TRUTH_LE, s.cpu);
 	truth_leaf(t, "cpu.fault", TRUTH_CNT_GE, 500);
@@ -172,8 +172,8 @@ static struct walk swap_walk(struct truth *t, size_t n)
 {
 	struct walk w = { 0 };
 	struct rusage a, b;
-	uint64_t maj0, slow;
-	struct truth_clk c;
+	uint64_t maj0, slow, before, delay;
+	int sched = truth_delay_open();
 	char *p;
 
 	truth_join_cgroup(t, "TRUTH_MEMCG");
@@ -182,7 +182,7 @@ static struct walk swap_walk(struct truth *t, size_t n)
 	a = usage();
 	maj0 = a.ru_majflt;
 	truth_begin(t, t->name);
-	c = truth_clk();
+	before = truth_delay(sched);
 	for (size_t i = 0; i < n; i++) {
 		uint64_t t0 = truth_now();
 
@@ -190,12 +190,9 @@ static struct walk swap_walk(struct truth *t, size_t n)
 		slow = truth_now() - t0;
 		if (slow < 1000)
 			continue;
-		if (slow > 200000) {
-			uint64_t delay = truth_since(&c).delay;
-
-			slow -= delay < slow ? delay : slow;
-			c = truth_clk();
-		}
+		delay = truth_delay(sched) - before;
+		before += delay;
+		slow -= delay < slow ? delay : slow;
 		b = usage();
 		if ((uint64_t)b.ru_majflt != maj0) {
 			w.major += slow;

@@ -120,7 +120,7 @@ static void tcp_sleep(struct truth *t)
 static void tcp_cpu(struct truth *t)
 {
 	request(t, WORK_CPU, true, -1);
-	truth_leaf(t, "cpu.user", TRUTH_EQ, t->w[2]);
+	truth_cpu_leaf(t, NULL, t->w[2]);
 }
 
 static void tcp_disk(struct truth *t)

@@ -54,7 +54,7 @@ static void proc_tree(struct truth *t)
 	s = truth_since(&c);
 	truth_end(t, "proc_tree");
 	truth_leaf(t, "timer.sleep", TRUTH_EQ, t->w[1]);
-	truth_leaf(t, "cpu.user", TRUTH_EQ, t->w[2]);
+	truth_cpu_leaf(t, NULL, t->w[2]);
 	truth_wait(t, "ipc.child", TRUTH_EQ, s.blocked);
 }
 
@@ -216,7 +216,7 @@ static void task_hop(struct truth *t)
 	pthread_cond_signal(&h.c);
 	pthread_mutex_unlock(&h.m);
 	pthread_join(th, NULL);
-	truth_leaf(t, "cpu.user", TRUTH_EQ, t->w[2]);
+	truth_cpu_leaf(t, NULL, t->w[2]);
 	truth_leaf(t, "timer.sleep", TRUTH_EQ, slept);
 }
 
@@ -237,9 +237,9 @@ static void task_overlap(struct truth *t)
 	s2 = truth_sleep(30 * MSEC);
 	truth_end(t, "overlap_second");
 	truth_want(t, "overlap_first", "app", "timer.sleep", TRUTH_EQ, s1);
-	truth_want(t, "overlap_first", "app", "cpu.user", TRUTH_EQ, work.cpu);
+	truth_cpu_leaf(t, "overlap_first", work.cpu);
 	truth_want(t, "overlap_second", "app", "timer.sleep", TRUTH_EQ, s2);
-	truth_want(t, "overlap_second", "app", "cpu.user", TRUTH_EQ, work.cpu);
+	truth_cpu_leaf(t, "overlap_second", work.cpu);
 }
 
 /* No mark at all: the command itself, from exec to exit. */
@@ -252,7 +252,7 @@ static void task_command(struct truth *t)
 	truth_burn(30 * MSEC);
 	s = truth_since(&c);
 	truth_leaf(t, "timer.sleep", TRUTH_EQ, ns);
-	truth_leaf(t, "cpu.user", TRUTH_EQ, s.cpu);
+	truth_cpu_leaf(t, NULL, s.cpu);
 }
 
 const struct truth_scenario truth_proc[] = {

@@ -54,7 +54,7 @@ static void trap_stop(struct truth *t)
 		truth_fail(t, "stopped for only %llu ns", (unsigned long long)s.blocked);
 	truth_leaf(t, "trap.stop", TRUTH_EQ, s.blocked);
 	truth_wait(t, "trap.stop", TRUTH_EQ, s.blocked);
-	truth_leaf(t, "cpu.user", TRUTH_EQ, s.cpu);
+	truth_cpu_leaf(t, NULL, s.cpu);
 }
 
 static void freezer(struct truth *t, void *arg)
@@ -85,7 +85,7 @@ static void trap_freeze(struct truth *t)
 	if (s.blocked < 30 * MSEC)
 		truth_fail(t, "frozen for only %llu ns", (unsigned long long)s.blocked);
 	truth_leaf(t, "trap.freeze", TRUTH_EQ, s.blocked);
-	truth_leaf(t, "cpu.user", TRUTH_EQ, s.cpu);
+	truth_cpu_leaf(t, NULL, s.cpu);
 }
 
 /* ---- ptrace: a tracer that takes 2 ms at each stop of 10 system calls ---- */

@@ -111,6 +111,9 @@ struct truth_span {
 uint64_t truth_now(void);
 struct truth_clk truth_clk(void);
 struct truth_span truth_since(const struct truth_clk *from);
+/** truth_delay() - nanoseconds the thread that opened @fd has waited for a CPU so far */
+int truth_delay_open(void);
+uint64_t truth_delay(int fd);
 
 /** truth_begin() - mark the beginning of a task; truth_end() - and its end. */
 void truth_begin(struct truth *t, const char *task);
@@ -119,6 +122,10 @@ void truth_end(struct truth *t, const char *task);
 /** truth_leaf() - the blame of @task must show @cause; truth_wait() - its waits must. The last task if NULL. */
 void truth_leaf(struct truth *t, const char *cause, enum truth_op op, uint64_t value);
 void truth_wait(struct truth *t, const char *cause, enum truth_op op, uint64_t value);
+/** truth_cpu_leaf() - the task computed for @ns as a thread's CPU clock has it: interrupts are in it. */
+void truth_cpu_leaf(struct truth *t, const char *task, uint64_t ns);
+/** truth_blocked() - its waits must show @s->blocked as @cause, however short they are. */
+void truth_blocked(struct truth *t, const char *cause, const struct truth_span *s);
 struct truth_want *truth_want(struct truth *t, const char *task, const char *comp, const char *cause,
 			      enum truth_op op, uint64_t value);
 
