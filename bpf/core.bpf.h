@@ -88,6 +88,7 @@ struct thread {
 	u8 flt_swap;   /* the open fault touched a swap entry */
 	u8 rec_swap;   /* the open reclaim swapped pages out */
 	u8 nsys;       /* system call slots in use */
+	u8 many;       /* a count of this slice needs more than 16 bits */
 	u8 cursys;
 	u8 compat;
 	u16 nr;
@@ -356,6 +357,21 @@ const volatile u8 debruijn[32] = { 0,  1,  28, 2,  29, 14, 24, 3, 30, 22, 20, 15
 static __always_inline u32 lowest_bit(u32 m)
 {
 	return debruijn[(((m & -m) * 0x077cb531u) >> 27) & 31] & 31;
+}
+
+/* Empty what is used: cheaper than all, after a slice was sent. */
+static __always_inline void slots_clear_used(struct thread *t)
+{
+	u32 m = t->used;
+
+	for (int turn = 0; turn < NSLOT && m; turn++) {
+		struct slot *s = &t->s[lowest_bit(m)];
+
+		m &= m - 1;
+		s->ns = 0;
+		s->cnt = 0;
+	}
+	t->used = 0;
 }
 
 /* In and out of fill_pairs(): a program's function takes five arguments at most. */

@@ -31,13 +31,15 @@ static __always_inline void thread_init(struct task_struct *p, struct thread *t,
 	t->tgid = p->tgid;
 	t->flags = flags | TH_FIRST;
 	if (p->flags & PF_KTHREAD_) {
-		char comm[10];
+		char comm[10] = {};
 
 		t->base = SG_K_KTHREAD;
 		t->flags |= TH_KTHREAD;
 		bpf_probe_read_kernel(comm, sizeof(comm), p->comm);
 		if (same_bytes(comm, "ksoftirqd", 9))
 			t->flags |= TH_KSOFTIRQD;
+		/* They serve everybody, and what they did before they first woke us is asked for at once. */
+		t->related = t->flags & TH_KSOFTIRQD || same_bytes(comm, "rcu", 3);
 	}
 	t->cur = base_slot(t);
 	if (scope_all || in_target_cgroup(p))
@@ -124,7 +126,68 @@ static __always_inline u32 popcount(u32 v)
 	return (((v + (v >> 4)) & 0x0f0f0f0f) * 0x01010101) >> 24;
 }
 
-/* Three sizes, written in place: reserving a constant is the cheapest form there is. */
+/* Does the slice fit the short form? It nearly always does. */
+static __always_inline bool is_short(const struct thread *t, const struct cpu_state *c, const struct closing *k)
+{
+	return t->in && t->out && t->in >= t->out && t->in - t->out < SG_SHORT_NO_WAKE && k->now - t->in < SG_SHORT_NO_WAKE &&
+	       !t->w_throttle && !t->w_svc && !t->w_dev && !t->w_fltseq && !t->flt && !t->work_flag && !t->many &&
+	       t->w_wake <= t->in && t->in - t->w_wake < (t->w_wake ? SG_SHORT_NO_WAKE : ~0ull) &&
+	       c->irqs - t->irqs_in < 65536 && !(t->flags & TH_FIRST) && !(t->seq & 1) && !k->flags;
+}
+
+/* The short form of fill_slice(). Returns 0 when the times do not add up: then the long form says so. */
+static __noinline int fill_short(struct sg_slice_short *r, struct thread *t, struct closing *k, u32 max)
+{
+	struct cpu_state *c = this_cpu();
+	volatile u32 *n = &r->rsv;
+	u64 sum = k->irq - t->irq_in;
+	u32 m = t->used;
+
+	fill_hdr(&r->h, c, SG_REC_SLICE_SHORT, t->uid, k->now);
+	r->len = k->now - t->in;
+	r->off = t->in - t->out;
+	r->woken = t->w_wake ? t->in - t->w_wake : SG_SHORT_NO_WAKE;
+	r->waker = t->w_waker;
+	r->raiser = t->w_raiser;
+	r->sysseq = t->w_sysseq;
+	r->arg = t->w_arg;
+	r->who = t->w_who;
+	r->flags = t->w_flags | (t->flags & TH_INSCOPE ? SG_SF_INSCOPE : 0) | (has_syscalls ? 0 : SG_SF_NOUSERTIME);
+	r->nr = t->w_nr;
+	r->stop = t->w_stop;
+	r->wkind = t->w_kind;
+	r->fdtype = t->w_fdtype;
+	r->wctx = t->w_ctx;
+	r->wvec = t->w_vec;
+	r->wsrc = t->w_src;
+	r->out_stop = k->stop;
+	r->out_kind = top_kind(t);
+	*n = 0;
+	if (sum) {
+		r->pair[0].key = SG_C_CPU_IRQ;
+		r->pair[0].cnt = c->irqs - t->irqs_in;
+		r->pair[0].ns = sum;
+		*n = 1;
+	}
+	for (int turn = 0; turn < NSLOT && m; turn++) {
+		u32 i = lowest_bit(m), x = *n;
+		struct slot *s = &t->s[i];
+
+		m &= m - 1;
+		if ((!s->ns && !s->cnt) || x >= max)
+			continue;
+		r->pair[x].key = i < SLOT_SYS ? i : SG_KEY_SYSCALL | s->nr;
+		r->pair[x].cnt = s->cnt;
+		r->pair[x].ns = s->ns;
+		sum += s->ns;
+		*n = x + 1;
+	}
+	r->h.rsv = r->rsv;
+	r->rsv = 0;
+	return sum == k->now - t->in;
+}
+
+/* Sizes are constants, written in place: reserving a constant is the cheapest form there is. */
 #define EMIT_SLICE(c, t, k, n)                                                                     \
 	({                                                                                         \
 		struct sg_slice *__s = ring_reserve(c, sizeof(*__s) + (n) * sizeof(struct sg_pair)); \
@@ -134,19 +197,35 @@ static __always_inline u32 popcount(u32 v)
 		}                                                                                  \
 		!!__s;                                                                             \
 	})
+/* 1 sent, 0 no room, -1 does not add up */
+#define EMIT_SHORT(c, t, k, n)                                                                     \
+	({                                                                                         \
+		struct sg_slice_short *__s =                                                       \
+			ring_reserve(c, sizeof(*__s) + (n) * sizeof(struct sg_pair_short));        \
+		int __r = 0;                                                                       \
+		if (__s && fill_short(__s, t, k, n)) {                                             \
+			ring_submit(__s);                                                          \
+			__r = 1;                                                                   \
+		} else if (__s) {                                                                  \
+			ring_discard(__s);                                                         \
+			__r = -1;                                                                  \
+		}                                                                                  \
+		__r;                                                                               \
+	})
 
 static __always_inline void emit_slice(struct thread *t, struct cpu_state *c, struct closing *k)
 {
 	u32 n = popcount(t->used) + 1;
-	bool ok;
+	int ok = -1;
 
-	if (n <= 4)
-		ok = EMIT_SLICE(c, t, k, 4);
-	else if (n <= 9)
-		ok = EMIT_SLICE(c, t, k, 9);
-	else
-		ok = EMIT_SLICE(c, t, k, SG_PAIR_MAX);
-	if (ok)
+	if (n <= 8 && is_short(t, c, k)) {
+		ok = n <= 4 ? EMIT_SHORT(c, t, k, 4) : EMIT_SHORT(c, t, k, 8);
+		if (ok > 0)
+			slots_clear_used(t);
+	}
+	if (ok < 0)
+		ok = n <= 8 ? EMIT_SLICE(c, t, k, 8) : EMIT_SLICE(c, t, k, SG_PAIR_MAX);
+	if (ok > 0)
 		t->flags &= ~TH_FIRST;
 }
 
@@ -168,6 +247,7 @@ static __noinline int slice_cut(struct thread *t)
 	t->irq_in = k.irq;
 	t->irqs_in = c->irqs;
 	t->nsys = 0;
+	t->many = 0;
 	t->w_stop = SG_STOP_NONE;
 	t->w_kind = top_kind(t);
 	t->w_wake = t->w_throttle = t->w_svc = 0;
@@ -295,6 +375,7 @@ static __always_inline void slice_begin(struct task_struct *p, struct thread *t,
 	t->last_snap = now;
 	t->w_who = who;
 	t->nsys = 0;
+	t->many = 0;
 	t->rec_ns0 = 0;
 	t->seq &= ~1u;
 	if (t->used)

@@ -22,7 +22,8 @@ static __always_inline void fault_close(struct thread *t, u8 res)
 	u32 to = res == SG_FLT_SWAPIN ? SG_C_MEM_SWAPIN : res == SG_FLT_MAJOR ? SG_C_CPU_FAULT_MAJOR : SG_C_CPU_FAULT;
 
 	t->s[to].ns += t->s[SG_C_CPU_FAULT_OPEN].ns;
-	t->s[to].cnt++;
+	if (++t->s[to].cnt > 60000)
+		t->many = 1;
 	t->s[SG_C_CPU_FAULT_OPEN].ns = 0;
 	t->used |= 1u << to;
 	if (t->w_fltseq == t->fltseq)
@@ -278,7 +279,8 @@ static __always_inline void sys_enter(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u6
 		slot = sys_slot(t, t->nr);
 	}
 	t->cursys = slot;
-	t->s[slot & 31].cnt++;
+	if (++t->s[slot & 31].cnt > 60000)
+		t->many = 1;
 	thread_update_end(t);
 	if (sysclass[nr & 511] & SC_ACCESS)
 		mark_access(t, c, nr == 21 ? a0 : a1);

@@ -204,6 +204,32 @@ struct sg_slice {
 	struct sg_pair pair[];
 };
 
+/*
+ * The common slice, as it crosses the ring: half the bytes. Ring only, never in
+ * recordings: sg_wire_expand() makes a struct sg_slice of it. Sent when nothing
+ * seldom is set and all lengths fit in 32 bits.
+ */
+#define SG_REC_SLICE_SHORT 255
+#define SG_SHORT_NO_WAKE 0xffffffffu
+struct sg_pair_short {
+	__u16 key;
+	__u16 cnt;
+	__u32 ns;
+};
+struct sg_slice_short {
+	struct sg_hdr h;  /* h.rsv: number of pairs */
+	__u32 len;	  /* h.ts - in */
+	__u32 off;	  /* in - prev_out */
+	__u32 woken;	  /* in - wake; SG_SHORT_NO_WAKE */
+	__u32 waker, raiser, sysseq, arg, who;
+	__u16 flags;
+	__u16 nr;
+	__u8 stop, wkind, fdtype, wctx;
+	__u8 wvec, wsrc, out_stop, out_kind;
+	__u32 rsv;
+	struct sg_pair_short pair[];
+};
+
 /* SNAP: breakdown of the running slice (started at `in`) up to hdr.ts; sums to ts - in. */
 struct sg_snap {
 	struct sg_hdr h;
@@ -299,6 +325,7 @@ SG_ASSERT_SIZE(struct sg_hdr, 24);
 SG_ASSERT_SIZE(struct sg_pair, 16);
 SG_ASSERT_SIZE(struct sg_slice, 24 + 40 + 32 + 2 + 10 + 4 + 16);
 SG_ASSERT_SIZE(struct sg_snap, 40);
+SG_ASSERT_SIZE(struct sg_slice_short, 24 + 32 + 4 + 8 + 4);
 SG_ASSERT_SIZE(struct sg_mark, 24 + 16 + 8 + SG_MARK_NAME);
 SG_ASSERT_SIZE(struct sg_stack, 32);
 SG_ASSERT_SIZE(struct sg_detail, 24 + 16 + 8 + SG_DETAIL_NAME);

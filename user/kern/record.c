@@ -23,6 +23,7 @@
 #include "kern/names.h"
 #include "kern/perturb.h"
 #include "trace/rec.h"
+#include "trace/wire.h"
 
 /* How long to sleep between two drains: by how much came, so that an idle machine stays idle. */
 #define SLEEP_MAX_MS 100
@@ -67,11 +68,13 @@ static int put(void *ctx, const struct sg_hdr *ev)
 }
 
 /* ---- records from the rings ---------------------------------------------------- */
-static int on_record(void *ctx, const struct sg_hdr *h, size_t size)
+static int on_record(void *ctx, const struct sg_hdr *raw, size_t size)
 {
 	struct recorder *r = ctx;
+	union sg_wire_slice room;
+	const struct sg_hdr *h = sg_wire_expand(raw, size, &room);
 
-	if (!sg_event_size(h, size))
+	if (!h)
 		return 0; /* not of our making; the CPU's drop count would tell of a loss */
 	switch (h->kind) {
 	case SG_REC_STACK:
