@@ -75,7 +75,8 @@ static void upto(const struct sg_view *v, uint64_t t, struct sg_vec *ret, uint64
 	*ret_causes = 0;
 	if (t >= s1 || t <= s0) {
 		ret->n = t >= s1 ? n1 : n0;
-		memcpy(ret->p, t >= s1 ? p1 : p0, ret->n * sizeof(*ret->p));
+		if (ret->n)
+			memcpy(ret->p, t >= s1 ? p1 : p0, ret->n * sizeof(*ret->p));
 		return;
 	}
 	sg_vec_sub(&d, p1, n1, p0, n0);
@@ -84,7 +85,8 @@ static void upto(const struct sg_view *v, uint64_t t, struct sg_vec *ret, uint64
 	sg_apportion(w, d.n, s1 - s0, t - s0, got);
 	*ret_causes = d.n;
 	all.n = n0;
-	memcpy(all.p, p0, n0 * sizeof(*p0));
+	if (n0)
+		memcpy(all.p, p0, n0 * sizeof(*p0));
 	for (uint32_t i = 0; i < d.n; i++) {
 		uint32_t j = 0;
 
@@ -114,41 +116,60 @@ static bool prorate(struct sg_walk *w, uint64_t s0, uint64_t s1, uint64_t taken,
 	return true;
 }
 
-/* (lo, cur] of a slice: its causes one after another, in the order of their keys. */
+/* @n pairs that fill (lo, cur]: one after another, in the order of their keys. */
+static int emit_pairs(struct sg_model *m, struct sg_walk *w, const struct sg_pair *p, uint32_t n, uint64_t lo, bool cut)
+{
+	struct sg_seg base = sg_emit_base(m, w, lo, 0);
+	struct sg_seg *s;
+	uint64_t hi = w->cur;
+
+	if (SG_GROW(w->segs.seg, w->segs.cap, w->segs.n + n))
+		return -ENOMEM;
+	base.flags |= cut ? SG_SEG_CUT : 0;
+	s = w->segs.seg + w->segs.n;
+	for (uint32_t i = n; i-- > 0; s++) {
+		*s = base;
+		s->hi = hi;
+		s->lo = hi -= p[i].ns;
+		s->cause = p[i].key;
+		s->wait_cause = w->n > 1 ? w->outer : p[i].key;
+		s->cnt = p[i].cnt;
+		if (p[i].key == SG_C_UNKNOWN)
+			s->why = SG_WHY_TORN;
+		else if (p[i].key == SG_C_UNKNOWN_LOST)
+			s->why = SG_WHY_LOST;
+	}
+	w->segs.n += n;
+	w->quiet = 0;
+	w->cur = hi;
+	return hi == lo ? 0 : -EINVAL; /* cuts are kept monotone: cannot be */
+}
+
+/* (lo, cur] of a slice. */
 int sg_emit_slice(struct sg_model *m, struct sg_walk *w, const struct sg_view *v, uint64_t lo)
 {
 	uint64_t a0, a1, b0, b1, hi = w->cur;
 	uint32_t ca, cb;
 	struct sg_vec a, b, d;
 	bool cut = false;
-	int rc = 0;
 
+	if (lo == v->in && hi == v->out)
+		return emit_pairs(m, w, v->pair, v->npair, lo, false);
 	upto(v, hi, &b, &b0, &b1, &cb);
-	if (lo > v->in) {
-		upto(v, lo, &a, &a0, &a1, &ca);
-		if (ca && cb && a0 == b0) {
-			cut = prorate(w, a0, a1, hi - lo, ca);
-			ca = cb = 0;
-		}
-		if (ca)
-			cut |= prorate(w, a0, a1, a1 - lo, ca);
-		if (!sg_vec_sub(&d, b.p, b.n, a.p, a.n))
-			return -EINVAL; /* cuts are kept monotone: cannot be */
-	} else {
-		d = b;
+	if (lo == v->in) {
+		cut = cb && prorate(w, b0, b1, hi - b0, cb);
+		return emit_pairs(m, w, b.p, b.n, lo, cut);
 	}
+	upto(v, lo, &a, &a0, &a1, &ca);
+	if (ca && cb && a0 == b0) {
+		cut = prorate(w, a0, a1, hi - lo, ca);
+		ca = cb = 0;
+	}
+	if (ca)
+		cut |= prorate(w, a0, a1, a1 - lo, ca);
 	if (cb)
 		cut |= prorate(w, b0, b1, hi - b0, cb);
-	for (uint32_t i = d.n; !rc && i-- > 0;) {
-		struct sg_seg s = sg_emit_base(m, w, w->cur - d.p[i].ns, d.p[i].key);
-
-		s.cnt = d.p[i].cnt;
-		s.flags |= cut ? SG_SEG_CUT : 0;
-		if (d.p[i].key == SG_C_UNKNOWN)
-			s.why = SG_WHY_TORN;
-		else if (d.p[i].key == SG_C_UNKNOWN_LOST)
-			s.why = SG_WHY_LOST;
-		rc = sg_emit(w, &s);
-	}
-	return rc ? rc : w->cur == lo ? 0 : -EINVAL;
+	if (!sg_vec_sub(&d, b.p, b.n, a.p, a.n))
+		return -EINVAL;
+	return emit_pairs(m, w, d.p, d.n, lo, cut);
 }

@@ -61,6 +61,7 @@ struct sg_seg {
 #define SG_SEG_CUT 1u     /* from a slice cut without a snapshot: prorated */
 #define SG_SEG_OPEN 2u    /* still going on when the recording ended */
 #define SG_SEG_REWAIT 4u  /* part of a repeated wait of one system call */
+#define SG_SEG_MERGED 8u  /* very long task: neighbours merged, place inside a run of them is a convention */
 
 /* A chain: frames from the task's own thread (index 0) to the leaf's thread. */
 struct sg_chain_frame {

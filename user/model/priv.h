@@ -58,6 +58,7 @@ struct sg_trec {
 	uint16_t nr;
 	uint8_t stop, wkind, fdtype, wctx, wsrc, fltres, out_stop, out_kind, npair;
 	uint8_t has_ext, ext_at, asked;
+	uint8_t rule, origin; /* what wait.c made of it: index + 1, 0 not yet */
 	struct sg_pair pair[]; /* npair, then a struct sg_ext when has_ext */
 };
 

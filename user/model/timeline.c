@@ -292,6 +292,7 @@ static void patch_fault(struct sg_thr *th, uint32_t seq, uint8_t res)
 		if (r->fltseq != seq)
 			break;
 		r->fltres = res;
+		r->rule = 0;
 	}
 }
 

@@ -23,6 +23,20 @@ void sg_wait_of(const struct sg_model *m, const struct sg_trec *r, struct sg_wai
 	};
 }
 
+/* The rule and the origin of a wait, found once per record. */
+static const struct sg_rule *rule_of(const struct sg_model *m, struct sg_trec *r)
+{
+	if (!r->rule) {
+		struct sg_wait wait;
+		uint32_t uid;
+
+		sg_wait_of(m, r, &wait);
+		r->rule = sg_classify(&wait) - sg_rules() + 1;
+		r->origin = r->wake ? sg_wait_origin(&wait, &uid) : SG_ORG_NONE;
+	}
+	return sg_rules() + r->rule - 1;
+}
+
 static bool blocked(const struct sg_trec *r)
 {
 	return !((RUNNABLE_STOPS | BLIND_STOPS) & (1u << r->stop));
@@ -71,10 +85,10 @@ static bool tail_lost(const struct sg_model *m, const struct sg_thr *th, const s
  * fault. The last waker explains all parts. Sets f->inst_final, or
  * f->inst_lost when a hole hides how the instance went on.
  */
-static void find_final(struct sg_model *m, struct sg_walk *w, struct sg_wframe *f, const struct sg_trec *r)
+static void find_final(struct sg_model *m, struct sg_walk *w, struct sg_wframe *f, struct sg_trec *r)
 {
 	uint32_t inst = instance(r), left = SCAN_MAX;
-	const struct sg_trec *last = r, *n;
+	struct sg_trec *last = r, *n;
 	struct sg_pos pos = f->pos;
 	bool hole = false; /* a later part may be in it */
 
@@ -205,20 +219,30 @@ static int enter(struct sg_model *m, struct sg_walk *w, struct sg_thr *th, const
 	return sg_walk_push(m, w, &p);
 }
 
+static struct sg_thr *enterable(struct sg_model *m, struct sg_walk *w, const struct sg_trec *rep)
+{
+	struct sg_thr *th = NULL;
+
+	if (rep->origin == SG_ORG_TASK || rep->origin == SG_ORG_RAISER)
+		th = sg_thr_get(m, rep->origin == SG_ORG_TASK ? rep->waker : rep->raiser);
+	if (!th || (th->flags & SG_TF_IDLE))
+		return NULL; /* the idle loop passes on what an interrupt brought */
+	if (!th->onstack && w->quiet <= 2ull * m->nthr + 64)
+		return th;
+	w->hits++;
+	return NULL;
+}
+
 static int step_blocked(struct sg_model *m, struct sg_walk *w, struct sg_trec *r, uint64_t floor)
 {
-	struct sg_wframe *f = sg_walk_top(w);
 	uint64_t lo = r->lo > floor ? r->lo : floor;
-	const struct sg_trec *rep = r;
-	const struct sg_rule *rule;
-	struct sg_thr *th = NULL;
-	enum sg_origin org;
-	struct sg_wait wait;
+	struct sg_wframe *f = sg_walk_top(w);
+	const struct sg_rule *rule = rule_of(m, r);
+	uint16_t flags = 0;
+	struct sg_trec *rep = r;
+	struct sg_thr *th;
 	struct sg_seg s;
-	uint32_t uid;
 
-	sg_wait_of(m, r, &wait);
-	rule = sg_classify(&wait);
 	if (r->fltres == SG_FLT_OPEN && r->fltseq)
 		w->hits++; /* how the fault ends may be told later */
 	if (!(rule->attr & (SG_RA_LOCK | SG_RA_TRAP))) {
@@ -226,35 +250,28 @@ static int step_blocked(struct sg_model *m, struct sg_walk *w, struct sg_trec *r
 		rep = f->inst_final;
 		if (f->inst_lost)
 			return unknown_wait(m, w, rule, r, lo, SG_WHY_LOST, SG_SEG_REWAIT);
-		if (rep != r) {
-			sg_wait_of(m, rep, &wait);
-			rule = sg_classify(&wait);
-		}
+		rule = rule_of(m, rep);
+		flags = rep != r ? SG_SEG_REWAIT : 0;
 	}
-	s = leaf(m, w, rule, r, lo);
-	s.flags |= rep != r ? SG_SEG_REWAIT : 0;
 	if (rule->attr & SG_RA_TRAP)
-		return emit_wait(w, r, lo, &s);
+		goto book;
 	if ((rep->flags & SG_SF_OPEN) && !rep->wake) {
-		s.flags |= SG_SEG_OPEN;
-		return emit_wait(w, r, lo, &s);
+		flags |= SG_SEG_OPEN;
+		goto book;
 	}
-	org = rep->wake ? sg_wait_origin(&wait, &uid) : SG_ORG_NONE;
-	if (org == SG_ORG_NONE)
-		return unknown_wait(m, w, rule, r, lo, SG_WHY_NO_WAKER, s.flags);
+	if (rep->origin == SG_ORG_NONE)
+		return unknown_wait(m, w, rule, r, lo, SG_WHY_NO_WAKER, flags);
 	if (w->n == 1 && w->cur < r->wake) {
-		s.flags |= SG_SEG_OPEN; /* still waiting when the task ended */
-		return emit_wait(w, r, lo, &s);
+		flags |= SG_SEG_OPEN; /* still waiting when the task ended */
+		goto book;
 	}
-	if (org == SG_ORG_TASK || org == SG_ORG_RAISER)
-		th = sg_thr_get(m, uid);
-	if (th && (th->flags & SG_TF_IDLE))
-		th = NULL; /* the idle loop passed on what an interrupt brought */
-	if (th && (th->onstack || w->quiet > 2ull * m->nthr + 64)) {
-		w->hits++;
-		th = NULL;
-	}
-	return th ? enter(m, w, th, rule, r, lo, rep != r ? SG_SEG_REWAIT : 0) : emit_wait(w, r, lo, &s);
+	th = enterable(m, w, rep);
+	if (th)
+		return enter(m, w, th, rule, r, lo, flags);
+book:
+	s = leaf(m, w, rule, r, lo);
+	s.flags |= flags;
+	return emit_wait(w, r, lo, &s);
 }
 
 /* (.., cur] lies before r->in. */

@@ -262,6 +262,8 @@ static int step(struct sg_model *m, struct sg_walk *w)
 
 	w->steps++;
 	w->quiet++;
+	if (w->segs.n >= w->compact_at)
+		sg_compact(w);
 	if (w->cur <= f->lo)
 		return pop(m, w);
 	if (th->birth && w->cur <= th->birth)
@@ -311,6 +313,7 @@ int sg_walk_run(struct sg_model *m, struct sg_open *o, bool force)
 	w->n = w->nvis = w->segs.n = 0;
 	w->hits = w->steps = w->quiet = w->prorated_ns = w->uncertain_ns = 0;
 	w->outer = 0;
+	w->compact_at = SG_COMPACT_AT;
 	w->cur = o->end;
 	w->force = force;
 	w->critical = m->opts.critical;

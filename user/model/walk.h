@@ -5,6 +5,8 @@
 
 #include "model/priv.h"
 
+#define SG_COMPACT_AT (1u << 19) /* segments made before neighbours are merged */
+
 struct sg_wframe {
 	struct sg_thr *th;
 	uint64_t lo;
@@ -25,7 +27,7 @@ struct sg_wframe {
 	uint32_t inst;
 	uint8_t inst_kind;
 	bool inst_lost, have_inst;
-	const struct sg_trec *inst_final;
+	struct sg_trec *inst_final;
 	/* to be stored in this record's memo at the pop */
 	struct sg_trec *memo_rec;
 	uint32_t chain0; /* chain and comp as pushed: a creator jump changes them */
@@ -40,6 +42,7 @@ struct sg_walk {
 	struct sg_segs segs; /* latest first until the end */
 	struct sg_thr **vis; /* threads entered, in order */
 	size_t nvis, vis_cap;
+	size_t compact_at;
 	uint64_t cur;
 	uint64_t hits; /* things that make a result depend on who asks, or on when */
 	uint64_t steps, quiet; /* quiet: steps since the last segment */
@@ -55,6 +58,9 @@ int sg_emit(struct sg_walk *w, const struct sg_seg *s);
 struct sg_seg sg_emit_base(struct sg_model *m, struct sg_walk *w, uint64_t lo, uint16_t cause);
 int sg_emit_unknown(struct sg_model *m, struct sg_walk *w, uint64_t lo, uint8_t why);
 int sg_emit_slice(struct sg_model *m, struct sg_walk *w, const struct sg_view *v, uint64_t lo);
+
+/* compact.c */
+void sg_compact(struct sg_walk *w);
 
 /* wait.c */
 int sg_wait_step(struct sg_model *m, struct sg_walk *w, struct sg_trec *r, uint64_t floor);
