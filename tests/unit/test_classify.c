@@ -7,14 +7,14 @@
 #include "model/classify.h"
 #include "model/model.h"
 
-#define SYS(n) .stop = SG_STOP_SLEEP, .wkind = SG_K_SYSCALL, .nr = SYS_##n
-#define DSYS(n) .stop = SG_STOP_DISK, .wkind = SG_K_SYSCALL, .nr = SYS_##n
-#define TASK .wctx = SG_WCTX_TASK, .waker = 9
-#define RAISED .wctx = SG_WCTX_SOFT, .wsrc = SG_WSRC_NET, .raiser = 9
-#define NETDEV .wctx = SG_WCTX_SOFT, .wsrc = SG_WSRC_NET
+#define SYS(n)	 .stop = SG_STOP_SLEEP, .wkind = SG_K_SYSCALL, .nr = SYS_##n
+#define DSYS(n)	 .stop = SG_STOP_DISK, .wkind = SG_K_SYSCALL, .nr = SYS_##n
+#define TASK	 .wctx = SG_WCTX_TASK, .waker = 9
+#define RAISED	 .wctx = SG_WCTX_SOFT, .wsrc = SG_WSRC_NET, .raiser = 9
+#define NETDEV	 .wctx = SG_WCTX_SOFT, .wsrc = SG_WSRC_NET
 #define BLOCKDEV .wctx = SG_WCTX_SOFT, .wsrc = SG_WSRC_BLOCK
-#define HARD .wctx = SG_WCTX_HARD
-#define TIMER .wctx = SG_WCTX_TIMER, .wsrc = SG_WSRC_TIMER
+#define HARD	 .wctx = SG_WCTX_HARD
+#define TIMER	 .wctx = SG_WCTX_TIMER, .wsrc = SG_WSRC_TIMER
 
 static const struct {
 	const char *rule;
@@ -25,30 +25,45 @@ static const struct {
 	{ "ptrace", SG_C_TRAP_PTRACE, { .stop = SG_STOP_TRACED, .wkind = SG_K_SYSCALL, TASK } },
 	{ "freeze", SG_C_TRAP_FREEZE, { .stop = SG_STOP_FROZEN, TASK } },
 	{ "idle", SG_C_IDLE_WORKER, { .stop = SG_STOP_IDLE, .wkind = SG_K_KTHREAD, TASK } },
-	{ "seccomp", SG_C_TRAP_SECCOMP, { .stop = SG_STOP_SLEEP, .wkind = SG_K_USER, .syms = SG_SYM_SECCOMP, TASK } },
+	{ "seccomp",
+	  SG_C_TRAP_SECCOMP,
+	  { .stop = SG_STOP_SLEEP, .wkind = SG_K_USER, .syms = SG_SYM_SECCOMP, TASK } },
 	{ "memory.high", SG_C_MEM_THROTTLE, { .stop = SG_STOP_DISK, .syms = SG_SYM_MEMHIGH, TIMER } },
-	{ "reclaim.direct", SG_C_MEM_RECLAIM_DIRECT, { .stop = SG_STOP_DISK, .wkind = SG_K_RDIRECT, BLOCKDEV } },
+	{ "reclaim.direct",
+	  SG_C_MEM_RECLAIM_DIRECT,
+	  { .stop = SG_STOP_DISK, .wkind = SG_K_RDIRECT, BLOCKDEV } },
 	{ "reclaim.memcg", SG_C_MEM_RECLAIM_MEMCG, { .stop = SG_STOP_DISK, .wkind = SG_K_RMEMCG, TASK } },
 	{ "compact", SG_C_MEM_COMPACT, { .stop = SG_STOP_DISK, .wkind = SG_K_COMPACT, TASK } },
 	{ "fuse.stack", SG_C_IO_FUSE, { DSYS(openat), .syms = SG_SYM_FUSE, TASK } },
 	{ "9p.stack", SG_C_IO_9P, { DSYS(openat), .syms = SG_SYM_P9, TASK } },
 	{ "dirty", SG_C_IO_WRITEBACK, { DSYS(write), .fdtype = SG_FD_REG, .syms = SG_SYM_DIRTY, TIMER } },
 	{ "lock.stack", SG_C_LOCK_KERNEL, { DSYS(fsync), .syms = SG_SYM_LOCK, TASK } },
-	{ "fault.swapin", SG_C_MEM_SWAPIN,
+	{ "fault.swapin",
+	  SG_C_MEM_SWAPIN,
 	  { .stop = SG_STOP_DISK, .wkind = SG_K_FAULT, .fltres = SG_FLT_SWAPIN, .iowait = true, BLOCKDEV } },
 	{ "fault.9p", SG_C_IO_9P, { .stop = SG_STOP_DISK, .wkind = SG_K_KFAULT, .fdtype = SG_FD_9P, TASK } },
-	{ "fault.major", SG_C_IO_BLOCK, { .stop = SG_STOP_DISK, .wkind = SG_K_KFAULT, .fltres = SG_FLT_MAJOR, TASK } },
+	{ "fault.major",
+	  SG_C_IO_BLOCK,
+	  { .stop = SG_STOP_DISK, .wkind = SG_K_KFAULT, .fltres = SG_FLT_MAJOR, TASK } },
 	{ "fault.block", SG_C_IO_BLOCK, { .stop = SG_STOP_DISK, .wkind = SG_K_FAULT, BLOCKDEV } },
-	{ "fault.iowait", SG_C_IO_BLOCK, { .stop = SG_STOP_DISK, .wkind = SG_K_FAULT, .iowait = true, HARD } },
-	{ "fault.page", SG_C_IO_BLOCK, { .stop = SG_STOP_DISK, .wkind = SG_K_FAULT, .syms = SG_SYM_PAGE, TASK } },
-	{ "fault", SG_C_MEM_FAULT, { .stop = SG_STOP_DISK, .wkind = SG_K_FAULT, .fltres = SG_FLT_MINOR, TASK } },
+	{ "fault.iowait",
+	  SG_C_IO_BLOCK,
+	  { .stop = SG_STOP_DISK, .wkind = SG_K_FAULT, .iowait = true, HARD } },
+	{ "fault.page",
+	  SG_C_IO_BLOCK,
+	  { .stop = SG_STOP_DISK, .wkind = SG_K_FAULT, .syms = SG_SYM_PAGE, TASK } },
+	{ "fault",
+	  SG_C_MEM_FAULT,
+	  { .stop = SG_STOP_DISK, .wkind = SG_K_FAULT, .fltres = SG_FLT_MINOR, TASK } },
 	{ "fuse.server", SG_C_IDLE_WORKER, { SYS(read), .fdtype = SG_FD_FUSEDEV, TASK } },
 	{ "fuse.fd", SG_C_IO_FUSE, { SYS(read), .fdtype = SG_FD_FUSE, TASK } },
 	{ "9p.fd", SG_C_IO_9P, { SYS(read), .fdtype = SG_FD_9P, TASK } },
 	{ "fsync", SG_C_IO_FSYNC, { DSYS(fdatasync), .iowait = true, BLOCKDEV } },
 	{ "child", SG_C_IPC_CHILD, { SYS(wait4), .wctx = SG_WCTX_TASK, .waker = 9, .wsrc = SG_WSRC_SIGNAL } },
 	{ "signal.call", SG_C_IPC_SIGNAL, { SYS(pause), TASK } },
-	{ "sleep.signal", SG_C_IPC_SIGNAL, { SYS(nanosleep), .wctx = SG_WCTX_TASK, .waker = 9, .wsrc = SG_WSRC_SIGNAL } },
+	{ "sleep.signal",
+	  SG_C_IPC_SIGNAL,
+	  { SYS(nanosleep), .wctx = SG_WCTX_TASK, .waker = 9, .wsrc = SG_WSRC_SIGNAL } },
 	{ "sleep", SG_C_TIMER_SLEEP, { SYS(clock_nanosleep), .timeout = true, TIMER } },
 	{ "timeout", SG_C_TIMER_SLEEP, { SYS(futex), .timeout = true, TIMER } },
 	{ "signal.wait", SG_C_IPC_SIGNAL, { SYS(rt_sigtimedwait), .timeout = true, TASK } },
@@ -60,6 +75,7 @@ static const struct {
 	{ "accept.remote", SG_C_NET_REMOTE, { SYS(accept4), .fdtype = SG_FD_SOCK_INET, NETDEV } },
 	{ "accept", SG_C_IPC_SOCKET, { SYS(accept), .fdtype = SG_FD_SOCK_UNIX, TASK } },
 	{ "poll.remote", SG_C_NET_REMOTE, { SYS(epoll_wait), NETDEV } },
+	{ "poll.timer", SG_C_TIMER_SLEEP, { SYS(epoll_wait), .fdtype = SG_FD_ANON, TIMER } },
 	{ "poll.idle", SG_C_IPC_EVENT, { SYS(epoll_wait), .fdtype = SG_FD_ANON, RAISED } },
 	{ "poll", SG_C_IPC_EVENT, { SYS(poll), .timeout = true, TASK } },
 	{ "socket.unix", SG_C_IPC_SOCKET, { SYS(recvmsg), .fdtype = SG_FD_SOCK_UNIX, TASK } },
@@ -74,12 +90,17 @@ static const struct {
 	{ "anon", SG_C_IPC_EVENT, { SYS(read), .fdtype = SG_FD_ANON, TASK } },
 	{ "char", SG_C_IPC_EVENT, { SYS(read), .fdtype = SG_FD_CHR, TASK } },
 	{ "net.device", SG_C_NET_REMOTE, { SYS(getrandom), NETDEV } },
-	{ "file", SG_C_IO_BLOCK, { DSYS(read), .fdtype = SG_FD_REG, TASK } },
-	{ "path", SG_C_IO_BLOCK, { DSYS(rename), TASK } },
+	{ "file.held", SG_C_LOCK_KERNEL, { DSYS(pwrite64), .fdtype = SG_FD_REG, TASK } },
+	{ "path.held", SG_C_LOCK_KERNEL, { DSYS(rename), TASK } },
+	{ "file", SG_C_IO_BLOCK, { DSYS(read), .fdtype = SG_FD_REG, TASK, .kthread_waker = true } },
+	{ "file", SG_C_IO_BLOCK, { DSYS(read), .fdtype = SG_FD_REG, HARD } },
+	{ "path", SG_C_IO_BLOCK, { DSYS(rename), TASK, .kthread_waker = true } },
 	{ "mm", SG_C_LOCK_KERNEL, { DSYS(munmap), TASK } },
 	{ "kthread.timer", SG_C_TIMER_SLEEP, { .stop = SG_STOP_SLEEP, .wkind = SG_K_KTHREAD, TIMER } },
 	{ "kthread", SG_C_IDLE_WORKER, { .stop = SG_STOP_SLEEP, .wkind = SG_K_KTHREAD, TASK } },
-	{ "signal", SG_C_IPC_SIGNAL, { SYS(getrandom), .wctx = SG_WCTX_TASK, .waker = 9, .wsrc = SG_WSRC_SIGNAL } },
+	{ "signal",
+	  SG_C_IPC_SIGNAL,
+	  { SYS(getrandom), .wctx = SG_WCTX_TASK, .waker = 9, .wsrc = SG_WSRC_SIGNAL } },
 	{ "unseen", SG_C_UNKNOWN, { .stop = SG_STOP_SLEEP, .wkind = SG_K_USER, HARD } },
 };
 #define NCASE (sizeof(cases) / sizeof(*cases))
@@ -133,7 +154,9 @@ Test(classify, origin)
 		/* whoever is interrupted by the completion, or completes it, is not the cause (W2) */
 		{ { .wctx = SG_WCTX_SOFT, .wsrc = SG_WSRC_BLOCK, .raiser = 9 }, SG_ORG_DEVICE, 0 },
 		{ { .wctx = SG_WCTX_TASK, .wsrc = SG_WSRC_BLOCK, .waker = 9 }, SG_ORG_DEVICE, 0 },
-		{ { .wctx = SG_WCTX_TASK, .wsrc = SG_WSRC_BLOCK, .waker = 9, .kthread_waker = true }, SG_ORG_TASK, 9 },
+		{ { .wctx = SG_WCTX_TASK, .wsrc = SG_WSRC_BLOCK, .waker = 9, .kthread_waker = true },
+		  SG_ORG_TASK,
+		  9 },
 		{ { HARD, .waker = 9 }, SG_ORG_DEVICE, 0 },
 		{ { TIMER, .waker = 9 }, SG_ORG_TIMER, 0 },
 		{ { .wctx = SG_WCTX_SOFT, .wsrc = SG_WSRC_TIMER, .raiser = 9 }, SG_ORG_TIMER, 0 },
@@ -184,13 +207,20 @@ Test(classify, symbols)
 		const char *sym;
 		uint32_t syms;
 	} s[] = {
-		{ "request_wait_answer", SG_SYM_FUSE }, { "fuse_file_read_iter", SG_SYM_FUSE },
-		{ "fuse_dev_do_read.constprop.0", 0 }, { "p9_client_rpc", SG_SYM_P9 },
+		{ "request_wait_answer", SG_SYM_FUSE },
+		{ "fuse_file_read_iter", SG_SYM_FUSE },
+		{ "fuse_dev_do_read.constprop.0", 0 },
+		{ "p9_client_rpc", SG_SYM_P9 },
 		{ "balance_dirty_pages_ratelimited_flags", SG_SYM_DIRTY },
-		{ "__mem_cgroup_handle_over_high", SG_SYM_MEMHIGH }, { "rwsem_down_write_slowpath", SG_SYM_LOCK },
-		{ "__mutex_lock.constprop.0", SG_SYM_LOCK }, { "jbd2_log_wait_commit", SG_SYM_JOURNAL },
-		{ "seccomp_do_user_notification", SG_SYM_SECCOMP }, { "__folio_lock_or_retry", SG_SYM_PAGE },
-		{ "schedule", 0 }, { "", 0 },
+		{ "__mem_cgroup_handle_over_high", SG_SYM_MEMHIGH },
+		{ "rwsem_down_write_slowpath", SG_SYM_LOCK },
+		{ "__mutex_lock.constprop.0", SG_SYM_LOCK },
+		{ "jbd2_log_wait_commit", SG_SYM_JOURNAL },
+		{ "synchronize_rcu", SG_SYM_LOCK },
+		{ "seccomp_do_user_notification", SG_SYM_SECCOMP },
+		{ "__folio_lock_or_retry", SG_SYM_PAGE },
+		{ "schedule", 0 },
+		{ "", 0 },
 	};
 
 	for (size_t i = 0; i < sizeof(s) / sizeof(*s); i++)

@@ -6,12 +6,12 @@
  */
 #include "model/classify.h"
 
-#define ST(x) (1u << SG_STOP_##x)
-#define KN(x) (1u << SG_K_##x)
-#define FD(x) (1u << SG_FD_##x)
-#define OR(x) (1u << SG_ORG_##x)
-#define SR(x) (1u << SG_WSRC_##x)
-#define FR(x) (1u << SG_FLT_##x)
+#define ST(x)  (1u << SG_STOP_##x)
+#define KN(x)  (1u << SG_K_##x)
+#define FD(x)  (1u << SG_FD_##x)
+#define OR(x)  (1u << SG_ORG_##x)
+#define SR(x)  (1u << SG_WSRC_##x)
+#define FR(x)  (1u << SG_FLT_##x)
 #define SET(x) SG_SET_##x
 #define SYM(x) SG_SYM_##x
 #define FAULTS (KN(FAULT) | KN(KFAULT))
@@ -26,8 +26,14 @@ static const struct sg_rule rules[] = {
 	{ .name = "seccomp", .syms = SYM(SECCOMP), .cause = SG_C_TRAP_SECCOMP },
 	{ .name = "memory.high", .syms = SYM(MEMHIGH), .cause = SG_C_MEM_THROTTLE },
 	/* reclaim: whatever it waits for in there */
-	{ .name = "reclaim.direct", .kinds = KN(RDIRECT), .cause = SG_C_MEM_RECLAIM_DIRECT, .attr = SG_RA_REFINE },
-	{ .name = "reclaim.memcg", .kinds = KN(RMEMCG), .cause = SG_C_MEM_RECLAIM_MEMCG, .attr = SG_RA_REFINE },
+	{ .name = "reclaim.direct",
+	  .kinds = KN(RDIRECT),
+	  .cause = SG_C_MEM_RECLAIM_DIRECT,
+	  .attr = SG_RA_REFINE },
+	{ .name = "reclaim.memcg",
+	  .kinds = KN(RMEMCG),
+	  .cause = SG_C_MEM_RECLAIM_MEMCG,
+	  .attr = SG_RA_REFINE },
 	{ .name = "compact", .kinds = KN(COMPACT), .cause = SG_C_MEM_COMPACT, .attr = SG_RA_REFINE },
 	/* what the stack shows */
 	{ .name = "fuse.stack", .syms = SYM(FUSE), .cause = SG_C_IO_FUSE },
@@ -35,7 +41,10 @@ static const struct sg_rule rules[] = {
 	{ .name = "dirty", .syms = SYM(DIRTY), .cause = SG_C_IO_WRITEBACK, .attr = SG_RA_REFINE },
 	{ .name = "lock.stack", .syms = SYM(LOCK), .cause = SG_C_LOCK_KERNEL, .attr = SG_RA_LOCK },
 	/* page faults, by how they ended */
-	{ .name = "fault.swapin", .kinds = FAULTS, .fltres = FR(SWAPIN), .cause = SG_C_MEM_SWAPIN,
+	{ .name = "fault.swapin",
+	  .kinds = FAULTS,
+	  .fltres = FR(SWAPIN),
+	  .cause = SG_C_MEM_SWAPIN,
 	  .attr = SG_RA_REFINE },
 	{ .name = "fault.9p", .kinds = FAULTS, .fds = FD(9P), .cause = SG_C_IO_9P },
 	{ .name = "fault.major", .kinds = FAULTS, .fltres = FR(MAJOR), .cause = SG_C_IO_BLOCK },
@@ -44,63 +53,163 @@ static const struct sg_rule rules[] = {
 	{ .name = "fault.page", .kinds = FAULTS, .syms = SYM(PAGE), .cause = SG_C_IO_BLOCK },
 	{ .name = "fault", .kinds = FAULTS, .cause = SG_C_MEM_FAULT },
 	/* system calls that say it all */
-	{ .name = "fuse.server", .kinds = KN(SYSCALL), .fds = FD(FUSEDEV), .cause = SG_C_IDLE_WORKER,
+	{ .name = "fuse.server",
+	  .kinds = KN(SYSCALL),
+	  .fds = FD(FUSEDEV),
+	  .cause = SG_C_IDLE_WORKER,
 	  .attr = SG_RA_IDLE },
 	{ .name = "fuse.fd", .kinds = KN(SYSCALL), .fds = FD(FUSE), .cause = SG_C_IO_FUSE },
 	{ .name = "9p.fd", .kinds = KN(SYSCALL), .fds = FD(9P), .cause = SG_C_IO_9P },
-	{ .name = "fsync", .kinds = KN(SYSCALL), .sets = SET(FSYNC), .cause = SG_C_IO_FSYNC, .attr = SG_RA_REFINE },
+	{ .name = "fsync",
+	  .kinds = KN(SYSCALL),
+	  .sets = SET(FSYNC),
+	  .cause = SG_C_IO_FSYNC,
+	  .attr = SG_RA_REFINE },
 	{ .name = "child", .kinds = KN(SYSCALL), .sets = SET(CHILD), .cause = SG_C_IPC_CHILD },
-	{ .name = "signal.call", .kinds = KN(SYSCALL), .sets = SET(SIGNAL), .timeout = -1,
+	{ .name = "signal.call",
+	  .kinds = KN(SYSCALL),
+	  .sets = SET(SIGNAL),
+	  .timeout = -1,
 	  .cause = SG_C_IPC_SIGNAL },
-	{ .name = "sleep.signal", .kinds = KN(SYSCALL), .sets = SET(SLEEP) | SET(SIGNAL) | SET(POLL),
-	  .srcs = SR(SIGNAL), .cause = SG_C_IPC_SIGNAL },
+	{ .name = "sleep.signal",
+	  .kinds = KN(SYSCALL),
+	  .sets = SET(SLEEP) | SET(SIGNAL) | SET(POLL),
+	  .srcs = SR(SIGNAL),
+	  .cause = SG_C_IPC_SIGNAL },
 	{ .name = "sleep", .kinds = KN(SYSCALL), .sets = SET(SLEEP), .cause = SG_C_TIMER_SLEEP },
-	{ .name = "timeout", .kinds = KN(SYSCALL), .origins = OR(TIMER), .timeout = 1, .cause = SG_C_TIMER_SLEEP,
+	{ .name = "timeout",
+	  .kinds = KN(SYSCALL),
+	  .origins = OR(TIMER),
+	  .timeout = 1,
+	  .cause = SG_C_TIMER_SLEEP,
 	  .attr = SG_RA_DEVICE },
 	{ .name = "signal.wait", .kinds = KN(SYSCALL), .sets = SET(SIGNAL), .cause = SG_C_IPC_SIGNAL },
-	{ .name = "futex", .kinds = KN(SYSCALL), .sets = SET(FUTEX), .cause = SG_C_IPC_FUTEX, .attr = SG_RA_LOCK },
-	{ .name = "file.lock", .kinds = KN(SYSCALL), .sets = SET(LOCKF), .cause = SG_C_IPC_FUTEX,
+	{ .name = "futex",
+	  .kinds = KN(SYSCALL),
+	  .sets = SET(FUTEX),
+	  .cause = SG_C_IPC_FUTEX,
 	  .attr = SG_RA_LOCK },
-	{ .name = "semaphore", .kinds = KN(SYSCALL), .sets = SET(SEM), .cause = SG_C_IPC_FUTEX,
+	{ .name = "file.lock",
+	  .kinds = KN(SYSCALL),
+	  .sets = SET(LOCKF),
+	  .cause = SG_C_IPC_FUTEX,
+	  .attr = SG_RA_LOCK },
+	{ .name = "semaphore",
+	  .kinds = KN(SYSCALL),
+	  .sets = SET(SEM),
+	  .cause = SG_C_IPC_FUTEX,
 	  .attr = SG_RA_LOCK },
 	{ .name = "message", .kinds = KN(SYSCALL), .sets = SET(MSG), .cause = SG_C_IPC_PIPE },
 	{ .name = "pipe", .kinds = KN(SYSCALL), .fds = FD(FIFO), .cause = SG_C_IPC_PIPE },
-	{ .name = "accept.remote", .kinds = KN(SYSCALL), .sets = SET(ACCEPT), .fds = FD(SOCK_INET),
-	  .origins = OR(DEVICE), .cause = SG_C_NET_REMOTE, .attr = SG_RA_DEVICE },
-	{ .name = "accept", .kinds = KN(SYSCALL), .sets = SET(ACCEPT), .cause = SG_C_IPC_SOCKET,
+	{ .name = "accept.remote",
+	  .kinds = KN(SYSCALL),
+	  .sets = SET(ACCEPT),
+	  .fds = FD(SOCK_INET),
+	  .origins = OR(DEVICE),
+	  .cause = SG_C_NET_REMOTE,
+	  .attr = SG_RA_DEVICE },
+	{ .name = "accept",
+	  .kinds = KN(SYSCALL),
+	  .sets = SET(ACCEPT),
+	  .cause = SG_C_IPC_SOCKET,
 	  .attr = SG_RA_IDLE },
-	{ .name = "poll.remote", .kinds = KN(SYSCALL), .sets = SET(POLL), .origins = OR(DEVICE), .srcs = SR(NET),
-	  .cause = SG_C_NET_REMOTE, .attr = SG_RA_DEVICE },
-	{ .name = "poll.idle", .kinds = KN(SYSCALL), .sets = SET(POLL), .timeout = -1, .cause = SG_C_IPC_EVENT,
+	{ .name = "poll.remote",
+	  .kinds = KN(SYSCALL),
+	  .sets = SET(POLL),
+	  .origins = OR(DEVICE),
+	  .srcs = SR(NET),
+	  .cause = SG_C_NET_REMOTE,
+	  .attr = SG_RA_DEVICE },
+	{ .name = "poll.timer",
+	  .kinds = KN(SYSCALL),
+	  .sets = SET(POLL),
+	  .origins = OR(TIMER),
+	  .cause = SG_C_TIMER_SLEEP,
+	  .attr = SG_RA_DEVICE },
+	{ .name = "poll.idle",
+	  .kinds = KN(SYSCALL),
+	  .sets = SET(POLL),
+	  .timeout = -1,
+	  .cause = SG_C_IPC_EVENT,
 	  .attr = SG_RA_IDLE },
 	{ .name = "poll", .kinds = KN(SYSCALL), .sets = SET(POLL), .cause = SG_C_IPC_EVENT },
-	{ .name = "socket.unix", .kinds = KN(SYSCALL), .fds = FD(SOCK_UNIX) | FD(SOCK_OTHER),
+	{ .name = "socket.unix",
+	  .kinds = KN(SYSCALL),
+	  .fds = FD(SOCK_UNIX) | FD(SOCK_OTHER),
 	  .cause = SG_C_IPC_SOCKET },
-	{ .name = "socket.loopback", .kinds = KN(SYSCALL), .fds = FD(SOCK_INET), .origins = OR(TASK) | OR(RAISER),
+	{ .name = "socket.loopback",
+	  .kinds = KN(SYSCALL),
+	  .fds = FD(SOCK_INET),
+	  .origins = OR(TASK) | OR(RAISER),
 	  .cause = SG_C_IPC_SOCKET },
 	{ .name = "socket.remote", .kinds = KN(SYSCALL), .fds = FD(SOCK_INET), .cause = SG_C_NET_REMOTE },
-	{ .name = "socket.call", .kinds = KN(SYSCALL), .sets = SET(SOCK), .origins = OR(TASK) | OR(RAISER),
+	{ .name = "socket.call",
+	  .kinds = KN(SYSCALL),
+	  .sets = SET(SOCK),
+	  .origins = OR(TASK) | OR(RAISER),
 	  .cause = SG_C_IPC_SOCKET },
 	{ .name = "socket.call.remote", .kinds = KN(SYSCALL), .sets = SET(SOCK), .cause = SG_C_NET_REMOTE },
 	/* the source of the wake */
 	{ .name = "block", .srcs = SR(BLOCK), .cause = SG_C_IO_BLOCK },
 	{ .name = "iowait", .iowait = 1, .cause = SG_C_IO_BLOCK },
 	{ .name = "journal.stack", .syms = SYM(JOURNAL) | SYM(PAGE), .cause = SG_C_IO_BLOCK },
-	{ .name = "timerfd", .kinds = KN(SYSCALL), .fds = FD(ANON), .origins = OR(TIMER), .cause = SG_C_TIMER_SLEEP,
+	{ .name = "timerfd",
+	  .kinds = KN(SYSCALL),
+	  .fds = FD(ANON),
+	  .origins = OR(TIMER),
+	  .cause = SG_C_TIMER_SLEEP,
 	  .attr = SG_RA_DEVICE },
 	{ .name = "anon", .kinds = KN(SYSCALL), .fds = FD(ANON), .cause = SG_C_IPC_EVENT },
-	{ .name = "char", .kinds = KN(SYSCALL), .fds = FD(CHR), .stops = ST(SLEEP) | ST(BLOCKED),
+	{ .name = "char",
+	  .kinds = KN(SYSCALL),
+	  .fds = FD(CHR),
+	  .stops = ST(SLEEP) | ST(BLOCKED),
 	  .cause = SG_C_IPC_EVENT },
-	{ .name = "net.device", .origins = OR(DEVICE), .srcs = SR(NET), .cause = SG_C_NET_REMOTE,
+	{ .name = "net.device",
+	  .origins = OR(DEVICE),
+	  .srcs = SR(NET),
+	  .cause = SG_C_NET_REMOTE,
 	  .attr = SG_RA_DEVICE },
-	{ .name = "file", .kinds = KN(SYSCALL), .stops = ST(DISK) | ST(BLOCKED), .fds = FD(REG) | FD(DIR) | FD(BLK),
+	/* Locks leave no frame on the stack (their code is the scheduler's section), but are no I/O and a user thread ends them. */
+	{ .name = "file.held",
+	  .kinds = KN(SYSCALL),
+	  .stops = ST(DISK) | ST(BLOCKED),
+	  .fds = FD(REG) | FD(DIR) | FD(BLK),
+	  .origins = OR(TASK),
+	  .iowait = -1,
+	  .kthread = -1,
+	  .cause = SG_C_LOCK_KERNEL,
+	  .attr = SG_RA_LOCK },
+	{ .name = "path.held",
+	  .kinds = KN(SYSCALL),
+	  .stops = ST(DISK) | ST(BLOCKED),
+	  .sets = SET(FILE),
+	  .origins = OR(TASK),
+	  .iowait = -1,
+	  .kthread = -1,
+	  .cause = SG_C_LOCK_KERNEL,
+	  .attr = SG_RA_LOCK },
+	{ .name = "file",
+	  .kinds = KN(SYSCALL),
+	  .stops = ST(DISK) | ST(BLOCKED),
+	  .fds = FD(REG) | FD(DIR) | FD(BLK),
 	  .cause = SG_C_IO_BLOCK },
-	{ .name = "path", .kinds = KN(SYSCALL), .stops = ST(DISK) | ST(BLOCKED), .sets = SET(FILE),
+	{ .name = "path",
+	  .kinds = KN(SYSCALL),
+	  .stops = ST(DISK) | ST(BLOCKED),
+	  .sets = SET(FILE),
 	  .cause = SG_C_IO_BLOCK },
-	{ .name = "mm", .kinds = KN(SYSCALL), .stops = ST(DISK) | ST(BLOCKED), .sets = SET(MM),
-	  .cause = SG_C_LOCK_KERNEL, .attr = SG_RA_LOCK },
+	{ .name = "mm",
+	  .kinds = KN(SYSCALL),
+	  .stops = ST(DISK) | ST(BLOCKED),
+	  .sets = SET(MM),
+	  .cause = SG_C_LOCK_KERNEL,
+	  .attr = SG_RA_LOCK },
 	/* kernel threads */
-	{ .name = "kthread.timer", .kinds = KN(KTHREAD), .origins = OR(TIMER), .cause = SG_C_TIMER_SLEEP,
+	{ .name = "kthread.timer",
+	  .kinds = KN(KTHREAD),
+	  .origins = OR(TIMER),
+	  .cause = SG_C_TIMER_SLEEP,
 	  .attr = SG_RA_IDLE },
 	{ .name = "kthread", .kinds = KN(KTHREAD), .cause = SG_C_IDLE_WORKER, .attr = SG_RA_IDLE },
 	{ .name = "signal", .kinds = KN(SYSCALL), .srcs = SR(SIGNAL), .cause = SG_C_IPC_SIGNAL },
@@ -144,7 +253,7 @@ enum sg_origin sg_wait_origin(const struct sg_wait *w, uint32_t *ret_uid)
 
 struct facts {
 	uint32_t stop, kind, sets, syms, fd, origin, src, fltres;
-	int8_t iowait, timeout;
+	int8_t iowait, timeout, kthread;
 };
 
 static bool hit(uint32_t mask, uint32_t fact)
@@ -159,9 +268,10 @@ static bool must(int8_t want, int8_t have)
 
 static bool matches(const struct sg_rule *r, const struct facts *f)
 {
-	return hit(r->stops, f->stop) && hit(r->kinds, f->kind) && hit(r->sets, f->sets) && hit(r->syms, f->syms) &&
-	       hit(r->fds, f->fd) && hit(r->origins, f->origin) && hit(r->srcs, f->src) && hit(r->fltres, f->fltres) &&
-	       must(r->iowait, f->iowait) && must(r->timeout, f->timeout);
+	return hit(r->stops, f->stop) && hit(r->kinds, f->kind) && hit(r->sets, f->sets) &&
+	       hit(r->syms, f->syms) && hit(r->fds, f->fd) && hit(r->origins, f->origin) &&
+	       hit(r->srcs, f->src) && hit(r->fltres, f->fltres) && must(r->iowait, f->iowait) &&
+	       must(r->timeout, f->timeout) && must(r->kthread, f->kthread);
 }
 
 const struct sg_rule *sg_classify(const struct sg_wait *w)
@@ -178,6 +288,7 @@ const struct sg_rule *sg_classify(const struct sg_wait *w)
 		.fltres = 1u << (w->fltres % 32),
 		.iowait = w->iowait ? 1 : -1,
 		.timeout = w->timeout ? 1 : -1,
+		.kthread = w->kthread_waker ? 1 : -1,
 	};
 	const struct sg_rule *r = rules;
 

@@ -12,9 +12,10 @@
 #include "sg_abi.h"
 
 /* Sets of system calls a rule can name: X(bit, SYMBOL) */
-#define SG_SET_LIST(X)                                                                             \
-	X(0, FSYNC) X(1, CHILD) X(2, FUTEX) X(3, SLEEP) X(4, SIGNAL) X(5, POLL) X(6, ACCEPT)        \
-	X(7, SOCK) X(8, FILE) X(9, MM) X(10, LOCKF) X(11, SEM) X(12, MSG)
+#define SG_SET_LIST(X)                                                                                 \
+	X(0, FSYNC)                                                                                    \
+	X(1, CHILD) X(2, FUTEX) X(3, SLEEP) X(4, SIGNAL) X(5, POLL) X(6, ACCEPT) X(7, SOCK) X(8, FILE) \
+		X(9, MM) X(10, LOCKF) X(11, SEM) X(12, MSG)
 enum sg_set {
 #define SG_X(bit, sym) SG_SET_##sym = 1u << bit,
 	SG_SET_LIST(SG_X)
@@ -22,7 +23,7 @@ enum sg_set {
 };
 
 /* What a kernel stack can show: X(bit, SYMBOL); the patterns are in syms.c */
-#define SG_SYM_LIST(X)                                                                             \
+#define SG_SYM_LIST(X) \
 	X(0, FUSE) X(1, P9) X(2, DIRTY) X(3, MEMHIGH) X(4, LOCK) X(5, JOURNAL) X(6, SECCOMP) X(7, PAGE)
 enum sg_sym {
 #define SG_X(bit, sym) SG_SYM_##sym = 1u << bit,
@@ -50,23 +51,24 @@ struct sg_wait {
 };
 
 /* Attributes of a rule. */
-#define SG_RA_IDLE 1u   /* nothing to do: never wins over an asker's kind */
-#define SG_RA_LOCK 2u   /* each wake is progress: parts are explained by their own wakers */
-#define SG_RA_TRAP 4u   /* the stop itself is the cause: the waker is not entered */
-#define SG_RA_DEVICE 8u /* the source is a device or a timer: there is nobody to enter */
+#define SG_RA_IDLE   1u	 /* nothing to do: never wins over an asker's kind */
+#define SG_RA_LOCK   2u	 /* each wake is progress: parts are explained by their own wakers */
+#define SG_RA_TRAP   4u	 /* the stop itself is the cause: the waker is not entered */
+#define SG_RA_DEVICE 8u	 /* the source is a device or a timer: there is nobody to enter */
 #define SG_RA_REFINE 16u /* names what a device was waited for on its behalf */
 
 struct sg_rule {
 	const char *name;
-	uint32_t stops;   /* bits 1 << enum sg_stop; 0 = any, like all masks here */
-	uint32_t kinds;   /* bits 1 << enum sg_kind */
-	uint32_t sets;    /* enum sg_set */
-	uint32_t syms;    /* enum sg_sym */
-	uint32_t fds;     /* bits 1 << enum sg_fdtype */
+	uint32_t stops;	  /* bits 1 << enum sg_stop; 0 = any, like all masks here */
+	uint32_t kinds;	  /* bits 1 << enum sg_kind */
+	uint32_t sets;	  /* enum sg_set */
+	uint32_t syms;	  /* enum sg_sym */
+	uint32_t fds;	  /* bits 1 << enum sg_fdtype */
 	uint32_t origins; /* bits 1 << enum sg_origin */
-	uint32_t srcs;    /* bits 1 << enum sg_wsrc */
+	uint32_t srcs;	  /* bits 1 << enum sg_wsrc */
 	uint32_t fltres;  /* bits 1 << enum sg_fltres */
-	int8_t iowait, timeout; /* 1 must, -1 must not, 0 any */
+	int8_t iowait, timeout,
+		kthread; /* 1 must, -1 must not, 0 any; kthread: the waker is a kernel thread */
 	uint16_t cause;
 	uint16_t attr;
 };
