@@ -1,49 +1,74 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
-# The golden outputs (made and compared by tests/unit/test_out_golden.c) against
-# the published schemas of their formats.
+# Streams of this folder become recordings, go through the program, and every
+# byte of its outputs is compared. SG_UPDATE_GOLDEN=1 writes what it would compare.
 . tests/lib.sh
-python=/usr/bin/python3
-[ -x $python ] || python=python3
-
-if ! $python -c 'import jsonschema' 2>/dev/null; then
-	not_ok golden/jsonschema 'python3-jsonschema is not installed'
-	exit
-fi
-
-hold() { # KIND FILE
-	verdict "golden/${2##*/}" "$($python tests/golden/check_formats.py "$1" "$2" 2>&1)"
-}
-
-for f in tests/golden/formats/*; do
-	case $f in
-	*.report.json) hold report "$f" ;;
-	*.speedscope.json) hold speedscope "$f" ;;
-	*.segments.json) hold segments "$f" ;;
-	*.csv) hold csv "$f" ;;
-	*.folded) hold folded "$f" ;;
-	*.pftrace)
-		text=$(protoc --decode=perfetto.protos.Trace --proto_path=user/out user/out/perfetto.proto <"$f" 2>&1)
-		verdict "golden/${f##*/}" "$(printf '%s\n' "$text" | $python tests/golden/check_formats.py perfetto "$f" 2>&1)" ;;
-	esac
-done
-
-# The checks can say no.
+O=${O:-build}
+here=$PWD/tests/golden
+sg=$PWD/$O/sandglass mkrec=$PWD/$O/tests/golden/mkrec
+case $O in /*) sg=$O/sandglass mkrec=$O/tests/golden/mkrec ;; esac
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-refuses() { # KIND FILE SED-SCRIPT
-	sed "$3" "$2" >"$tmp/${2##*/}"
-	if cmp -s "$2" "$tmp/${2##*/}"; then
-		not_ok "golden/refuses-$1" 'the edit changed nothing'
-	elif [ -n "$($python tests/golden/check_formats.py "$1" "$tmp/${2##*/}" 2>&1)" ]; then
-		ok "golden/refuses-$1"
+cd "$tmp" || exit 1
+export LC_ALL=C TZ=UTC COLUMNS=100
+unset TERM
+
+# same NAME COMMAND...: its standard output equals tests/golden/expected/NAME
+same() {
+	local name=$1 want=$here/expected/$1 rc
+	shift
+	timeout 20 "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
+	rc=$?
+	if [ $rc != 0 ]; then
+		not_ok "golden/$name" "status $rc: $(head -n1 "$tmp/err")"
+	elif [ -n "${SG_UPDATE_GOLDEN:-}" ]; then
+		cp "$tmp/out" "$want" && ok "golden/$name"
+	elif ! [ -f "$want" ]; then
+		not_ok "golden/$name" 'has no expected output; SG_UPDATE_GOLDEN=1 writes it'
+	elif cmp -s "$tmp/out" "$want"; then
+		ok "golden/$name"
 	else
-		not_ok "golden/refuses-$1" "a wrong file passed"
+		diff -u "$want" "$tmp/out" >&2
+		not_ok "golden/$name" "$(diff "$want" "$tmp/out" | grep -c '^[<>]') lines differ"
 	fi
 }
-base=tests/golden/formats/server
-refuses report $base.report.json '0,/"latency_ns":1500/s//"latency_ns":1501/'
-refuses speedscope $base.speedscope.json '0,/"type":"O"/s//"type":"C"/'
-refuses segments $base.segments.json '0,/"at_ns":60/s//"at_ns":61/'
-refuses csv $base.csv 's/,750,1,0/,751,1,0/'
-refuses folded $base.path.folded '1s/;/; /'
+
+conserves() { # JSON: what every task's rows do not sum to
+	python3 -c '
+import json, sys
+doc = json.load(open(sys.argv[1]))
+for t in doc["tasks"]:
+    for key in "blame", "by_wait":
+        rows = t.get(key, [])
+        if (rows or key == "blame") and sum(r["ns"] for r in rows) != t["latency_ns"]:
+            print(t["name"], t.get("id"), key, sum(r["ns"] for r in rows), "of", t["latency_ns"])
+' "$1" 2>&1
+}
+
+for s in "$here"/*.stream; do
+	n=$(basename "$s" .stream)
+	"$mkrec" "$s" "$n.sgt" || { not_ok "golden/$n.sgt" 'can not be recorded'; continue; }
+	same "$n.report" "$sg" report "$n.sgt"
+	"$sg" report "$n.sgt" --json="$n.json" >/dev/null 2>"$tmp/err" </dev/null
+	verdict "golden/$n-sums" "$(conserves "$n.json")"
+done
+
+# Every output, through the program (the writers have their own goldens in formats/)
+for n in w1_chain; do
+	[ -f "$n.sgt" ] || { not_ok "golden/$n" 'no such stream'; continue; }
+	same "$n.json" "$sg" report "$n.sgt" --json
+	same "$n.wait" "$sg" report "$n.sgt" --by wait
+	for view in oncpu offcpu path cause; do
+		same "$n.$view.folded" "$sg" export "$n.sgt" --format folded --view "$view"
+		verdict "golden/$n.$view.folded-form" "$(grep -vE '^[^;]+(;[^;]+)* [1-9][0-9]*$' "$tmp/out")"
+	done
+	same "$n.csv" "$sg" export "$n.sgt" --format csv
+	same "$n.speedscope" "$sg" export "$n.sgt" --format speedscope --view path
+	check "golden/$n.speedscope-json" 'is not JSON' python3 -c 'import json, sys; json.load(open(sys.argv[1]))' "$tmp/out"
+	"$sg" export "$n.sgt" --format perfetto -o "$n.perfetto" 2>"$tmp/err" </dev/null
+	protoc -I "$OLDPWD/user/out" --decode=perfetto.protos.Trace perfetto.proto <"$n.perfetto" >"$n.pbtxt" 2>>"$tmp/err"
+	same "$n.pbtxt" cat "$n.pbtxt"
+done
+same diff.report "$sg" diff w1_chain.sgt w3_loopback.sgt
+
+(cd "$OLDPWD" && tests/golden/formats.sh)

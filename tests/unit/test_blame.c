@@ -184,6 +184,7 @@ Test(blame, evidence_says_what_a_row_hangs_on)
 		row++;
 	cr_assert_str_eq(row->comp, "app");
 	cr_assert_eq(row->ns, 120);
+	cr_assert_eq(row->cnt, 1, "one wait, whatever happened inside it");
 	cr_assert_gt(sg_blame_evidence(s.all, row, ev), 0);
 	cr_assert_str_eq(ev[0].kind, "inside");
 	cr_assert_str_eq(ev[0].text, "server io.fsync");

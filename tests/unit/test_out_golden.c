@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /*
  * Golden outputs: tests/golden/formats/NAME.stream through every writer, compared
- * byte by byte with NAME.* beside it. SG_GOLDEN_UPDATE=1 writes them anew; read
+ * byte by byte with NAME.* beside it. SG_UPDATE_GOLDEN=1 writes them anew; read
  * the difference before committing it. tests/golden/run.sh holds the files
  * against the published schemas of the formats.
  */
@@ -235,12 +235,12 @@ static const struct {
 
 static void compare(const char *path, const struct out_case *o)
 {
-	const char *update = getenv("SG_GOLDEN_UPDATE");
+	const char *update = getenv("SG_UPDATE_GOLDEN");
 	FILE *f = fopen(path, update && *update == '1' ? "we" : "re");
 	char *want;
 	size_t n;
 
-	cr_assert(f, "%s is missing; SG_GOLDEN_UPDATE=1 makes it", path);
+	cr_assert(f, "%s is missing; SG_UPDATE_GOLDEN=1 makes it", path);
 	if (update && *update == '1') {
 		cr_assert_eq(fwrite(o->text, 1, o->len, f), o->len);
 		cr_assert_eq(fclose(f), 0);

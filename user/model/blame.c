@@ -113,12 +113,14 @@ static int64_t table_row_of(struct table *t, const struct sg_model *m, uint16_t 
 	return id;
 }
 
-/* Component of the task's own thread: what the time is shown under by wait. */
-static uint16_t own_comp(const struct sg_model *m, const struct sg_seg *s)
+/* Component of the task's own thread: what the time is shown under by wait. @ret_own: it is that thread's time. */
+static uint16_t own_comp(const struct sg_model *m, const struct sg_seg *s, bool *ret_own)
 {
 	const struct sg_chain_frame *f;
+	size_t n = sg_model_chain(m, s->chain, &f);
 
-	return sg_model_chain(m, s->chain, &f) ? f[0].comp : s->comp;
+	*ret_own = n < 2;
+	return n ? f[0].comp : s->comp;
 }
 
 static int add_cut(struct sg_blame *b, size_t row, uint64_t ns)
@@ -137,10 +139,15 @@ static int add_cut(struct sg_blame *b, size_t row, uint64_t ns)
 	return 0;
 }
 
-static int add_seg(struct sg_blame *b, const struct sg_model *m, const struct sg_seg *s)
+/*
+ * @goes_on: the segment before belongs to the same wait of the task's own thread.
+ * By wait, a wait counts once, however much happened inside it.
+ */
+static int add_seg(struct sg_blame *b, const struct sg_model *m, const struct sg_seg *s, bool goes_on)
 {
 	uint64_t ns = s->hi - s->lo;
-	uint16_t comp = own_comp(m, s);
+	bool own;
+	uint16_t comp = own_comp(m, s, &own);
 	int64_t leaf = table_row_of(&b->leaf, m, s->comp, s->cause);
 	int64_t wait = table_row_of(&b->wait, m, comp, s->wait_cause);
 
@@ -149,7 +156,7 @@ static int add_seg(struct sg_blame *b, const struct sg_model *m, const struct sg
 	b->leaf.row[leaf].ns += ns;
 	b->leaf.row[leaf].cnt += s->cnt;
 	b->wait.row[wait].ns += ns;
-	b->wait.row[wait].cnt += s->cnt;
+	b->wait.row[wait].cnt += own ? s->cnt : !goes_on;
 	if (s->forwhom == SG_FOR_OTHER)
 		b->sums.other_ns += ns;
 	if (s->cause == SG_C_UNKNOWN || s->cause == SG_C_UNKNOWN_LOST)
@@ -158,7 +165,7 @@ static int add_seg(struct sg_blame *b, const struct sg_model *m, const struct sg
 		b->sums.open_ns += ns;
 	if (s->flags & SG_SEG_CUT && add_cut(b, leaf, ns))
 		return -ENOMEM;
-	if (comp == s->comp && s->wait_cause == s->cause)
+	if (own)
 		wait = SG_EVID_NONE; /* its own time: nothing inside to tell */
 	return sg_evid_seg(&b->evid, m, s, leaf, wait);
 }
@@ -182,8 +189,12 @@ int sg_blame_add(struct sg_blame *b, const struct sg_model *m, const struct sg_t
 	sg_pairmap_clear(&b->leaf.fast);
 	sg_pairmap_clear(&b->wait.fast);
 	sg_evid_begin_task(&b->evid, t);
-	for (size_t i = 0; i < t->nseg && !ret; i++)
-		ret = add_seg(b, m, &t->seg[i]);
+	for (size_t i = 0; i < t->nseg && !ret; i++) {
+		const struct sg_seg *s = &t->seg[i];
+		bool goes_on = i && s[-1].wait_cause == s->wait_cause;
+
+		ret = add_seg(b, m, s, goes_on);
+	}
 	/* What cutting can have misplaced in a row is at most its cut time, and at most the task's bound. */
 	for (size_t i = 0; i < b->cut_cap && i < b->leaf.n; i++) {
 		b->leaf.row[i].uncertain_ns += b->cut[i] < t->uncertain_ns ? b->cut[i] : t->uncertain_ns;

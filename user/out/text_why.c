@@ -71,8 +71,8 @@ int sg_text_task(FILE *f, const struct sg_kept_task *t, const struct sg_text_opt
 	bool colour = o && o->colour;
 
 	fprintf(f, "%s%s%s id %" PRIu64 ": %s%s%s\n", colour ? "\033[1m" : "",
-		sg_text_clean(name, sizeof(name), t->name), colour ? "\033[0m" : "", t->id,
-		sg_text_ns(ns, sizeof(ns), t->end - t->begin), t->incomplete ? ", incomplete" : "",
+		sg_text_clean(name, sizeof(name), *t->name ? t->name : "(no name)"), colour ? "\033[0m" : "",
+		t->id, sg_text_ns(ns, sizeof(ns), t->end - t->begin), t->incomplete ? ", incomplete" : "",
 		t->detached ? ", its path never reached the thread that began it" : "");
 	for (size_t i = 0; i < t->nstep; i++) {
 		const struct sg_step *s = &t->step[i];
