@@ -237,6 +237,8 @@ int sg_cmd_export(int argc, char **argv)
 	ret = a.f ? begin(&a) : err.code;
 	if (!ret)
 		ret = sg_input_run(&in, a.file, &a.o, before, &err);
+	if (ret && a.f && ferror(a.f)) /* what stopped the reading */
+		err = (struct sg_err){ 0 };
 	if (!ret)
 		ret = end(&a, sg_reader_meta(in.reader));
 	if (a.f)
