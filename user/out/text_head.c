@@ -50,6 +50,7 @@ static void print_command(FILE *f, struct json_object *meta)
 static void print_gaps(FILE *f, struct json_object *meta)
 {
 	struct json_object *plan = NULL;
+	const char *last = "";
 	char name[80], why[400];
 
 	if (!json_object_object_get_ex(meta, "plan", &plan) || !json_object_is_type(plan, json_type_array))
@@ -58,10 +59,12 @@ static void print_gaps(FILE *f, struct json_object *meta)
 		struct json_object *row = json_object_array_get_idx(plan, i);
 		const char *without = text_of(row, "without", NULL);
 
-		if (*without)
+		/* The two ends of one thing lack the same. */
+		if (*without && strcmp(without, last))
 			fprintf(f, "not seen: %s (probe %s is off)\n",
 				sg_text_clean(why, sizeof(why), without),
 				sg_text_clean(name, sizeof(name), text_of(row, "name", NULL)));
+		last = without;
 	}
 }
 
@@ -93,7 +96,8 @@ int sg_text_head(FILE *f, const struct sg_text_head *h, const struct sg_text_opt
 		fprintf(f, "%" PRIu64 " slices whose times did not add up: the rest of each is unknown\n",
 			s->torn);
 	if (s->holes)
-		fprintf(f, "%" PRIu64 " times the kernel reported no switch: unknown\n", s->holes);
+		fprintf(f, "%" PRIu64 " time%s the kernel reported no switch: unknown\n", s->holes,
+			s->holes == 1 ? "" : "s");
 	if (s->late)
 		fprintf(f, "%" PRIu64 " records came too late to be used\n", s->late);
 	if (h->info.groups_folded)
