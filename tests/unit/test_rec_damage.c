@@ -259,10 +259,10 @@ Test(damage, newer_things_are_skipped)
 	c.ts += 50;
 	p = sg_codec_put(&c, p, &b.h, sizeof(b));
 	raw[0] = 2;
-	dir = (size_t)(sg_varint_put(raw + 1, 0 << 2 | SG_CLASS_KERNEL) - raw);
+	dir = (size_t)(sg_varint_put(raw + 1, 0 << SG_CLASS_BITS | SG_CLASS_KERNEL) - raw);
 	dir = (size_t)(sg_varint_put(raw + dir, 3) - raw);
 	dir = (size_t)(sg_varint_put(raw + dir, (uint64_t)(p - body)) - raw);
-	raw[dir++] = 3, raw[dir++] = 1, raw[dir++] = 2; /* a class of the future */
+	raw[dir++] = SG_CLASS_MAX, raw[dir++] = 1, raw[dir++] = 2; /* a class of the future */
 	memmove(raw + dir, body, (size_t)(p - body));
 	len += put_block(file + len, (struct sg_block_head){ .type = 77, .seq = 1 }, raw, 10);
 	len += put_block(file + len,

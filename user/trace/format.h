@@ -32,7 +32,7 @@
 #define SG_BLOCK_HEAD_LIST(X)                                                                      \
 	X(uint32_t, magic, , "0x4b424753 (\"SGBK\"): where reading goes on after damage")            \
 	X(uint16_t, type, , "block type")                                                          \
-	X(uint16_t, flags, , "bit 0: holds dictionary streams")                                    \
+	X(uint16_t, flags, , "bit 0: holds streams of class DEF or IDENT")                                    \
 	X(uint32_t, raw, , "bytes of the payload after inflating, at most 4 MiB")                  \
 	X(uint32_t, stored, , "bytes of the payload in the file: a zlib stream")                   \
 	X(uint32_t, crc, , "CRC-32 of the stored payload")                                         \
@@ -95,11 +95,15 @@ enum sg_block_type {
 #undef SG_X
 };
 
-/* Classes of streams: records of one CPU at one time come in this order. */
+/*
+ * Classes of streams, in the order in which records of one CPU and time come.
+ * Definitions have no time: they come when their block is opened.
+ */
 #define SG_CLASS_LIST(X)                                                                           \
-	X(0, DICT, "thread, role, frame, stackdef, name: what others refer to")                    \
-	X(1, KERNEL, "the other records of the kernel side, and stackref")                         \
-	X(2, USER, "lost, clock, window, swapout: stamped by user space, on no CPU")
+	X(0, DEF, "frame, stackdef, name: what others refer to")                                   \
+	X(1, IDENT, "thread, role")                                                                \
+	X(2, KERNEL, "the other records of the kernel side, and stackref")                         \
+	X(3, USER, "lost, clock, window, swapout: stamped by user space, on no CPU")
 enum sg_class {
 #define SG_X(id, sym, text) SG_CLASS_##sym = id,
 	SG_CLASS_LIST(SG_X)
@@ -114,16 +118,20 @@ enum sg_class {
 #define SG_BLOCK_LANES_MAX 64u		  /* streams of one class and CPU a writer makes before it ends the block */
 #define SG_INDEX_MAX 65536u		  /* entries of one INDEX block */
 
+/* In the directory of a block: cpu << this | class. */
+#define SG_CLASS_BITS 3
+
 /** sg_class_of() - class of a record kind */
 static inline enum sg_class sg_class_of(unsigned kind)
 {
 	switch (kind) {
-	case SG_REC_THREAD:
-	case SG_REC_ROLE:
 	case SG_REC_FRAME:
 	case SG_REC_STACKDEF:
 	case SG_REC_NAME:
-		return SG_CLASS_DICT;
+		return SG_CLASS_DEF;
+	case SG_REC_THREAD:
+	case SG_REC_ROLE:
+		return SG_CLASS_IDENT;
 	case SG_REC_SWAPOUT:
 	case SG_REC_LOST:
 	case SG_REC_CLOCK:

@@ -53,7 +53,7 @@ static int cursor_step(struct sg_merge *m, struct sg_cursor *c)
 		if (rc == -ENOMEM)
 			return rc;
 		/* only a recording made for it is out of order here: what follows would not be true either */
-		if (rc < 0 || (rc && (c->ev.h.ts < was || c->ev.h.ts > c->last))) {
+		if (rc < 0 || (rc && !c->def && (c->ev.h.ts < was || c->ev.h.ts > c->last))) {
 			m->bad_streams++;
 			m->bad_records += c->left;
 			return 0;
@@ -93,9 +93,14 @@ static void sift_down(struct sg_merge *m)
 	h[i] = item;
 }
 
+static uint64_t key_of(const struct sg_cursor *c)
+{
+	return c->def ? 0 : c->ev.h.ts;
+}
+
 static int heap_add(struct sg_merge *m, struct sg_cursor *c)
 {
-	struct sg_merge_item item = { c->ev.h.ts, c->rank, c };
+	struct sg_merge_item item = { key_of(c), c->rank, c };
 	size_t i = m->cnt;
 
 	if (m->cnt == m->cap) {
@@ -122,7 +127,7 @@ int sg_merge_step(struct sg_merge *m, struct sg_err *err)
 	if (rc < 0)
 		return no_memory(err);
 	if (rc) {
-		m->heap[0].ts = c->ev.h.ts;
+		m->heap[0].ts = key_of(c);
 	} else {
 		cursor_put(m, c);
 		m->heap[0] = m->heap[--m->cnt];
@@ -141,7 +146,7 @@ struct dir_entry {
 static int stream_open(struct sg_merge *m, const struct sg_block *blk, const struct dir_entry *e,
 		       const uint8_t *p, struct sg_payload *pl, uint32_t gap, bool replay)
 {
-	unsigned class = e->id & 3, cpu = (unsigned)(e->id >> 2);
+	unsigned class = e->id & ((1u << SG_CLASS_BITS) - 1), cpu = (unsigned)(e->id >> SG_CLASS_BITS);
 	struct sg_cursor *c = cursor_get(m);
 	int rc;
 
@@ -155,8 +160,9 @@ static int stream_open(struct sg_merge *m, const struct sg_block *blk, const str
 	c->last = blk->last;
 	c->gap = gap;
 	c->replay = replay;
-	c->rank = (uint64_t)(class != SG_CLASS_DICT) << 63 | (uint64_t)cpu << 47 | (uint64_t) class << 45 |
-		  (m->opened++ & ((1ull << 45) - 1));
+	c->def = class == SG_CLASS_DEF;
+	c->rank = (uint64_t)(class > SG_CLASS_IDENT) << 63 | (uint64_t)cpu << 47 | (uint64_t) class << 44 |
+		  (m->opened++ & ((1ull << 44) - 1));
 	c->ev.h.ts = blk->first;
 	rc = sg_codec_reset(&c->codec, (uint16_t)cpu);
 	if (!rc)
@@ -190,12 +196,14 @@ static int streams_open(struct sg_merge *m, const struct sg_block *blk, size_t l
 			e.count = sg_varint_get(&dir);
 			e.len = sg_varint_get(&dir);
 		}
-		if (p > end || e.len > (size_t)(end - p) || e.count > e.len || e.id >> 2 > UINT16_MAX) {
+		if (p > end || e.len > (size_t)(end - p) || e.count > e.len ||
+		    e.id >> SG_CLASS_BITS > UINT16_MAX) {
 			m->bad_streams++;
 			break;
 		}
-		/* class 3 is a newer version's */
-		if (e.count && (e.id & 3) < (replay ? SG_CLASS_DICT + 1u : SG_CLASS_MAX))
+		/* other classes are a newer version's */
+		if (e.count &&
+		    (e.id & ((1u << SG_CLASS_BITS) - 1)) < (replay ? SG_CLASS_IDENT + 1u : SG_CLASS_MAX))
 			rc = stream_open(m, blk, &e, p, pl, gap, replay);
 		p += e.len;
 	}

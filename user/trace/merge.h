@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
-/* The streams of the open blocks, merged by (ts, dictionary first, cpu, class, order in the file). */
+/* The streams of the open blocks, merged by (ts, IDENT first, cpu, class, order in the file); definitions at once. */
 #ifndef SG_MERGE_H
 #define SG_MERGE_H
 
@@ -25,8 +25,9 @@ struct sg_cursor {
 	uint64_t left; /* records not decoded yet */
 	uint64_t last; /* greatest ts its block may have */
 	uint64_t rank;
+	bool replay;   /* of a block before the place sought */
 	uint32_t gap;  /* damaged places in the file before its block */
-	bool replay;   /* of a block before the place sought: dictionary only */
+	bool def;      /* definitions: no order by time */
 	struct sg_payload *payload;
 	struct sg_codec codec;
 	struct sg_cursor *next; /* free list */
@@ -50,7 +51,7 @@ struct sg_merge {
 /**
  * sg_merge_open() - add the streams of the payload @data of @blk, which it takes over
  * @len:    bytes of it; SG_CODEC_PAD readable bytes follow
- * @replay: dictionary streams only
+ * @replay: definitions and identities only
  */
 int sg_merge_open(struct sg_merge *m, const struct sg_block *blk, uint8_t *data, size_t len, uint32_t gap,
 		  bool replay, struct sg_err *err);
@@ -59,6 +60,14 @@ int sg_merge_open(struct sg_merge *m, const struct sg_block *blk, uint8_t *data,
 static inline struct sg_cursor *sg_merge_top(const struct sg_merge *m)
 {
 	return m->cnt ? m->heap[0].c : NULL;
+}
+
+/** sg_merge_after_top() - least time of the streams behind the top one, UINT64_MAX when there are none */
+static inline uint64_t sg_merge_after_top(const struct sg_merge *m)
+{
+	uint64_t a = m->cnt > 1 ? m->heap[1].ts : UINT64_MAX, b = m->cnt > 2 ? m->heap[2].ts : UINT64_MAX;
+
+	return a < b ? a : b;
 }
 
 /** sg_merge_step() - move the top cursor to its next record */

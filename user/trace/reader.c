@@ -170,6 +170,19 @@ static bool lost_at_end(struct sg_reader *r)
 	return false;
 }
 
+/* A definition comes when its block is opened: before all that was written after it. Its time must not go back, nor ahead. */
+static void place(const struct sg_reader *r, struct sg_hdr *h)
+{
+	uint64_t next = sg_merge_after_top(&r->merge);
+
+	if (!r->all_open && r->low < next)
+		next = r->low;
+	if (h->ts > next)
+		h->ts = next;
+	if (h->ts < r->last_ts)
+		h->ts = r->last_ts;
+}
+
 /* ---- reading ------------------------------------------------------------- */
 
 int sg_reader_next(struct sg_reader *r, const struct sg_hdr **ret, struct sg_err *err)
@@ -186,7 +199,7 @@ int sg_reader_next(struct sg_reader *r, const struct sg_hdr **ret, struct sg_err
 			return rc;
 		r->gap += r->merge.bad_streams > bad;
 	}
-	while ((c = sg_merge_top(&r->merge), !r->all_open && (!c || c->ev.h.ts >= r->low))) {
+	while ((c = sg_merge_top(&r->merge), !r->all_open && (!c || r->merge.heap[0].ts >= r->low))) {
 		rc = open_next(r, err);
 		if (rc)
 			return rc;
@@ -195,6 +208,8 @@ int sg_reader_next(struct sg_reader *r, const struct sg_hdr **ret, struct sg_err
 		*ret = &r->lost.h;
 		return lost_at_end(r);
 	}
+	if (c->def)
+		place(r, &c->ev.h);
 	if (!r->held) {
 		rc = account(r, c, err);
 		if (rc < 0)

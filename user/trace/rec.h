@@ -40,10 +40,10 @@ int sg_writer_put(struct sg_writer *w, const struct sg_hdr *ev, struct sg_err *e
  * sg_writer_watermark() - promise: no event put from now on is older than @ts
  *
  * For a recorder that reads its rings in turn: note the time, drain every ring,
- * then promise that time (less the few us by which a CPU's own records may be out
- * of order). A reader of a pipe needs it to know how long to wait for other CPUs;
- * and FRAME, STACKDEF and NAME records put later are dated back to @ts, so
- * that they come before every record that refers to them.
+ * then promise that time less the longest by which a record is stamped in the
+ * past (a STACK has the time of a waking, which may be long ago). Only a reader of a
+ * pipe needs it, to hand out events before the pipe ends; a broken promise
+ * yields events out of order there.
  */
 void sg_writer_watermark(struct sg_writer *w, uint64_t ts);
 
@@ -68,6 +68,8 @@ int sg_reader_open_mem(struct sg_reader **ret, const void *data, size_t len, str
  * sg_reader_next() - next event, all CPUs merged by (ts, cpu, order in file)
  * @ret: valid until the next call
  *
+ * FRAME, STACKDEF and NAME come before all that was written after them; they have
+ * no time of their own, so theirs is moved to fit the order.
  * Synthesises LOST where a CPU's drop count steps. Memory is bounded by the
  * blocks whose times overlap.
  * Return: 1 event, 0 end, negative errno. A truncated or damaged tail ends the

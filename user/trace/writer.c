@@ -30,7 +30,8 @@ struct sg_writer {
 	struct sg_err fail;	/* the first failure: every later call fails alike */
 	struct stream **stream; /* [cpu * SG_CLASS_MAX + class] */
 	size_t cpu_cnt;
-	uint64_t first, last, low; /* of the open block; no event before low follows */
+	uint64_t first, last; /* times in the open block, but for definitions; first > last: none */
+	uint64_t low, done;   /* no event before low follows; greatest time in the blocks written */
 	size_t raw;
 	uint32_t count, seq, stream_cnt;
 	uint16_t flags;
@@ -181,7 +182,7 @@ static int write_text(struct sg_writer *w, unsigned type, const char *json, stru
 
 static uint8_t *directory_entry(uint8_t *p, size_t cpu, unsigned class, const struct stream *s)
 {
-	p = sg_varint_put(p, cpu << 2 | class);
+	p = sg_varint_put(p, cpu << SG_CLASS_BITS | class);
 	p = sg_varint_put(p, s->count);
 	return sg_varint_put(p, s->len);
 }
@@ -245,6 +246,10 @@ static int write_events(struct sg_writer *w, struct sg_err *err)
 	uint8_t *dir;
 	int rc;
 
+	if (w->first > w->last)
+		h.first = h.last = w->done;
+	w->done = h.last > w->done ? h.last : w->done;
+
 	streams_each(w, count_stream, &d);
 	dir = d.p = malloc((d.n * 3 + 1) * SG_VARINT_MAX);
 	if (!dir)
@@ -263,6 +268,8 @@ static int write_events(struct sg_writer *w, struct sg_err *err)
 		for (struct stream *s = w->stream[i]; s; s = s->next)
 			s->len = s->count = 0;
 	w->raw = w->count = w->flags = w->stream_cnt = 0;
+	w->first = UINT64_MAX;
+	w->last = 0;
 	return rc;
 }
 
@@ -278,13 +285,16 @@ static int cpu_grow(struct sg_writer *w, size_t cpu_cnt, struct sg_err *err)
 	return 0;
 }
 
-/* The first stream of @class and CPU whose last event is not after @ev; NULL when there are too many. */
+/*
+ * The first stream of @class and CPU whose last event is not after @ev; NULL when
+ * there are too many. Definitions have one stream, in the order of arrival.
+ */
 static struct stream *stream_for(struct sg_writer *w, const struct sg_hdr *ev, unsigned class)
 {
 	struct stream **pp = &w->stream[ev->cpu * (size_t)SG_CLASS_MAX + class];
 	unsigned lane = 0;
 
-	for (; *pp && (*pp)->count && (*pp)->codec.ts > ev->ts; pp = &(*pp)->next)
+	for (; *pp && (*pp)->count && (*pp)->codec.ts > ev->ts && class != SG_CLASS_DEF; pp = &(*pp)->next)
 		if (++lane >= SG_BLOCK_LANES_MAX)
 			return NULL;
 	if (!*pp)
@@ -324,30 +334,14 @@ static int stream_put(struct sg_writer *w, struct stream *s, const struct sg_hdr
 	w->raw += (size_t)(end - s->buf) - s->len;
 	s->len = (size_t)(end - s->buf);
 	s->count++;
-	if (!w->count++)
-		w->first = w->last = ev->ts;
-	w->first = ev->ts < w->first ? ev->ts : w->first;
-	w->last = ev->ts > w->last ? ev->ts : w->last;
+	w->count++;
+	if (sg_class_of(ev->kind) != SG_CLASS_DEF) {
+		w->first = ev->ts < w->first ? ev->ts : w->first;
+		w->last = ev->ts > w->last ? ev->ts : w->last;
+	}
 	w->stats.events++;
 	w->stats.slices += ev->kind == SG_REC_SLICE;
 	return w->raw >= SG_BLOCK_RAW_TARGET ? write_events(w, err) : 0;
-}
-
-/* A dictionary record in time for every event that is still to come, however the caller drains its rings. */
-static int put_early(struct sg_writer *w, const struct sg_hdr *ev, size_t size, struct sg_err *err)
-{
-	union {
-		struct sg_hdr h;
-		uint64_t align;
-		char bytes[SG_EVENT_MAX];
-	} copy;
-	struct stream *s;
-
-	memcpy(&copy, ev, size);
-	copy.h.ts = w->low;
-	/* never more than one stream of them: low only grows */
-	s = stream_for(w, &copy.h, SG_CLASS_DICT);
-	return s ? stream_put(w, s, &copy.h, size, err) : fail(w, err, -ENOMEM, "a block of the recording");
 }
 
 int sg_writer_put(struct sg_writer *w, const struct sg_hdr *ev, struct sg_err *err)
@@ -367,17 +361,13 @@ int sg_writer_put(struct sg_writer *w, const struct sg_hdr *ev, struct sg_err *e
 		if (rc)
 			return rc;
 	}
-	if (class == SG_CLASS_DICT) {
-		w->flags |= SG_BLOCK_DICT;
-		if (w->low && ev->ts > w->low && ev->kind != SG_REC_THREAD && ev->kind != SG_REC_ROLE)
-			return put_early(w, ev, size, err);
-	}
+	w->flags |= class <= SG_CLASS_IDENT ? SG_BLOCK_DICT : 0;
 	s = stream_for(w, ev, class);
 	if (w->count && (!s || (!s->count && w->stream_cnt >= SG_BLOCK_STREAMS_MAX))) {
 		rc = write_events(w, err);
 		if (rc)
 			return rc;
-		w->flags |= class == SG_CLASS_DICT ? SG_BLOCK_DICT : 0;
+		w->flags |= class <= SG_CLASS_IDENT ? SG_BLOCK_DICT : 0;
 		s = stream_for(w, ev, class);
 	}
 	return s ? stream_put(w, s, ev, size, err) : fail(w, err, -ENOMEM, "a block of the recording");
@@ -439,6 +429,7 @@ int sg_writer_open(struct sg_writer **ret, int fd, const char *meta_json, int le
 	if (!w)
 		return sg_err_set(err, -ENOMEM, "out of memory for the recording");
 	w->fd = fd;
+	w->first = UINT64_MAX;
 	w->out_cap = SG_BLOCK_RAW_TARGET;
 	w->out = malloc(w->out_cap);
 	if (level < 1 || level > 9)
