@@ -284,6 +284,16 @@ static void mark(struct world *w, struct thr *t)
 	}
 }
 
+/* Not everybody may wait for a writer. */
+static bool writers_left(const struct world *w)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < w->n; i++)
+		n += w->t[i].state != DEAD && w->t[i].pipe < 0;
+	return n > 2;
+}
+
 static void next_op(struct world *w, struct thr *t)
 {
 	const struct sim_opts *o = &w->s->opts;
@@ -316,6 +326,10 @@ static void next_op(struct world *w, struct thr *t)
 		run(t, sys(SYS_write), rnd(w, 100, 2000), ACT_WRITE, rnd(w, 0, NPIPE - 1));
 		break;
 	case 7:
+		if (!writers_left(w)) {
+			run(t, sys(SYS_write), rnd(w, 100, 2000), ACT_WRITE, rnd(w, 0, NPIPE - 1));
+			break;
+		}
 		run(t, sys(SYS_read), rnd(w, 100, 500), ACT_READ, rnd(w, 0, NPIPE - 1));
 		break;
 	case 8:

@@ -73,6 +73,11 @@ static void id_del(struct sg_model *m, struct sg_open *o)
 /* Ends come in time order: the queue is ordered by end. */
 static void open_end(struct sg_model *m, struct sg_open *o, uint32_t uid, uint64_t end)
 {
+	if (end < o->begin) { /* a damaged recording: nothing sensible can be said */
+		end = o->begin;
+		o->incomplete = true;
+		m->stats.late++;
+	}
 	o->uid = uid;
 	o->end = end;
 	o->ended = true;

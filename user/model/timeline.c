@@ -149,28 +149,32 @@ void sg_timeline_drop(struct sg_model *m, struct sg_thr *th, uint64_t horizon)
 		th->chunk0 = 0;
 }
 
-/* Over the cap: give up the oldest part of all timelines, a quarter of what is kept at a time. */
+/* Over the cap: give up the oldest part of all timelines, a quarter of the time that is kept at once. */
 void sg_timeline_cap(struct sg_model *m)
 {
 	while (m->stats.mem_bytes > m->opts.mem_cap) {
-		uint64_t oldest = SG_T_MAX, before = m->stats.mem_bytes, to;
+		uint64_t oldest = SG_T_MAX, first_end = SG_T_MAX, to;
 
-		for (uint32_t i = 0; i < m->nthr; i++)
-			if (m->thr[i]->nchunk && rec_in(m->thr[i]->chunk[m->thr[i]->chunk0], 0)->out < oldest)
-				oldest = rec_in(m->thr[i]->chunk[m->thr[i]->chunk0], 0)->out;
+		for (uint32_t i = 0; i < m->nthr; i++) {
+			const struct sg_thr *th = m->thr[i];
+			const struct sg_chunk *c = th->nchunk ? th->chunk[th->chunk0] : NULL;
+
+			if (c && rec_in(c, 0)->out < oldest)
+				oldest = rec_in(c, 0)->out;
+			if (c && rec_in(c, c->n - 1)->out < first_end)
+				first_end = rec_in(c, c->n - 1)->out;
+		}
 		if (oldest == SG_T_MAX)
 			return;
-		to = oldest + (m->now - oldest) / 4 + 1;
+		to = m->now > oldest ? oldest + (m->now - oldest) / 4 : oldest;
+		to = to > first_end ? to : first_end; /* at least one chunk goes */
 		for (uint32_t i = 0; i < m->nthr; i++) {
 			struct sg_thr *th = m->thr[i];
-			uint64_t was = th->dropped_to;
+			uint32_t was = th->nchunk;
 
 			sg_timeline_drop(m, th, to);
-			if (th->dropped_to != was)
-				th->capped = true;
+			th->capped |= th->nchunk != was;
 		}
-		if (m->stats.mem_bytes == before && to > m->now)
-			return;
 	}
 }
 
