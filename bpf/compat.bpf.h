@@ -110,6 +110,17 @@ static __always_inline u64 compat_throttle_clock(struct task_struct *p)
 	return q->throttled_clock_self_time;
 }
 
+/* The scheduler's own books (CONFIG_SCHED_INFO): 0 where the kernel keeps none. */
+static __always_inline u64 compat_last_arrival(struct task_struct *p)
+{
+	return bpf_core_field_exists(p->sched_info.last_arrival) ? p->sched_info.last_arrival : 0;
+}
+
+static __always_inline u64 compat_run_delay(struct task_struct *p)
+{
+	return bpf_core_field_exists(p->sched_info.run_delay) ? p->sched_info.run_delay : 0;
+}
+
 /* request->part was request->rq_disk before 5.17 (f3fa33acca9f). */
 struct request___old_disk {
 	struct gendisk *rq_disk;

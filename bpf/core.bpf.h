@@ -17,6 +17,7 @@
 
 #define NSYS 15			   /* system call slots of a slice: different calls in it before it is cut */
 #define SLOT_SYS SG_ACC_MAX	   /* first system call slot */
+#define SLOT_HIDDEN SG_C_CPU_SPIN  /* the kernel side never spins: its slot holds unreported run-queue wait */
 #define NSLOT (SLOT_SYS + NSYS)	   /* <= 32: one bit each in thread.used */
 
 /* ---- knobs, set before load -------------------------------------------------- */
@@ -88,6 +89,7 @@ struct thread {
 	u8 flt_swap;   /* the open fault touched a swap entry */
 	u8 rec_swap;   /* the open reclaim swapped pages out */
 	u8 nsys;       /* system call slots in use */
+	u8 resynced;   /* this slice's begin is not that of a reported switch */
 	u8 many;       /* a count of this slice needs more than 16 bits */
 	u8 cursys;
 	u8 compat;
@@ -110,6 +112,7 @@ struct thread {
 	u8 w_stop, w_kind, w_fdtype, w_ctx, w_vec, w_src;
 	u64 thr_rq; /* its CFS queue then, to compare only */
 	u64 thr_clock;
+	u64 run_delay; /* the scheduler's own sum of run-queue waits, at `out` */
 	u64 work_queued;
 	u32 work_by;
 	u32 work_flag;
@@ -297,49 +300,95 @@ static __always_inline void slots_clear(struct thread *t)
 	__builtin_memset(t->s, 0, NSLOT * sizeof(t->s[0]));
 }
 
+/* Take the last waking since the previous switch-in, written by other CPUs. */
+static __always_inline void wake_consume(struct thread *t)
+{
+	u32 q = *(volatile u32 *)&t->wseq;
+
+	barrier();
+	t->w_wake = t->k_wake;
+	t->w_svc = t->k_svc;
+	t->w_waker = t->k_waker;
+	t->w_raiser = t->k_raiser;
+	t->w_dev = t->k_dev;
+	t->w_ctx = t->k_ctx;
+	t->w_vec = t->k_vec;
+	t->w_src = t->k_src;
+	t->w_flags |= t->k_flags;
+	barrier();
+	if ((q & 1) || q != *(volatile u32 *)&t->wseq)
+		t->w_flags |= SG_SF_WAKETORN;
+	t->k_wake = 0;
+	t->k_waker = t->k_raiser = t->k_dev = t->k_flags = 0;
+	t->k_svc = 0;
+	t->k_ctx = t->k_vec = t->k_src = 0;
+}
+
 /*
  * A thread that runs, though no switch to it was reported (the switch-out of some
- * threads never is, see traps 1c), or that ran when the recording began: its slice
- * begins with its first event, what was before is a hole. Called by the thread's own
+ * threads never is, see traps 1c), or that ran when the recording began. The
+ * scheduler's own books know when it came on: its last arrival, on the queue's
+ * clock, whose distance from ours every reported switch measures. Without that the
+ * slice begins now, and what was before is a hole. Called by the thread's own
  * events and, for hogs, by the tick.
  */
-static __always_inline void resync(struct thread *t, struct cpu_state *c)
+static __always_inline void resync(struct task_struct *p, struct thread *t, struct cpu_state *c, u64 now, u64 irq)
 {
-	u64 irq, now;
+	u64 in;
+	s64 off = c->arrival_off;
 
 	t->seq |= 1;
 	barrier();
-	now = clock_pair(c, &irq);
-	if (!(t->flags & TH_FIRST)) {
+	in = off ? compat_last_arrival(p) + off : 0;
+	if (in > now && in - now < 100000)
+		in = now; /* the two clocks are that far apart at times */
+	if (t->flags & TH_FIRST) {
+		in = now;
+	} else if (in > t->out && in <= now && now - in < 1000000000ull) {
+		c->repaired++;
+		wake_consume(t);
+	} else {
+		in = now;
 		t->w_stop = SG_STOP_HOLE;
 		c->holes++;
 	}
 	t->w_who = c->cur; /* whose switch-out was not reported */
-	t->last = t->irq_in = 0;
+	t->resynced = 1;
 	slots_clear(t);
 	t->nsys = 0;
+	t->many = 0;
 	if (t->insys)
 		t->cursys = sys_slot(t, t->nr);
 	t->cur = top_slot(t);
-	t->last = now - irq;
+	t->last = in - irq;
 	t->irq_in = irq;
 	t->irqs_in = c->irqs;
-	t->last_snap = now;
+	t->last_snap = in;
 	c->cur = t->uid;
 	c->cur_flags = t->flags | (t->related ? TH_RELATED : 0);
-	t->in = now;
+	t->in = in;
 	barrier();
 	t->seq = (t->seq + 1) & ~1u;
+}
+
+static __noinline int resync_now(struct task_struct *p, struct thread *t, struct cpu_state *c)
+{
+	u64 irq, now = clock_pair(c, &irq);
+
+	resync(p, t, c, now, irq);
+	return 0;
 }
 
 /* The running thread's state, brought up to date if it was not known to run. */
 static __always_inline struct thread *running(struct cpu_state **ret_c)
 {
+	struct task_struct *p;
 	struct thread *t;
 
 	if (!enabled)
 		return NULL;
-	t = thread_of(bpf_get_current_task_btf());
+	p = bpf_get_current_task_btf();
+	t = thread_of(p);
 	if (!t)
 		return NULL;
 	*ret_c = this_cpu();
@@ -347,7 +396,7 @@ static __always_inline struct thread *running(struct cpu_state **ret_c)
 	if ((*ret_c)->hard_on || ((*ret_c)->soft_on && !((*ret_c)->cur_flags & TH_KSOFTIRQD)))
 		return NULL;
 	if (!t->in || (*ret_c)->cur != t->uid)
-		resync(t, *ret_c);
+		resync_now(p, t, *ret_c);
 	return t;
 }
 
@@ -372,6 +421,11 @@ static __always_inline void slots_clear_used(struct thread *t)
 		s->cnt = 0;
 	}
 	t->used = 0;
+}
+
+static __always_inline u16 slot_key(u32 i, u16 nr)
+{
+	return i == SLOT_HIDDEN ? SG_C_SCHED_RUNQ : i < SLOT_SYS ? i : SG_KEY_SYSCALL | nr;
 }
 
 /* In and out of fill_pairs(): a program's function takes five arguments at most. */
@@ -415,7 +469,7 @@ static __noinline int fill_pairs(struct thread *t, struct sg_pair *p, u32 max, v
 			s->ns = 0;
 		if ((!ns && !s->cnt) || k >= max)
 			continue;
-		p[k].key = i < SLOT_SYS ? i : SG_KEY_SYSCALL | s->nr;
+		p[k].key = slot_key(i, s->nr);
 		p[k].rsv = 0;
 		p[k].cnt = s->cnt;
 		p[k].ns = ns;

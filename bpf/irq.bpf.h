@@ -53,6 +53,7 @@ SEC("?tp_btf/local_timer_entry")
 int BPF_PROG(local_timer_entry_btf)
 {
 	struct cpu_state *c = this_cpu();
+	struct task_struct *p;
 	struct thread *t;
 	u64 now;
 
@@ -60,9 +61,10 @@ int BPF_PROG(local_timer_entry_btf)
 		return 0;
 	if (!c->hard_on && !c->soft_on) {
 		now = bpf_ktime_get_ns();
-		t = thread_of(bpf_get_current_task_btf());
+		p = bpf_get_current_task_btf();
+		t = thread_of(p);
 		if (t && (!t->in || c->cur != t->uid) && !(t->seq & 1))
-			resync(t, c); /* nothing of it was being written: the thread's own code would have begun so too */
+			resync(p, t, c, now, c->hard_total + c->soft_total); /* nothing of it was being written: the thread's own code would have begun so too */
 		else if (t && emits(t) && now - t->last_snap > cut_ns)
 			emit_snap(t, c, now);
 	}

@@ -176,7 +176,7 @@ static __noinline int fill_short(struct sg_slice_short *r, struct thread *t, str
 		m &= m - 1;
 		if ((!s->ns && !s->cnt) || x >= max)
 			continue;
-		r->pair[x].key = i < SLOT_SYS ? i : SG_KEY_SYSCALL | s->nr;
+		r->pair[x].key = slot_key(i, s->nr);
 		r->pair[x].cnt = s->cnt;
 		r->pair[x].ns = s->ns;
 		sum += s->ns;
@@ -331,32 +331,9 @@ static __always_inline void wait_begin(struct task_struct *p, struct thread *t, 
 		flags |= SG_SF_SWAPOUT;
 	t->w_flags = flags;
 	t->work_flag = 0;
+	t->run_delay = compat_run_delay(p);
 	t->thr_rq = (u64)p->se.cfs_rq;
 	t->thr_clock = compat_throttle_clock(p);
-}
-
-/* Take the last waking since the previous switch-in, written by other CPUs. */
-static __always_inline void wake_consume(struct thread *t)
-{
-	u32 q = *(volatile u32 *)&t->wseq;
-
-	barrier();
-	t->w_wake = t->k_wake;
-	t->w_svc = t->k_svc;
-	t->w_waker = t->k_waker;
-	t->w_raiser = t->k_raiser;
-	t->w_dev = t->k_dev;
-	t->w_ctx = t->k_ctx;
-	t->w_vec = t->k_vec;
-	t->w_src = t->k_src;
-	t->w_flags |= t->k_flags;
-	barrier();
-	if ((q & 1) || q != *(volatile u32 *)&t->wseq)
-		t->w_flags |= SG_SF_WAKETORN;
-	t->k_wake = 0;
-	t->k_waker = t->k_raiser = t->k_dev = t->k_flags = 0;
-	t->k_svc = 0;
-	t->k_ctx = t->k_vec = t->k_src = 0;
 }
 
 static __always_inline bool is_blocked(u8 stop)
@@ -375,7 +352,7 @@ static __always_inline void slice_begin(struct task_struct *p, struct thread *t,
 	t->last_snap = now;
 	t->w_who = who;
 	t->nsys = 0;
-	t->many = 0;
+	t->many = t->resynced = 0;
 	t->rec_ns0 = 0;
 	t->seq &= ~1u;
 	if (t->used)
@@ -426,6 +403,41 @@ static __always_inline void emit_exit(struct task_struct *p, struct thread *t, s
 	ring_submit(r);
 }
 
+/*
+ * Was the thread off the CPU in the middle of this slice, unreported? Then the
+ * scheduler's books show a later arrival and more run-queue wait than we saw: that
+ * much of the slice is run-queue wait, out of what it was doing when it had none
+ * of its events: user code if there is enough of it, else what it does now.
+ */
+#define HIDDEN_MIN_NS 50000
+static __always_inline void hidden_wait(struct task_struct *p, struct thread *t, struct cpu_state *c)
+{
+	u64 arrival = compat_last_arrival(p), seen, delta, from = t->out;
+	u32 i;
+
+	if (!arrival || t->resynced || t->w_stop == SG_STOP_NONE)
+		return;
+	if (t->w_wake > from)
+		from = t->w_wake;
+	seen = t->out ? t->in - from : 0;
+	delta = compat_run_delay(p) - t->run_delay;
+	if (!t->out || delta < seen + HIDDEN_MIN_NS) {
+		c->arrival_off = t->in - arrival;
+		return;
+	}
+	if (!c->arrival_off || arrival + c->arrival_off < t->in + HIDDEN_MIN_NS)
+		return;
+	delta -= seen;
+	i = t->s[SG_C_CPU_USER].ns > delta ? SG_C_CPU_USER : t->cur & 31;
+	if (t->s[i].ns < delta)
+		return;
+	t->s[i].ns -= delta;
+	t->s[SLOT_HIDDEN].ns += delta;
+	t->s[SLOT_HIDDEN].cnt++;
+	t->used |= 1u << SLOT_HIDDEN;
+	c->hidden++;
+}
+
 /* The thread goes off: its slice is sent, its next wait begins. */
 static __always_inline void slice_end(struct task_struct *p, struct thread *t, struct cpu_state *c, u64 now, u64 irq,
 				      bool preempt, u32 state)
@@ -433,17 +445,16 @@ static __always_inline void slice_end(struct task_struct *p, struct thread *t, s
 	struct closing k = { .now = now, .irq = irq };
 
 	k.stop = stop_of(p, t, preempt, state);
-	if (t->in && c->cur == t->uid) {
+	/* The switch-in of this thread, or this CPU's last switch, was not reported, and it had no event since. */
+	if (!t->in || c->cur != t->uid) {
+		if (t->flags & TH_FIRST)
+			t->in = 0;
+		else
+			resync(p, t, c, now, irq);
+	}
+	if (t->in) {
 		settle(t, now - irq);
-	} else {
-		/* The switch-in of this thread, or this CPU's last switch, was never reported. */
-		if (!(t->flags & TH_FIRST)) {
-			c->holes++;
-			t->w_stop = SG_STOP_HOLE;
-			t->w_who = c->cur; /* whose switch-out was not reported */
-		}
-		t->in = 0;
-		slots_clear(t);
+		hidden_wait(p, t, c);
 	}
 	if (emits(t)) {
 		if (!(t->flags & TH_ANNOUNCED))

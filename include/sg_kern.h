@@ -42,6 +42,8 @@ struct cpu_state {
 	__u64 blk_svc;
 	__u32 blk_dev, blk_on;
 	__u64 lost, emitted;
+	__s64 arrival_off; /* our clock minus the queue's, at the last reported switch-in */
+	__u64 repaired, hidden; /* switches that only the scheduler's books showed */
 	__u64 holes, torn, missed, orphan_ends, snaps_skipped, stack_races;
 	struct raised raised[16]; /* by vector; 10 exist */
 } __attribute__((aligned(64)));

@@ -146,7 +146,8 @@ static int stack_define(struct sg_intern *s, const struct sg_stack *raw, bool ke
 	u.d.id = id;
 	u.d.n = raw->n;
 	for (unsigned i = 0; i < raw->n; i++) {
-		int r = frame_id(s, raw, raw->ip[i], kernel, &u.d.frame[i]);
+		/* all but the first are return addresses: the call is just before */
+		int r = frame_id(s, raw, raw->ip[i] - (i > 0), kernel, &u.d.frame[i]);
 
 		if (r)
 			return r;

@@ -306,6 +306,8 @@ void sg_live_stats(const struct sg_live *l, struct sg_live_stats *ret)
 
 		ret->lost += c->lost;
 		ret->emitted += c->emitted;
+		ret->repaired += c->repaired;
+		ret->hidden += c->hidden;
 		ret->holes += c->holes;
 		ret->torn += c->torn;
 		ret->missed += c->missed;

@@ -60,7 +60,7 @@ int64_t sg_live_drain(struct sg_live *l, sg_live_fn fn, void *ctx);
 const struct sg_plan *sg_live_plan(const struct sg_live *l);
 
 struct sg_live_stats {
-	uint64_t lost, emitted, holes, torn, missed, orphan_ends, snaps_skipped, stack_races;
+	uint64_t lost, emitted, repaired, hidden, holes, torn, missed, orphan_ends, snaps_skipped, stack_races;
 	unsigned ncpu;
 };
 void sg_live_stats(const struct sg_live *l, struct sg_live_stats *ret);

@@ -35,6 +35,7 @@ static char *finish(struct json_object *o)
 static struct json_object *machine(void)
 {
 	struct json_object *o = json_object_new_object();
+	struct timespec tick = { 0 };
 	struct utsname u;
 
 	uname(&u);
@@ -43,6 +44,8 @@ static struct json_object *machine(void)
 	U64(o, "cpus", sysconf(_SC_NPROCESSORS_ONLN));
 	U64(o, "memory_bytes", (uint64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE));
 	U64(o, "page_bytes", sysconf(_SC_PAGESIZE));
+	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+	U64(o, "tick_ns", (uint64_t)tick.tv_nsec);
 	return o;
 }
 

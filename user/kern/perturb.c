@@ -98,6 +98,8 @@ struct json_object *sg_perturb_json(struct sg_perturb *p, struct sg_live *l, uin
 	ADD("bytes", bytes);
 	ADD("lost", st.lost);
 	json_object_object_add(o, "lost_per_cpu", lost_per_cpu(l, st.ncpu));
+	ADD("switches_repaired", st.repaired);
+	ADD("hidden_waits", st.hidden);
 	ADD("holes", st.holes);
 	ADD("torn", st.torn);
 	ADD("adopted_threads", st.missed);
