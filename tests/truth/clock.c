@@ -48,24 +48,40 @@ static uint64_t run_delay(void)
 	return delay;
 }
 
+/* One instant on three clocks: not two, with a stay in the run queue between them. */
 struct truth_clk truth_clk(void)
 {
 	struct truth_clk c;
+	uint64_t again;
 
-	c.delay = run_delay();
-	c.cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-	c.wall = truth_now();
+	again = run_delay();
+	do {
+		c.delay = again;
+		c.cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+		c.wall = truth_now();
+		again = run_delay();
+	} while (again != c.delay);
 	return c;
 }
 
 struct truth_span truth_since(const struct truth_clk *from)
 {
+	uint64_t wall = truth_now(), cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID), delay = run_delay();
 	struct truth_span s;
 
-	/* The mirror image of truth_clk(), so that reading the account is outside. */
-	s.wall = truth_now() - from->wall;
-	s.cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID) - from->cpu;
-	s.delay = run_delay() - from->delay;
+	for (;;) {
+		struct truth_clk c = truth_clk();
+
+		/* Usually the first reading, which ends the measured stretch, is of one instant already. */
+		if (c.delay == delay)
+			break;
+		wall = c.wall;
+		cpu = c.cpu;
+		delay = c.delay;
+	}
+	s.wall = wall - from->wall;
+	s.cpu = cpu - from->cpu;
+	s.delay = delay - from->delay;
 	s.blocked = s.wall > s.cpu + s.delay ? s.wall - s.cpu - s.delay : 0;
 	return s;
 }

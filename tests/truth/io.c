@@ -114,8 +114,7 @@ static void io_evicted(struct truth *t)
 	read_all(t, fd, 96u << 20, &s);
 	truth_end(t, "io_evicted");
 	truth_leaf(t, "io.block", TRUTH_EQ, s.blocked);
-	truth_leaf(t, "cpu.sys.read", TRUTH_CNT,
-		   (96u << 20) / CHUNK);
+	truth_leaf(t, "cpu.sys.read", TRUTH_CNT, (96u << 20) / CHUNK);
 }
 
 /* Far enough apart that the device cannot have read ahead by itself: each wait is long. */

@@ -237,6 +237,7 @@ static int helper(int argc, char **argv)
 
 	if (argc != 5 || strcmp(argv[2], "sleep"))
 		return 2;
+	truth_wait_blocked(getppid());
 	v = truth_sleep(strtoull(argv[3], NULL, 10) * MSEC);
 	return pwrite(atoi(argv[4]), &v, sizeof(v), 0) != sizeof(v);
 }
