@@ -161,7 +161,7 @@ Test(rec, any_interleaving)
  */
 Test(rec, definitions_first)
 {
-	static bool known[1000];
+	static bool known[1000], seen[1000];
 	uint64_t seed = 6;
 
 	for (int round = 0; round < 20; round++) {
@@ -169,23 +169,35 @@ Test(rec, definitions_first)
 		struct rec_list l;
 		struct sg_err err;
 		size_t refs = 0, defs = 0;
-		uint32_t id = 0;
+		uint32_t id = 0, frames = 0;
 
 		rec_begin(&f);
 		for (unsigned i = 0; i < 2000; i++) {
 			unsigned cpu = i / 100 % 4;
 			uint64_t ts = 1000 + i / 400 * 1000 + i % 100 * 10 + cpu;
 			struct sg_slice s = rec_slice(cpu, 1, ts, 0);
-			struct sg_stackdef def = {
-				.h = { .ts = ts, .kind = SG_REC_STACKDEF, .cpu = (uint16_t)cpu }
+			struct sg_frame frame = {
+				.h = { .ts = ts, .kind = SG_REC_FRAME, .cpu = (uint16_t)cpu }
 			};
+			struct {
+				struct sg_stackdef d;
+				uint32_t room;
+			} def = { .d = { .h = { .ts = ts, .kind = SG_REC_STACKDEF, .cpu = (uint16_t)cpu } } };
 			struct sg_stackref ref = { .h = { .ts = ts - gen_u64(&seed) % 900,
 							  .kind = SG_REC_STACKREF,
 							  .cpu = (uint16_t)cpu } };
 
 			rec_put(&f, &s);
 			if (!id || gen_u64(&seed) % 8 == 0) {
-				def.id = ++id;
+				/* its frame was put by another CPU's stack, perhaps long before */
+				def.d.id = ++id;
+				def.d.n = 1;
+				if (id % 3)
+					frames++;
+				frame.id = frames;
+				if (id % 3)
+					rec_put(&f, &frame);
+				def.d.frame[0] = 1 + gen_u64(&seed) % frames;
 				rec_put(&f, &def);
 			}
 			ref.id = 1 + gen_u64(&seed) % id;
@@ -195,6 +207,7 @@ Test(rec, definitions_first)
 		}
 		rec_end(&f);
 		memset(known, 0, sizeof(known));
+		memset(seen, 0, sizeof(seen));
 		cr_assert_eq(rec_read(f.data, f.len, &l, &err), 0, "%s", err.msg);
 		cr_assert_str_empty(l.damage);
 		for (size_t i = 0; i < l.n; i++) {
@@ -202,7 +215,10 @@ Test(rec, definitions_first)
 
 			if (l.ev[i].h.kind == SG_REC_STACKDEF) {
 				known[l.ev[i].stackdef.id] = true;
+				cr_assert(seen[l.ev[i].stackdef.frame[0]], "a stack before its frame");
 				defs++;
+			} else if (l.ev[i].h.kind == SG_REC_FRAME) {
+				seen[l.ev[i].frame.id] = true;
 			} else if (l.ev[i].h.kind == SG_REC_STACKREF) {
 				cr_assert(known[ref->id], "stack %u before its definition", ref->id);
 				refs++;

@@ -69,7 +69,7 @@ int sg_reader_open_mem(struct sg_reader **ret, const void *data, size_t len, str
  * @ret: valid until the next call
  *
  * FRAME, STACKDEF and NAME come before all that was written after them; they have
- * no time of their own, so theirs is moved to fit the order.
+ * no time and no CPU of their own: ts is moved to fit the order, cpu is 0.
  * Synthesises LOST where a CPU's drop count steps. Memory is bounded by the
  * blocks whose times overlap.
  * Return: 1 event, 0 end, negative errno. A truncated or damaged tail ends the

@@ -344,6 +344,22 @@ static int stream_put(struct sg_writer *w, struct stream *s, const struct sg_hdr
 	return w->raw >= SG_BLOCK_RAW_TARGET ? write_events(w, err) : 0;
 }
 
+/* Definitions are of no CPU: one stream keeps them in the order of arrival, frames before the stacks of them. */
+static int put_definition(struct sg_writer *w, const struct sg_hdr *ev, size_t size, struct sg_err *err)
+{
+	union {
+		struct sg_hdr h;
+		uint64_t align;
+		char bytes[SG_EVENT_MAX];
+	} copy;
+	struct stream *s;
+
+	memcpy(&copy, ev, size);
+	copy.h.cpu = 0;
+	s = stream_for(w, &copy.h, SG_CLASS_DEF);
+	return s ? stream_put(w, s, &copy.h, size, err) : fail(w, err, -ENOMEM, "a block of the recording");
+}
+
 int sg_writer_put(struct sg_writer *w, const struct sg_hdr *ev, struct sg_err *err)
 {
 	unsigned class = sg_class_of(ev->kind);
@@ -362,6 +378,8 @@ int sg_writer_put(struct sg_writer *w, const struct sg_hdr *ev, struct sg_err *e
 			return rc;
 	}
 	w->flags |= class <= SG_CLASS_IDENT ? SG_BLOCK_DICT : 0;
+	if (class == SG_CLASS_DEF)
+		return put_definition(w, ev, size, err);
 	s = stream_for(w, ev, class);
 	if (w->count && (!s || (!s->count && w->stream_cnt >= SG_BLOCK_STREAMS_MAX))) {
 		rc = write_events(w, err);
