@@ -509,6 +509,7 @@ int BPF_PROG(sched_switch_btf, bool preempt, struct task_struct *prev, struct ta
 	return 0;
 }
 
+#define SNAP_MIN_NS 20000
 /* Where the waking happens: this, not current, is the waker. */
 static __always_inline void waking_context(struct cpu_state *c, struct thread *w)
 {
@@ -584,7 +585,8 @@ int BPF_PROG(sched_waking_btf, struct task_struct *p)
 			if (t && t->tgid != self_tgid) {
 				t->related = 1;
 				c->cur_flags |= TH_RELATED;
-				if (is_long)
+				/* A short slice misplaces little when it is prorated. */
+				if (is_long && t->last_snap + SNAP_MIN_NS < now)
 					emit_snap(t, c, now);
 			}
 		}

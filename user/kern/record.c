@@ -28,6 +28,7 @@
 /* How long to sleep between two drains: by how much came, so that an idle machine stays idle. */
 #define SLEEP_MAX_MS 100
 #define SLEEP_MIN_MS 1
+#define WATERMARK_SLACK_NS 20000000ull
 #define FLUSH_NS 1000000000ull
 #define CLOCK_NS 1000000000ull
 #define PROGRESS_NS 250000000ull
@@ -242,11 +243,14 @@ static int loop(struct recorder *r)
 	int ms = 10;
 
 	for (;;) {
+		uint64_t drain_ns = now_ns(CLOCK_MONOTONIC);
 		int64_t n = sg_live_drain(r->live, on_record, r);
 		uint64_t now = now_ns(CLOCK_MONOTONIC);
 
 		if (n < 0 && !r->write_err)
 			return sg_err_set(r->err, n, "reading the rings failed: %s", strerror(-n));
+		/* Every record is stamped within microseconds of its place in the ring. */
+		sg_writer_watermark(r->w, drain_ns - WATERMARK_SLACK_NS);
 		housekeeping(r, now);
 		if (finished(r, now))
 			return 0;
