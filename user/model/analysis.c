@@ -282,13 +282,27 @@ static int explain(int ret, struct sg_err *err)
 	return ret;
 }
 
+/* The window that the recorder states; without it (a cut file) what the events show. Definitions have no time of their own. */
+static void note_time(struct sg_analysis *a, const struct sg_hdr *ev)
+{
+	bool definition = ev->kind == SG_REC_FRAME || ev->kind == SG_REC_STACKDEF || ev->kind == SG_REC_NAME;
+
+	if (ev->kind == SG_REC_WINDOW && ((const struct sg_window *)ev)->type == SG_WINDOW_BEGIN)
+		a->info.first_ts = ev->ts;
+	if (definition)
+		return;
+	if (!a->info.first_ts)
+		a->info.first_ts = ev->ts;
+	if (ev->ts > a->info.last_ts)
+		a->info.last_ts = ev->ts;
+}
+
 int sg_analysis_feed(struct sg_analysis *a, const struct sg_hdr *ev, struct sg_err *err)
 {
 	int ret = 0;
 
-	if (!a->info.events++)
-		a->info.first_ts = ev->ts;
-	a->info.last_ts = ev->ts;
+	a->info.events++;
+	note_time(a, ev);
 	if (a->opts.on_event)
 		ret = a->opts.on_event(a->opts.ctx, ev);
 	if (!ret)
