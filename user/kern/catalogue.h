@@ -57,6 +57,9 @@ struct sg_kern_view {
 	bool (*uprobe)(void *ctx);
 };
 
+/* Reason of a probe that this request has no use for: nothing is missed without it. */
+#define SG_PLAN_IDLE "not asked for"
+
 struct sg_plan_row {
 	const struct sg_probe *probe;
 	int chosen;          /* index into probe->v, -1 = off */

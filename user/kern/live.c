@@ -46,20 +46,20 @@ static void plan_restrict(struct sg_live *l)
 	for (size_t i = 0; i < l->plan.n; i++) {
 		struct sg_plan_row *row = &l->plan.row[i];
 		const char *g = row->probe->group;
-		bool off = o->only_groups && strcmp(g, "sched") && !listed(o->only_groups, g);
+		bool off = o->only_groups && strcmp(g, "sched") && !listed(o->only_groups, g), idle = false;
 
 		if (row->chosen < 0)
 			continue;
 		if (!off && !strcmp(g, "sample"))
 			off = !o->sample_hz;
-		if (!off && !strncmp(row->probe->name, "mark.uprobe", 11))
-			off = !o->uprobe;
-		if (!off && !strcmp(row->probe->name, "sched.cgroup"))
-			off = !o->cgroup_id;
-		if (!off)
+		if (!strncmp(row->probe->name, "mark.uprobe", 11))
+			idle = !o->uprobe;
+		if (!strcmp(row->probe->name, "sched.cgroup"))
+			idle = !o->cgroup_id;
+		if (!off && !idle)
 			continue;
 		row->chosen = -1;
-		snprintf(row->reason, sizeof(row->reason), "not asked for");
+		snprintf(row->reason, sizeof(row->reason), idle ? SG_PLAN_IDLE : "switched off");
 	}
 }
 
