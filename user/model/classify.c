@@ -39,6 +39,8 @@ static const struct sg_rule rules[] = {
 	{ .name = "fuse.stack", .syms = SYM(FUSE), .cause = SG_C_IO_FUSE },
 	{ .name = "9p.stack", .syms = SYM(P9), .cause = SG_C_IO_9P },
 	{ .name = "dirty", .syms = SYM(DIRTY), .cause = SG_C_IO_WRITEBACK, .attr = SG_RA_REFINE },
+	/* A grace period ends when every CPU has been seen: whoever reports the last one has not caused the wait. */
+	{ .name = "rcu", .syms = SYM(RCU), .cause = SG_C_LOCK_KERNEL, .attr = SG_RA_TRAP },
 	{ .name = "lock.stack", .syms = SYM(LOCK), .cause = SG_C_LOCK_KERNEL, .attr = SG_RA_LOCK },
 	/* page faults, by how they ended */
 	{ .name = "fault.swapin",
