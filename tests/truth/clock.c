@@ -48,6 +48,8 @@ static uint64_t run_delay(void)
 	return delay;
 }
 
+#define TRIES 4 /* a traced thread never gets that far without being switched */
+
 /* One instant on three clocks: not two, with a stay in the run queue between them. */
 struct truth_clk truth_clk(void)
 {
@@ -55,12 +57,14 @@ struct truth_clk truth_clk(void)
 	uint64_t again;
 
 	again = run_delay();
-	do {
+	for (int i = 0; i < TRIES; i++) {
 		c.delay = again;
 		c.cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 		c.wall = truth_now();
 		again = run_delay();
-	} while (again != c.delay);
+		if (again == c.delay)
+			break;
+	}
 	return c;
 }
 
@@ -69,7 +73,7 @@ struct truth_span truth_since(const struct truth_clk *from)
 	uint64_t wall = truth_now(), cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID), delay = run_delay();
 	struct truth_span s;
 
-	for (;;) {
+	for (int i = 0; i < TRIES; i++) {
 		struct truth_clk c = truth_clk();
 
 		/* Usually the first reading, which ends the measured stretch, is of one instant already. */

@@ -25,7 +25,7 @@ static const char *const need_names[] = {
 #undef T_X
 };
 
-static const char *const op_names[] = { "eq", "ge", "le", "count", "count_ge" };
+static const char *const op_names[] = { "eq", "ge", "le", "count", "count_ge", "count_le" };
 
 /* ---- what scenarios say ------------------------------------------------- */
 static struct truth_task *task_find(struct truth *t, const char *name)

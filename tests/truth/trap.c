@@ -140,7 +140,7 @@ static void trap_ptrace(struct truth *t)
 	/* The marks and the measurement itself are traced as well; only the window between the clocks is known. */
 	truth_want(t, NULL, "app", "trap.ptrace", TRUTH_GE, s.blocked)->by_wait = true;
 	truth_leaf(t, "trap.ptrace", TRUTH_GE, s.blocked * 95 / 100);
-	truth_leaf(t, "cpu.user", TRUTH_LE, 2 * MSEC);
+	truth_leaf(t, "cpu.user", TRUTH_LE, s.blocked / 20 + MSEC);
 }
 
 /* ---- seccomp: a supervisor decides about each call ---------------------- */

@@ -65,6 +65,7 @@ enum truth_op {
 	TRUTH_LE,     /* at most so many nanoseconds */
 	TRUTH_CNT,    /* exactly so many times */
 	TRUTH_CNT_GE, /* at least so many times */
+	TRUTH_CNT_LE, /* at most so many times */
 };
 
 struct truth_want {

@@ -36,6 +36,8 @@ static const struct {
 	{ "wrong count", GOT(0, TASK("t", 100000000, GOOD, WAITS)), WANT("count", "6"), false },
 	{ "count at least", GOT(0, TASK("t", 100000000, GOOD, WAITS)), WANT("count_ge", "5"), true },
 	{ "not so often", GOT(0, TASK("t", 100000000, GOOD, WAITS)), WANT("count_ge", "6"), false },
+	{ "count at most", GOT(0, TASK("t", 100000000, GOOD, WAITS)), WANT("count_le", "5"), true },
+	{ "too often", GOT(0, TASK("t", 100000000, GOOD, WAITS)), WANT("count_le", "4"), false },
 	{ "no such comparison", GOT(0, TASK("t", 100000000, GOOD, WAITS)), WANT("about", "40000000"), false },
 	{ "lost", GOT(1, TASK("t", 100000000, GOOD, WAITS)), WANT("eq", "40000000"), false },
 	{ "blame one short", GOT(0, TASK("t", 100000001, GOOD, WAITS)), WANT("eq", "40000000"), false },

@@ -131,6 +131,8 @@ static void compare_want(struct verdict *v, struct json_object *got, struct json
 		check(v, have == want, "%s%s %lld/%lld times", by, cause, (long long)want, (long long)have);
 	else if (!strcmp(op, "count_ge"))
 		check(v, have >= want, "%s%s >=%lld/%lld times", by, cause, (long long)want, (long long)have);
+	else if (!strcmp(op, "count_le"))
+		check(v, have <= want, "%s%s <=%lld/%lld times", by, cause, (long long)want, (long long)have);
 	else
 		check(v, false, "no comparison '%s'", op);
 }

@@ -204,9 +204,11 @@ static int need_iocg(struct setup *s, char *why, size_t cap)
 	if (disk_of(s->dir, &maj, &min))
 		return lacks(why, cap, "%s is not on a block device", s->base);
 	v = cgroup_make(s, "blkio", "TRUTH_IOCG", dir, sizeof(dir), why, cap);
-	snprintf(text, sizeof(text), v == 2 ? "%u:%u rbps=67108864" : "%u:%u 67108864", maj, min);
-	return v < 0 ? -1
-		     : cgroup_set(dir, v == 2 ? "io.max" : "blkio.throttle.read_bps_device", text, why, cap);
+	snprintf(text, sizeof(text), v == 2 ? "%u:%u rbps=16777216 riops=500" : "%u:%u 16777216", maj, min);
+	if (v < 0 || cgroup_set(dir, v == 2 ? "io.max" : "blkio.throttle.read_bps_device", text, why, cap))
+		return -1;
+	snprintf(text, sizeof(text), "%u:%u 500", maj, min);
+	return v == 2 ? 0 : cgroup_set(dir, "blkio.throttle.read_iops_device", text, why, cap);
 }
 
 /* The header mkswap(8) writes. */
