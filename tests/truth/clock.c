@@ -70,22 +70,9 @@ struct truth_clk truth_clk(void)
 
 struct truth_span truth_since(const struct truth_clk *from)
 {
-	uint64_t wall = truth_now(), cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID), delay = run_delay();
-	struct truth_span s;
+	struct truth_clk to = truth_clk();
+	struct truth_span s = { to.wall - from->wall, to.cpu - from->cpu, to.delay - from->delay, 0 };
 
-	for (int i = 0; i < TRIES; i++) {
-		struct truth_clk c = truth_clk();
-
-		/* Usually the first reading, which ends the measured stretch, is of one instant already. */
-		if (c.delay == delay)
-			break;
-		wall = c.wall;
-		cpu = c.cpu;
-		delay = c.delay;
-	}
-	s.wall = wall - from->wall;
-	s.cpu = cpu - from->cpu;
-	s.delay = delay - from->delay;
 	s.blocked = s.wall > s.cpu + s.delay ? s.wall - s.cpu - s.delay : 0;
 	return s;
 }

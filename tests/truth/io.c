@@ -65,8 +65,8 @@ static void io_fsync(struct truth *t)
 
 	memset(buf, 'x', CHUNK);
 	truth_begin(t, "io_fsync");
-	for (int i = 0; i < 1500 && sum.blocked < 40 * MSEC; i++) {
-		if (write(fd, buf, 16384) != 16384)
+	for (int i = 0; i < 200 && sum.blocked < 40 * MSEC; i++) {
+		if (write(fd, buf, CHUNK) != CHUNK)
 			truth_fail(t, "write: %s", strerror(errno));
 		c = truth_clk();
 		if (fsync(fd))
