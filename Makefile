@@ -65,6 +65,7 @@ PKG += stress-ng                 # tests: timer and fault load
 PKG += $(if $(shell command -v npm),,nodejs npm) # the task workload's express server, as published
 PKG += python3                   # tests read exported files back
 PKG += python3-jsonschema        # tests check exported JSON against published schemas
+PKG += strace                    # tests: the system calls by which other languages mark
 PKG += procps                    # tests: ps, pgrep
 PKG += util-linux                # tests: taskset, losetup, swapon
 PKG += git                       # tests: list of the project's files
