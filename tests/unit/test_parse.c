@@ -16,7 +16,9 @@ Test(parse, u64)
 	cr_assert_eq(sg_parse_u64("18446744073709551616", 0, UINT64_MAX, &v), -ERANGE);
 	cr_assert_eq(sg_parse_u64("11", 0, 10, &v), -ERANGE);
 	cr_assert_eq(sg_parse_u64("1", 2, 10, &v), -ERANGE);
-	for (const char *const *t = (const char *const[]){ "", " 1", "1 ", "+1", "-1", "0x10", "1e3", "one", NULL }; *t; t++)
+	for (const char *const *t =
+		     (const char *const[]){ "", " 1", "1 ", "+1", "-1", "0x10", "1e3", "one", NULL };
+	     *t; t++)
 		cr_assert_eq(sg_parse_u64(*t, 0, 10, &v), -EINVAL, "%s", *t);
 	cr_assert_eq(v, UINT64_MAX, "untouched on failure");
 }
@@ -27,9 +29,17 @@ Test(parse, size)
 		const char *text;
 		uint64_t v;
 	} ok[] = {
-		{ "1", 1 },	     { "4096", 4096 },	      { "64K", 65536 },	       { "64k", 65536 },
-		{ "256M", 256ull << 20 }, { "1.5G", 3ull << 29 }, { "2GiB", 2ull << 30 }, { "2GB", 2ull << 30 },
-		{ "1T", 1ull << 40 },	  { "0.5K", 512 },	  { "7B", 7 },
+		{ "1", 1 },
+		{ "4096", 4096 },
+		{ "64K", 65536 },
+		{ "64k", 65536 },
+		{ "256M", 256ull << 20 },
+		{ "1.5G", 3ull << 29 },
+		{ "2GiB", 2ull << 30 },
+		{ "2GB", 2ull << 30 },
+		{ "1T", 1ull << 40 },
+		{ "0.5K", 512 },
+		{ "7B", 7 },
 	};
 	uint64_t v = 0;
 
@@ -37,8 +47,8 @@ Test(parse, size)
 		cr_assert_eq(sg_parse_size(ok[i].text, &v), 0, "%s", ok[i].text);
 		cr_assert_eq(v, ok[i].v, "%s", ok[i].text);
 	}
-	for (const char *const *t = (const char *const[]){ "", "0", "0M", "M", "1.M", ".5M", "1MM", "1 M", "-1M", "1.0000001G",
-							   NULL };
+	for (const char *const *t = (const char *const[]){ "", "0", "0M", "M", "1.M", ".5M", "1MM", "1 M",
+							   "-1M", "1.0000001G", NULL };
 	     *t; t++)
 		cr_assert_eq(sg_parse_size(*t, &v), -EINVAL, "%s", *t);
 	cr_assert_eq(sg_parse_size("99999999999T", &v), -ERANGE);

@@ -98,8 +98,8 @@ int sg_parse_size(const char *text, uint64_t *ret_bytes)
 	static const struct unit units[] = {
 		{ "B", 1 },
 #define SG_X(c, shift) { c, 1ull << (shift) }, { c "B", 1ull << (shift) }, { c "iB", 1ull << (shift) }
-		SG_X("K", 10), SG_X("k", 10), SG_X("M", 20), SG_X("m", 20), SG_X("G", 30),
-		SG_X("g", 30), SG_X("T", 40), SG_X("t", 40),
+		SG_X("K", 10), SG_X("k", 10), SG_X("M", 20), SG_X("m", 20),
+		SG_X("G", 30), SG_X("g", 30), SG_X("T", 40), SG_X("t", 40),
 #undef SG_X
 		{ 0 },
 	};
@@ -110,8 +110,14 @@ int sg_parse_size(const char *text, uint64_t *ret_bytes)
 int sg_parse_duration(const char *text, uint64_t unit_ns, uint64_t *ret_ns)
 {
 	static const struct unit units[] = {
-		{ "ns", 1 },		{ "us", 1000 },		   { "ms", 1000000 },	 { "s", 1000000000 },
-		{ "m", 60000000000ull }, { "min", 60000000000ull }, { "h", 3600000000000ull }, { 0 },
+		{ "ns", 1 },
+		{ "us", 1000 },
+		{ "ms", 1000000 },
+		{ "s", 1000000000 },
+		{ "m", 60000000000ull },
+		{ "min", 60000000000ull },
+		{ "h", 3600000000000ull },
+		{ 0 },
 	};
 
 	return with_unit(text, units, unit_ns, ret_ns);

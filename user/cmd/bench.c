@@ -12,11 +12,11 @@
 #include "load/task.h"
 
 #define SERVERS_DEFAULT 4
-#define ROUNDS_DEFAULT 50
-#define WRITES_DEFAULT 2000000
-#define HOG_DEFAULT (256ull << 20)
-#define WRITES_MAX 1000000000ull
-#define ROUNDS_MAX 1000000
+#define ROUNDS_DEFAULT	50
+#define WRITES_DEFAULT	2000000
+#define HOG_DEFAULT	(256ull << 20)
+#define WRITES_MAX	1000000000ull
+#define ROUNDS_MAX	1000000
 
 enum {
 	OPT_ENV = 256,
@@ -39,20 +39,30 @@ enum {
 static const struct argp_option options[] = {
 	{ "env", OPT_ENV, "ENV", 0, "environment of the servers: host", 1 },
 	{ "servers", OPT_SERVERS, "N", 0, "HTTP servers (default 4)", 1 },
-	{ "rounds", OPT_ROUNDS, "N", 0, "rounds, in each of which every server is asked once (default 50)", 1 },
-	{ "writes", OPT_WRITES, "N", 0, "writes of 15 bytes per request (default 2000000: a file of 30 MB)", 1 },
-	{ "server", OPT_SERVER, "KIND", 0, "native (C, the default) or node (Node.js and express, brought by npm)", 1 },
-	{ "write-mode", OPT_MODE, "MODE",
-	  0, "native server: stream (queue all writes in memory, then writev; the default), stdio or syscall", 1 },
+	{ "rounds", OPT_ROUNDS, "N", 0, "rounds, in each of which every server is asked once (default 50)",
+	  1 },
+	{ "writes", OPT_WRITES, "N", 0, "writes of 15 bytes per request (default 2000000: a file of 30 MB)",
+	  1 },
+	{ "server", OPT_SERVER, "KIND", 0,
+	  "native (C, the default) or node (Node.js and express, brought by npm)", 1 },
+	{ "write-mode", OPT_MODE, "MODE", 0,
+	  "native server: stream (queue all writes in memory, then writev; the default), stdio or syscall",
+	  1 },
 	{ "pressure", OPT_PRESSURE, "LIST", 0, "levels: memory hogs of each, e.g. 0,1,2 (the default)", 2 },
-	{ "memory", OPT_MEMORY, "SIZE", 0, "memory limit of servers and hogs together (default: what the servers need "
-					   "and an eighth more)", 2 },
-	{ "swap", OPT_SWAP, "FILE|zram|none", 0, "swap to make for the run (default: a file in DIR); none: use what is there", 2 },
+	{ "memory", OPT_MEMORY, "SIZE", 0,
+	  "memory limit of servers and hogs together (default: what the servers need "
+	  "and an eighth more)",
+	  2 },
+	{ "swap", OPT_SWAP, "FILE|zram|none", 0,
+	  "swap to make for the run (default: a file in DIR); none: use what is there", 2 },
 	{ "swap-size", OPT_SWAP_SIZE, "SIZE", 0, "size of that swap (default: enough for all)", 2 },
-	{ "hog", OPT_HOG, "KIND", 0, "stress (Debian's stress -m 1), own, or auto (stress when it is installed; the default)", 2 },
+	{ "hog", OPT_HOG, "KIND", 0,
+	  "stress (Debian's stress -m 1), own, or auto (stress when it is installed; the default)", 2 },
 	{ "hog-size", OPT_HOG_SIZE, "SIZE", 0, "memory of one hog (default 256M)", 2 },
-	{ "port", OPT_PORT, "PORT", 0, "TCP port of the first server, the others follow (default: free ones)", 3 },
-	{ "output", 'o', "DIR", 0, "folder for recordings, times, folded files and charts (default bench-task)", 3 },
+	{ "port", OPT_PORT, "PORT", 0, "TCP port of the first server, the others follow (default: free ones)",
+	  3 },
+	{ "output", 'o', "DIR", 0,
+	  "folder for recordings, times, folded files and charts (default bench-task)", 3 },
 	{ "json", OPT_JSON, NULL, 0, "print the result as JSON", 3 },
 	{ "no-record", OPT_NO_RECORD, NULL, 0, "only measure the times", 3 },
 	{ 0 },
@@ -64,11 +74,12 @@ struct args {
 	bool json;
 };
 
-static void number(struct argp_state *s, const char *name, const char *text, uint64_t min, uint64_t max, uint64_t *ret)
+static void number(struct argp_state *s, const char *name, const char *text, uint64_t min, uint64_t max,
+		   uint64_t *ret)
 {
 	if (sg_parse_u64(text, min, max, ret))
-		argp_error(s, "--%s takes a number from %llu to %llu, not '%s'", name, (unsigned long long)min,
-			   (unsigned long long)max, text);
+		argp_error(s, "--%s takes a number from %llu to %llu, not '%s'", name,
+			   (unsigned long long)min, (unsigned long long)max, text);
 }
 
 static void size(struct argp_state *s, const char *name, const char *text, uint64_t *ret)
@@ -82,13 +93,15 @@ static void pressure(struct argp_state *s, const char *text, struct sg_task_opts
 	int n = sg_parse_list(text, SG_HOG_MAX, o->level, SG_LEVELS_MAX);
 
 	if (n < 0)
-		argp_error(s, "--pressure takes up to %d different numbers from 0 to %d, like 0,1,2, not '%s'", SG_LEVELS_MAX,
-			   SG_HOG_MAX, text);
+		argp_error(s,
+			   "--pressure takes up to %d different numbers from 0 to %d, like 0,1,2, not '%s'",
+			   SG_LEVELS_MAX, SG_HOG_MAX, text);
 	else
 		o->nlevel = (unsigned)n;
 }
 
-static int word(struct argp_state *s, const char *name, const char *text, int (*find)(const char *), const char *words)
+static int word(struct argp_state *s, const char *name, const char *text, int (*find)(const char *),
+		const char *words)
 {
 	int v = find(text);
 
@@ -141,7 +154,9 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 	switch (key) {
 	case OPT_ENV:
 		if (strcmp(arg, "host"))
-			argp_error(s, "--env '%s': this version runs the workload on the host only (--env host)", arg);
+			argp_error(s,
+				   "--env '%s': this version runs the workload on the host only (--env host)",
+				   arg);
 		return 0;
 	case OPT_SERVERS:
 		number(s, "servers", arg, 1, SG_CLIENT_MAX, &v);
@@ -158,7 +173,8 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 		o->node = word(s, "server", arg, server_kind, "native, node");
 		return 0;
 	case OPT_MODE:
-		o->mode = (enum sg_write_mode)word(s, "write-mode", arg, sg_write_mode_find, "stream, stdio, syscall");
+		o->mode = (enum sg_write_mode)word(s, "write-mode", arg, sg_write_mode_find,
+						   "stream, stdio, syscall");
 		return 0;
 	case OPT_PRESSURE:
 		pressure(s, arg, o);
@@ -190,13 +206,20 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 }
 
 const struct argp sg_argp_bench = {
-	options, parse, "task",
-	"The published task experiment as one command: HTTP servers that write a file per request, asked all at once by a "
-	"client, under growing memory pressure with real swap; each level recorded, and its slowdown explained cause by "
+	options,
+	parse,
+	"task",
+	"The published task experiment as one command: HTTP servers that write a file per request, asked all "
+	"at once by a "
+	"client, under growing memory pressure with real swap; each level recorded, and its slowdown "
+	"explained cause by "
 	"cause.\v"
-	"The command makes a cgroup with a memory limit and swap space, and removes both when it ends, in whatever way. "
+	"The command makes a cgroup with a memory limit and swap space, and removes both when it ends, in "
+	"whatever way. "
 	"It needs root. Example: sandglass bench task --servers 2 --rounds 10 --pressure 0,2",
-	NULL, NULL, NULL,
+	NULL,
+	NULL,
+	NULL,
 };
 
 /* ---- the processes of the workload: this program again ------------------- */
@@ -295,8 +318,8 @@ static int show(const struct sg_task_result *r, bool json, struct sg_err *err)
 	if (!rc && !json)
 		printf("\nin %s: result.json, times.svg%s\n", r->opts.dir,
 		       r->opts.record ? ", causes.svg, pN.sgt (recordings: sandglass report), pN.times.tsv, "
-					"pN.{path,oncpu,offcpu}.folded (for flamegraph.pl)" :
-					", pN.times.tsv");
+					"pN.{path,oncpu,offcpu}.folded (for flamegraph.pl)"
+				      : ", pN.times.tsv");
 	if (!rc && fflush(stdout))
 		rc = -errno;
 	return rc ? sg_err_set(err, rc, "cannot print the result: %s", strerror(-rc)) : 0;
@@ -314,9 +337,15 @@ static int stopped(int sigfd)
 
 int sg_cmd_bench(int argc, char **argv)
 {
-	struct args a = { .o = { .servers = SERVERS_DEFAULT, .rounds = ROUNDS_DEFAULT, .writes = WRITES_DEFAULT,
-				 .nlevel = 3, .level = { 0, 1, 2 }, .hog_bytes = HOG_DEFAULT, .dir = "bench-task",
-				 .record = true, .progress = progress } };
+	struct args a = { .o = { .servers = SERVERS_DEFAULT,
+				 .rounds = ROUNDS_DEFAULT,
+				 .writes = WRITES_DEFAULT,
+				 .nlevel = 3,
+				 .level = { 0, 1, 2 },
+				 .hog_bytes = HOG_DEFAULT,
+				 .dir = "bench-task",
+				 .record = true,
+				 .progress = progress } };
 	struct sg_task_result *r;
 	struct sg_err err = { 0 };
 	sigset_t stop, old;
@@ -324,7 +353,7 @@ int sg_cmd_bench(int argc, char **argv)
 
 	if (run_part(argc, argv, &rc))
 		return rc;
-	argv[0] = (char *)(uintptr_t)"sandglass bench"; /* what argp calls us in its sentences */
+	argv[0] = (char *)(uintptr_t) "sandglass bench"; /* what argp calls us in its sentences */
 	argp_err_exit_status = SG_EXIT_USAGE;
 	if (argp_parse(&sg_argp_bench, argc, argv, 0, NULL, &a))
 		return SG_EXIT_USAGE;

@@ -31,8 +31,8 @@ static void child_fail(int fd, const char *what)
 	_exit(125);
 }
 
-static void child_become(const struct sg_child_opts *o, char *const argv[], pid_t parent, int fail_fd, int out,
-			 int err_fd)
+static void child_become(const struct sg_child_opts *o, char *const argv[], pid_t parent, int fail_fd,
+			 int out, int err_fd)
 {
 	char path[512];
 	sigset_t none;
@@ -76,7 +76,8 @@ static void close_pair(int p[2])
 			close(p[i]);
 }
 
-int sg_child_spawn(struct sg_child *ret, const struct sg_child_opts *o, char *const argv[], struct sg_err *err)
+int sg_child_spawn(struct sg_child *ret, const struct sg_child_opts *o, char *const argv[],
+		   struct sg_err *err)
 {
 	int fail[2] = { -1, -1 }, out[2] = { -1, -1 }, errp[2] = { -1, -1 }, rc = 0;
 	struct sg_child c = SG_CHILD_NONE;
@@ -85,8 +86,8 @@ int sg_child_spawn(struct sg_child *ret, const struct sg_child_opts *o, char *co
 	ssize_t n;
 
 	snprintf(c.name, sizeof(c.name), "%s", o->name);
-	if (pipe2(fail, O_CLOEXEC) || (o->out && pipe2(out, O_CLOEXEC)) || (o->err && pipe2(errp, O_CLOEXEC)) ||
-	    (c.pid = fork()) < 0) {
+	if (pipe2(fail, O_CLOEXEC) || (o->out && pipe2(out, O_CLOEXEC)) ||
+	    (o->err && pipe2(errp, O_CLOEXEC)) || (c.pid = fork()) < 0) {
 		rc = sg_err_set(err, -errno, "cannot start %s: %s", o->name, strerror(errno));
 		goto out;
 	}

@@ -11,24 +11,27 @@
 struct sg_child {
 	pid_t pid; /* 0: not started */
 	int pidfd;
-	int out;   /* read end of its standard output, -1 when not asked for */
-	int err;   /* read end of its standard error, -1 when not asked for */
+	int out;    /* read end of its standard output, -1 when not asked for */
+	int err;    /* read end of its standard error, -1 when not asked for */
 	bool group; /* leads a process group of its own */
 	bool done;
 	int status; /* as waitpid tells, when done */
 	char name[48];
 };
-#define SG_CHILD_NONE { .pidfd = -1, .out = -1, .err = -1 }
+#define SG_CHILD_NONE                             \
+	{                                         \
+		.pidfd = -1, .out = -1, .err = -1 \
+	}
 
 struct sg_child_opts {
-	const char *name;      /* for sentences: "server 2" */
-	const char *cgroup;    /* directory of the cgroup to start in, or NULL */
-	const char *dir;       /* working directory, or NULL */
-	bool out, err;         /* give us its output */
-	bool quiet;            /* its standard output goes to /dev/null */
-	int out_fd;            /* > 0: its standard output goes there */
-	bool group;            /* a process group of its own */
-	bool idle;             /* runs only when nobody else wants the CPU (SCHED_IDLE) */
+	const char *name;   /* for sentences: "server 2" */
+	const char *cgroup; /* directory of the cgroup to start in, or NULL */
+	const char *dir;    /* working directory, or NULL */
+	bool out, err;	    /* give us its output */
+	bool quiet;	    /* its standard output goes to /dev/null */
+	int out_fd;	    /* > 0: its standard output goes there */
+	bool group;	    /* a process group of its own */
+	bool idle;	    /* runs only when nobody else wants the CPU (SCHED_IDLE) */
 };
 
 /**
@@ -37,7 +40,8 @@ struct sg_child_opts {
  * The child gets SIGKILL when we die, and an empty signal mask. Failure of any
  * step up to and including exec is reported here, not by the child.
  */
-int sg_child_spawn(struct sg_child *ret, const struct sg_child_opts *opts, char *const argv[], struct sg_err *err);
+int sg_child_spawn(struct sg_child *ret, const struct sg_child_opts *opts, char *const argv[],
+		   struct sg_err *err);
 
 /** sg_child_kill() - end it (and its group, when it has one) and wait; safe on one that is not running. */
 void sg_child_kill(struct sg_child *c);

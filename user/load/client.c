@@ -56,8 +56,9 @@ static int64_t json_number(struct json_object *o, const char *key)
 {
 	struct json_object *v;
 
-	return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_int) ?
-		       json_object_get_int64(v) : -1;
+	return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_int)
+		       ? json_object_get_int64(v)
+		       : -1;
 }
 
 /* The server's own figures out of its reply. */
@@ -68,7 +69,8 @@ static int parse_reply(struct request *r, unsigned server, struct sg_err *err)
 
 	json_object_put(o);
 	if (ns < 0 || majflt < 0)
-		return sg_err_set(err, -EPROTO, "server %u gave a reply that is not its own: %.80s", server, r->body);
+		return sg_err_set(err, -EPROTO, "server %u gave a reply that is not its own: %.80s", server,
+				  r->body);
 	r->t.write_ns = (uint64_t)ns;
 	r->t.majflt = (uint64_t)majflt;
 	return 0;
@@ -88,7 +90,8 @@ static int request_done(struct client *c, unsigned i, CURLcode code, struct sg_e
 	curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &http);
 	r->body[strcspn(r->body, "\r\n")] = 0;
 	if (http != 200)
-		return sg_err_set(err, -EIO, "server %u answered with HTTP status %ld: %.160s", i, http, r->body);
+		return sg_err_set(err, -EIO, "server %u answered with HTTP status %ld: %.160s", i, http,
+				  r->body);
 	rc = parse_reply(r, i, err);
 	if (rc || c->warm)
 		return rc;
@@ -170,7 +173,8 @@ static int prepare(struct client *c, const unsigned *port, unsigned timeout_s)
 		    /* this timer, too, would wake us up for nothing */
 		    curl_easy_setopt(r->easy, CURLOPT_HAPPY_EYEBALLS_TIMEOUT_MS, (long)timeout_s * 1000) ||
 		    curl_easy_setopt(r->easy, CURLOPT_WRITEFUNCTION, on_body) ||
-		    curl_easy_setopt(r->easy, CURLOPT_WRITEDATA, r) || curl_easy_setopt(r->easy, CURLOPT_PRIVATE, r))
+		    curl_easy_setopt(r->easy, CURLOPT_WRITEDATA, r) ||
+		    curl_easy_setopt(r->easy, CURLOPT_PRIVATE, r))
 			return -ENOMEM;
 	}
 	return 0;
@@ -224,8 +228,8 @@ int sg_client_read(FILE *in, unsigned n, unsigned rounds, struct sg_client_time 
 		if (!strcmp(line, "end\n"))
 			end = true;
 		else if (have == want ||
-			 sscanf(line, "%" SCNu32 "\t%" SCNu32 "\t%" SCNu64 "\t%" SCNu64 "\t%" SCNu64, &t->round,
-				&t->server, &t->latency_ns, &t->write_ns, &t->majflt) != 5 ||
+			 sscanf(line, "%" SCNu32 "\t%" SCNu32 "\t%" SCNu64 "\t%" SCNu64 "\t%" SCNu64,
+				&t->round, &t->server, &t->latency_ns, &t->write_ns, &t->majflt) != 5 ||
 			 t->server >= n || t->round >= rounds)
 			break;
 		else
@@ -233,7 +237,8 @@ int sg_client_read(FILE *in, unsigned n, unsigned rounds, struct sg_client_time 
 	}
 	if (!end || have != want) {
 		free(v);
-		return sg_err_set(err, -EPIPE, "the client's times are not complete: %zu of %zu requests", have, want);
+		return sg_err_set(err, -EPIPE, "the client's times are not complete: %zu of %zu requests",
+				  have, want);
 	}
 	*ret = v;
 	*ret_n = have;

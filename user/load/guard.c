@@ -16,10 +16,10 @@
 #include <unistd.h>
 #include "load/guard.h"
 
-#define STATE_DIR "/run/sandglass"
+#define STATE_DIR    "/run/sandglass"
 #define STATE_PREFIX "bench-"
-#define PATH_CAP 1024
-#define THING_MAX 256
+#define PATH_CAP     1024
+#define THING_MAX    256
 
 struct thing {
 	char kind;
@@ -109,7 +109,8 @@ static int clean_thing(const struct thing *t)
 		return rc == -ENOENT ? 0 : rc;
 	case SG_GUARD_HOTZRAM:
 		snprintf(path, sizeof(path), "%s", t->path + strcspn(t->path, "0123456789"));
-		for (int i = 0; i < 50 && (rc = write_text("/sys/class/zram-control/hot_remove", path)) == -EBUSY; i++)
+		for (int i = 0;
+		     i < 50 && (rc = write_text("/sys/class/zram-control/hot_remove", path)) == -EBUSY; i++)
 			nap(20);
 		return rc == -ENODEV || rc == -ENOENT ? 0 : rc;
 	}
@@ -185,7 +186,8 @@ static void guard_main(int sock, int state_fd, const char *state_path)
 			rp.bad = rq.t;
 			for (size_t i = all->n; i-- > 0 && !rp.rc;)
 				if (all->v[i].kind == rq.t.kind && !strcmp(all->v[i].path, rq.t.path)) {
-					memmove(&all->v[i], &all->v[i + 1], (all->n - i - 1) * sizeof(all->v[0]));
+					memmove(&all->v[i], &all->v[i + 1],
+						(all->n - i - 1) * sizeof(all->v[0]));
 					all->n--;
 					break;
 				}
@@ -199,7 +201,8 @@ static void guard_main(int sock, int state_fd, const char *state_path)
 /* Keep only the two descriptors: nobody shall wait for the end of a pipe that the guard holds open. */
 static void guard_detach(int *sock, int *state_fd)
 {
-	int null = open("/dev/null", O_RDWR), s = fcntl(*sock, F_DUPFD, 16), f = fcntl(*state_fd, F_DUPFD, 16);
+	int null = open("/dev/null", O_RDWR), s = fcntl(*sock, F_DUPFD, 16),
+	    f = fcntl(*state_fd, F_DUPFD, 16);
 
 	for (int i = 0; i < 3; i++)
 		dup2(null, i);

@@ -12,11 +12,11 @@
 #include "base/err.h"
 
 enum sg_guard_kind {
-	SG_GUARD_CGROUP = 'C', /* kill what is in it, remove it */
-	SG_GUARD_SWAP = 'S',   /* swapoff */
-	SG_GUARD_FILE = 'F',   /* unlink */
-	SG_GUARD_DIR = 'D',    /* remove if empty */
-	SG_GUARD_ZRAM = 'Z',   /* reset the device: path is its /sys/block folder */
+	SG_GUARD_CGROUP = 'C',	/* kill what is in it, remove it */
+	SG_GUARD_SWAP = 'S',	/* swapoff */
+	SG_GUARD_FILE = 'F',	/* unlink */
+	SG_GUARD_DIR = 'D',	/* remove if empty */
+	SG_GUARD_ZRAM = 'Z',	/* reset the device: path is its /sys/block folder */
 	SG_GUARD_HOTZRAM = 'H', /* remove the device: path is its /sys/block folder */
 };
 

@@ -100,15 +100,18 @@ int sg_memlimit_make(struct sg_memlimit *ret, struct sg_guard *g, const char *na
 
 	m.version = find_root(root, sizeof(root));
 	if (m.version < 0)
-		return sg_err_set(err, -ENOENT,
-				  "no memory cgroup controller is mounted here, so memory cannot be limited (cgroup v1 "
-				  "'memory', or cgroup v2 with 'memory' in cgroup.controllers)");
+		return sg_err_set(
+			err, -ENOENT,
+			"no memory cgroup controller is mounted here, so memory cannot be limited (cgroup v1 "
+			"'memory', or cgroup v2 with 'memory' in cgroup.controllers)");
 	if (m.version == 2) {
 		rc = put(root, "cgroup.subtree_control", "+memory");
 		if (rc)
-			return sg_err_set(err, rc, "cannot enable the memory controller in %s: %s", root,
-					  rc == -EBUSY ? "the group has processes of its own (are we inside a container?)" :
-							 strerror(-rc));
+			return sg_err_set(
+				err, rc, "cannot enable the memory controller in %s: %s", root,
+				rc == -EBUSY
+					? "the group has processes of its own (are we inside a container?)"
+					: strerror(-rc));
 	}
 	snprintf(m.path, sizeof(m.path), "%s/%s", root, name);
 	rc = sg_guard_add(g, SG_GUARD_CGROUP, m.path, err);
@@ -159,8 +162,8 @@ static void read_file(const struct sg_memlimit *m, const char *file, struct sg_m
 	f = fopen(path, "re");
 	while (f && fscanf(f, "%63s %" SCNu64, key, &val) == 2)
 		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-			if ((!rows[i].version || rows[i].version == m->version) && !strcmp(rows[i].file, file) &&
-			    !strcmp(rows[i].key, key))
+			if ((!rows[i].version || rows[i].version == m->version) &&
+			    !strcmp(rows[i].file, file) && !strcmp(rows[i].key, key))
 				memcpy((char *)ret + rows[i].at, &val, sizeof(val));
 	if (f)
 		fclose(f);

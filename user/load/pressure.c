@@ -66,17 +66,17 @@ int sg_hog_run(uint64_t bytes, struct sg_err *err)
 			p[i]++;
 }
 
-static int spawn_hog(struct sg_child *ret, unsigned i, enum sg_hog_kind kind, uint64_t bytes, const char *self,
-		     const struct sg_memlimit *m, struct sg_err *err)
+static int spawn_hog(struct sg_child *ret, unsigned i, enum sg_hog_kind kind, uint64_t bytes,
+		     const char *self, const struct sg_memlimit *m, struct sg_err *err)
 {
 	char name[32], size[32];
 	const char *const own[] = { self, "bench", "task-hog", size, NULL };
 	/* --vm-keep: go over the same memory again and again, instead of taking it anew each time */
-	const char *const stress[] = { "stress", "-q",	       "-m", "1",	"--vm-bytes",
-				       size,	 "--vm-keep", NULL };
+	const char *const stress[] = { "stress", "-q", "-m", "1", "--vm-bytes", size, "--vm-keep", NULL };
 	/* hogs are to take memory; the CPU only where nobody else wants it */
-	struct sg_child_opts o = { .name = name, .cgroup = m->version ? m->path : NULL, .quiet = true,
-				   .group = true };
+	struct sg_child_opts o = {
+		.name = name, .cgroup = m->version ? m->path : NULL, .quiet = true, .group = true
+	};
 
 	snprintf(name, sizeof(name), "memory hog %u", i);
 	snprintf(size, sizeof(size), "%" PRIu64, bytes);
@@ -99,14 +99,17 @@ static int wait_filled(struct sg_child *hog, unsigned n, uint64_t want, const st
 		if (rc == -EINTR)
 			return sg_err_set(err, rc, "interrupted");
 		if (rc >= 0)
-			return sg_err_set(err, -ECHILD,
-					  "%s ended (%s) while it took its memory: is there enough swap (--swap-size)?",
-					  hog[rc].name, sg_child_fate(&hog[rc], fate, sizeof(fate)));
+			return sg_err_set(
+				err, -ECHILD,
+				"%s ended (%s) while it took its memory: is there enough swap (--swap-size)?",
+				hog[rc].name, sg_child_fate(&hog[rc], fate, sizeof(fate)));
 		sg_memlimit_stat(m, &now);
-		if (now.anon_bytes + now.swap_bytes >= before->anon_bytes + before->swap_bytes + want - want / 16)
+		if (now.anon_bytes + now.swap_bytes >=
+		    before->anon_bytes + before->swap_bytes + want - want / 16)
 			return 0;
 	}
-	return sg_err_set(err, -ETIMEDOUT, "the memory hogs did not get their memory within %d s", FILL_TIMEOUT_MS / 1000);
+	return sg_err_set(err, -ETIMEDOUT, "the memory hogs did not get their memory within %d s",
+			  FILL_TIMEOUT_MS / 1000);
 }
 
 int sg_hogs_start(struct sg_child *ret, unsigned n, enum sg_hog_kind kind, uint64_t bytes, const char *self,

@@ -13,7 +13,7 @@ enum sg_hog_kind {
 #define SG_X(sym, name) SG_HOG_##sym,
 	SG_HOG_KIND_LIST(SG_X)
 #undef SG_X
-	SG_HOG_KIND_MAX,
+		SG_HOG_KIND_MAX,
 };
 extern const char *const sg_hog_kind_names[SG_HOG_KIND_MAX];
 

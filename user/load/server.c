@@ -17,8 +17,8 @@
 #include "load/server.h"
 
 #define STDIO_BUFFER 16384
-#define LINE_LEN (sizeof(SG_SERVER_LINE) - 1)
-#define IOV_BATCH 1024
+#define LINE_LEN     (sizeof(SG_SERVER_LINE) - 1)
+#define IOV_BATCH    1024
 
 const char *const sg_write_mode_names[SG_WRITE_MODE_MAX] = {
 #define SG_X(sym, name) name,
@@ -53,7 +53,8 @@ static int queue_alloc(struct server *s)
 
 	if (s->queue || s->mode != SG_WRITE_STREAM)
 		return 0;
-	s->queue = mmap(NULL, n * sizeof(*s->queue), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	s->queue =
+		mmap(NULL, n * sizeof(*s->queue), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	s->data = mmap(NULL, n * LINE_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (s->queue == MAP_FAILED || s->data == MAP_FAILED) {
 		s->queue = NULL;
@@ -184,11 +185,13 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *conn, const 
 		return reply(conn, MHD_HTTP_INTERNAL_SERVER_ERROR, text);
 	}
 	snprintf(text, sizeof(text), "{\"ns\":%" PRId64 ",\"majflt\":%ld}\n",
-		 (int64_t)(t1.tv_sec - t0.tv_sec) * 1000000000 + (t1.tv_nsec - t0.tv_nsec), b.ru_majflt - a.ru_majflt);
+		 (int64_t)(t1.tv_sec - t0.tv_sec) * 1000000000 + (t1.tv_nsec - t0.tv_nsec),
+		 b.ru_majflt - a.ru_majflt);
 	return reply(conn, MHD_HTTP_OK, text);
 }
 
-int sg_server_run(unsigned port, const char *file, uint64_t writes, enum sg_write_mode mode, struct sg_err *err)
+int sg_server_run(unsigned port, const char *file, uint64_t writes, enum sg_write_mode mode,
+		  struct sg_err *err)
 {
 	struct server s = { .file = file, .writes = writes, .mode = mode };
 	struct sockaddr_in at = { .sin_family = AF_INET,
@@ -200,8 +203,8 @@ int sg_server_run(unsigned port, const char *file, uint64_t writes, enum sg_writ
 	prctl(PR_SET_NAME, "bench-server");
 	errno = 0;
 	/* no thread of its own: one thread serves, as in Node.js */
-	d = MHD_start_daemon(MHD_USE_EPOLL, (uint16_t)port, NULL, NULL, on_request, &s, MHD_OPTION_SOCK_ADDR, &at,
-			     MHD_OPTION_END);
+	d = MHD_start_daemon(MHD_USE_EPOLL, (uint16_t)port, NULL, NULL, on_request, &s, MHD_OPTION_SOCK_ADDR,
+			     &at, MHD_OPTION_END);
 	if (!d)
 		return sg_err_set(err, errno ? -errno : -EIO, "cannot listen on 127.0.0.1 port %u: %s", port,
 				  strerror(errno ? errno : EIO));

@@ -18,7 +18,7 @@ enum sg_write_mode {
 #define SG_X(sym, name) SG_WRITE_##sym,
 	SG_WRITE_MODE_LIST(SG_X)
 #undef SG_X
-	SG_WRITE_MODE_MAX,
+		SG_WRITE_MODE_MAX,
 };
 extern const char *const sg_write_mode_names[SG_WRITE_MODE_MAX];
 
@@ -40,7 +40,8 @@ uint64_t sg_server_queue_bytes(enum sg_write_mode mode, uint64_t writes);
  *
  * Says "port N" on standard output once it listens. Only returns on failure.
  */
-int sg_server_run(unsigned port, const char *file, uint64_t writes, enum sg_write_mode mode, struct sg_err *err);
+int sg_server_run(unsigned port, const char *file, uint64_t writes, enum sg_write_mode mode,
+		  struct sg_err *err);
 
 /** sg_server_node_source() - the same server for Node.js and express: node SOURCE PORT FILE WRITES */
 const char *sg_server_node_source(void);

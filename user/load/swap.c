@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include "load/swap.h"
 
-#define MIB ((uint64_t)1024 * 1024)
+#define MIB	 ((uint64_t)1024 * 1024)
 #define PRIO_MAX 32767
 
 /* What mkswap writes: the header page of a swap area, version 1. */
@@ -53,13 +53,17 @@ static int fill_zero(int fd, uint64_t bytes)
 static int file_fail(const char *path, uint64_t bytes, int rc, struct sg_err *err)
 {
 	if (rc == -ENOSPC || rc == -EFBIG || rc == -EDQUOT)
-		return sg_err_set(err, rc, "no room for a swap file of %" PRIu64 " MiB at %s: %s", bytes / MIB, path,
-				  strerror(-rc));
+		return sg_err_set(err, rc, "no room for a swap file of %" PRIu64 " MiB at %s: %s",
+				  bytes / MIB, path, strerror(-rc));
 	if (rc == -EINVAL)
-		return sg_err_set(err, rc, "the file system of %s cannot hold a swap file (tmpfs, overlay and btrfs cannot); "
-					   "give a place on a disk with --swap, or use --swap zram", path);
+		return sg_err_set(
+			err, rc,
+			"the file system of %s cannot hold a swap file (tmpfs, overlay and btrfs cannot); "
+			"give a place on a disk with --swap, or use --swap zram",
+			path);
 	if (rc == -EEXIST)
-		return sg_err_set(err, rc, "%s exists; --swap makes a new file and will not overwrite one", path);
+		return sg_err_set(err, rc, "%s exists; --swap makes a new file and will not overwrite one",
+				  path);
 	return sg_err_set(err, rc, "cannot use %s as swap: %s", path, strerror(-rc));
 }
 
@@ -148,7 +152,9 @@ int sg_swap_zram(struct sg_guard *g, uint64_t bytes, char *ret_dev, struct sg_er
 	int is_new, n = zram_pick(&is_new), fd, rc;
 
 	if (n < 0)
-		return sg_err_set(err, n, "no zram device is free here: load the module (modprobe zram), or use --swap FILE");
+		return sg_err_set(
+			err, n,
+			"no zram device is free here: load the module (modprobe zram), or use --swap FILE");
 	snprintf(sys, sizeof(sys), "/sys/block/zram%d", n);
 	snprintf(ret_dev, 32, "/dev/zram%d", n);
 	bytes -= bytes % MIB;

@@ -10,13 +10,13 @@
 #include "load/task.h"
 #include "load/task_priv.h"
 
-#define MIB ((uint64_t)1024 * 1024)
-#define READY_MS 30000
+#define MIB		  ((uint64_t)1024 * 1024)
+#define READY_MS	  30000
 #define REQUEST_TIMEOUT_S 1800
 
 /* What a server's process needs beside its queue and its file. */
 #define NATIVE_BASE_BYTES (8 * MIB)
-#define NODE_BASE_BYTES (80 * MIB)
+#define NODE_BASE_BYTES	  (80 * MIB)
 /* Node 20, measured: 585 MB resident after one request of 2,000,000 writes, 1.3 GB after four. */
 #define NODE_WRITE_BYTES 650
 
@@ -62,7 +62,8 @@ int sg_task_dead(struct bench *b, const struct sg_child *c, struct sg_err *err)
 	sg_memlimit_stat(&b->limit, &st);
 	if (st.oom_kill)
 		return sg_err_set(err, -ENOMEM,
-				  "the kernel killed %s: memory (%" PRIu64 " MiB, --memory) and swap (%" PRIu64
+				  "the kernel killed %s: memory (%" PRIu64
+				  " MiB, --memory) and swap (%" PRIu64
 				  " MiB, --swap-size) are too small for this load",
 				  c->name, b->o.memory_bytes / MIB, b->o.swap_bytes / MIB);
 	sg_child_read_err((struct sg_child *)(uintptr_t)c, said, sizeof(said));
@@ -73,11 +74,14 @@ int sg_task_dead(struct bench *b, const struct sg_child *c, struct sg_err *err)
 static int start_server(struct bench *b, unsigned i, struct sg_err *err)
 {
 	char name[32], port[16], file[PATH_MAX], writes[32], js[PATH_MAX + 32], line[64];
-	const char *const native[] = { b->self, "bench", "task-server", port, file, writes,
-				       sg_write_mode_names[b->o.mode], NULL };
+	const char *const native[] = {
+		b->self, "bench", "task-server", port, file, writes, sg_write_mode_names[b->o.mode], NULL
+	};
 	/* as much heap as the writes need: the default ceiling depends on the machine */
 	const char *const node[] = { "node", "--max-old-space-size=16384", js, port, file, writes, NULL };
-	struct sg_child_opts o = { .name = name, .cgroup = b->limit.path, .out = true, .err = true, .group = true };
+	struct sg_child_opts o = {
+		.name = name, .cgroup = b->limit.path, .out = true, .err = true, .group = true
+	};
 	struct sg_child *c = &b->server[i];
 	int rc;
 
@@ -145,7 +149,8 @@ static int end_level(struct bench *b, struct sg_err *err)
 /* What a part of this program said, without the name it said it under. */
 static const char *sentence(const char *said)
 {
-	for (const char *const *p = (const char *const[]){ "sandglass record: ", "sandglass: ", NULL }; *p; p++)
+	for (const char *const *p = (const char *const[]){ "sandglass record: ", "sandglass: ", NULL }; *p;
+	     p++)
 		if (!strncmp(said, *p, strlen(*p)))
 			return said + strlen(*p);
 	return said;
@@ -180,14 +185,16 @@ static int wait_client(struct bench *b, struct sg_err *err)
 	sg_child_read_err(&b->client, said, sizeof(said));
 	if (said[0])
 		return sg_err_set(err, -EIO, "%s", sentence(said));
-	return sg_err_set(err, -EIO, "the client ended with %s", sg_child_fate(&b->client, fate, sizeof(fate)));
+	return sg_err_set(err, -EIO, "the client ended with %s",
+			  sg_child_fate(&b->client, fate, sizeof(fate)));
 }
 
 /*
  * The client as a command: "record ... -- SELF bench task-client FILE ROUNDS TIMEOUT PORT...",
  * or without the first part for the unrecorded warm-up.
  */
-static int run_client(struct bench *b, const char *record, const char *times, unsigned rounds, struct sg_err *err)
+static int run_client(struct bench *b, const char *record, const char *times, unsigned rounds,
+		      struct sg_err *err)
 {
 	struct sg_task_args a = { 0 };
 	struct sg_child_opts o = { .name = "the client", .err = true, .quiet = true, .group = true };
@@ -259,8 +266,8 @@ static int run_level(struct bench *b, struct sg_task_level *l, struct sg_err *er
 	struct sg_err later;
 	int rc, rc2;
 
-	sg_task_say(&b->o, "pressure %u: %u servers, %u hogs of %" PRIu64 " MiB, limit %" PRIu64 " MiB", l->pressure,
-		    b->o.servers, l->pressure, b->o.hog_bytes / MIB, b->o.memory_bytes / MIB);
+	sg_task_say(&b->o, "pressure %u: %u servers, %u hogs of %" PRIu64 " MiB, limit %" PRIu64 " MiB",
+		    l->pressure, b->o.servers, l->pressure, b->o.hog_bytes / MIB, b->o.memory_bytes / MIB);
 	rc = setup_level(b, err);
 	/* one round grows the heaps to their size; it is not measured */
 	snprintf(warm, sizeof(warm), "%s/data/warm", b->dir);
@@ -271,7 +278,8 @@ static int run_level(struct bench *b, struct sg_task_level *l, struct sg_err *er
 	if (!rc)
 		rc = sg_guard_clean(b->guard, SG_GUARD_FILE, warm, err);
 	if (!rc)
-		rc = sg_hogs_start(b->hog, l->pressure, b->o.hog, b->o.hog_bytes, b->self, &b->limit, b->o.sigfd, err);
+		rc = sg_hogs_start(b->hog, l->pressure, b->o.hog, b->o.hog_bytes, b->self, &b->limit,
+				   b->o.sigfd, err);
 	if (!rc)
 		rc = measure(b, l, err);
 	rc2 = end_level(b, &later);

@@ -18,8 +18,8 @@ struct sg_task_opts {
 	bool node;
 	enum sg_write_mode mode;
 	unsigned nlevel, level[SG_LEVELS_MAX]; /* hogs of each level */
-	uint64_t memory_bytes;                 /* limit of the cgroup; 0: see sg_task_defaults() */
-	const char *swap;                      /* NULL: a file in dir; path; "zram"; "none" */
+	uint64_t memory_bytes;		       /* limit of the cgroup; 0: see sg_task_defaults() */
+	const char *swap;		       /* NULL: a file in dir; path; "zram"; "none" */
 	uint64_t swap_bytes;
 	enum sg_hog_kind hog;
 	uint64_t hog_bytes;
@@ -36,12 +36,12 @@ struct sg_task_level {
 	unsigned pressure;
 	struct sg_client_time *time;
 	size_t ntime;
-	struct sg_memlimit_stat mem;          /* at the end of the level */
+	struct sg_memlimit_stat mem;	      /* at the end of the level */
 	uint64_t swapin_pages, swapout_pages; /* machine-wide, during the measured rounds */
-	char file[32];                        /* recording, in dir; empty: none */
-	uint64_t lost;                        /* records */
-	uint64_t missing;                     /* requests that the recording has no whole task of */
-	struct sg_blame *blame;               /* all servers */
+	char file[32];			      /* recording, in dir; empty: none */
+	uint64_t lost;			      /* records */
+	uint64_t missing;		      /* requests that the recording has no whole task of */
+	struct sg_blame *blame;		      /* all servers */
 	struct sg_blame *server_blame[SG_CLIENT_MAX];
 };
 
@@ -66,7 +66,8 @@ void sg_task_free(struct sg_task_result *r);
 int sg_task_explain(struct sg_task_level *l, const char *dir, unsigned servers, struct sg_err *err);
 
 /** sg_task_export() - folded files of a level's recording, by `sandglass export` */
-int sg_task_export(const struct sg_task_level *l, const char *dir, const char *self, int sigfd, struct sg_err *err);
+int sg_task_export(const struct sg_task_level *l, const char *dir, const char *self, int sigfd,
+		   struct sg_err *err);
 
 /** sg_task_text() - for people; sg_task_json() - for programs; sg_task_plot() - two charts into @dir */
 int sg_task_text(FILE *out, const struct sg_task_result *r);

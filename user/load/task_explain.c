@@ -26,7 +26,8 @@ static int on_task(void *ctx, const struct sg_model *m, const struct sg_task *t,
 	int rc, end = 0;
 
 	(void)tb;
-	if (!t->name || sscanf(t->name, "GET server%u%n", &server, &end) != 1 || t->name[end] || server >= x->servers)
+	if (!t->name || sscanf(t->name, "GET server%u%n", &server, &end) != 1 || t->name[end] ||
+	    server >= x->servers)
 		return 0;
 	if (t->incomplete)
 		return 0;
@@ -51,7 +52,8 @@ static int read_recording(struct explain *x, int fd, struct sg_err *err)
 	} else {
 		rc = sg_analysis_run(a, r, err);
 		if (!rc && sg_reader_damage(r))
-			rc = sg_err_set(err, -EIO, "the recording %s is damaged: %s", x->l->file, sg_reader_damage(r));
+			rc = sg_err_set(err, -EIO, "the recording %s is damaged: %s", x->l->file,
+					sg_reader_damage(r));
 		sg_analysis_info(a, &info);
 		x->l->lost = info.model.lost;
 	}
@@ -81,13 +83,14 @@ int sg_task_explain(struct sg_task_level *l, const char *dir, unsigned servers, 
 		return rc;
 	l->missing = l->ntime > x.whole ? l->ntime - x.whole : 0;
 	if (l->ntime && !x.whole)
-		return sg_err_set(err, -ENODATA, "the recording %s holds no whole request: see 'sandglass doctor' for marks",
+		return sg_err_set(err, -ENODATA,
+				  "the recording %s holds no whole request: see 'sandglass doctor' for marks",
 				  l->file);
 	return 0;
 }
 
-static int export_one(const char *dir, const struct sg_task_level *l, const char *self, const char *view, int sigfd,
-		      struct sg_err *err)
+static int export_one(const char *dir, const struct sg_task_level *l, const char *self, const char *view,
+		      int sigfd, struct sg_err *err)
 {
 	char in[PATH_MAX], out[PATH_MAX], name[48], said[200] = "", fate[64];
 	const char *const argv[] = { self, "export", in, "--format", "folded", "--view", view, NULL };
@@ -112,12 +115,14 @@ static int export_one(const char *dir, const struct sg_task_level *l, const char
 	else if (rc < 0)
 		sg_err_set(err, rc, "the %s did not finish: %s", name, strerror(-rc));
 	else if (c.status)
-		rc = sg_err_set(err, -EIO, "the %s failed (%s): %s", name, sg_child_fate(&c, fate, sizeof(fate)), said);
+		rc = sg_err_set(err, -EIO, "the %s failed (%s): %s", name,
+				sg_child_fate(&c, fate, sizeof(fate)), said);
 	sg_child_kill(&c);
 	return rc;
 }
 
-int sg_task_export(const struct sg_task_level *l, const char *dir, const char *self, int sigfd, struct sg_err *err)
+int sg_task_export(const struct sg_task_level *l, const char *dir, const char *self, int sigfd,
+		   struct sg_err *err)
 {
 	int rc = 0;
 

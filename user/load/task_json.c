@@ -73,6 +73,7 @@ static int put_diff(struct json_object *o, struct sg_blame *base, struct sg_blam
 	json_object_object_add(x, "diff_ns", json_object_new_int64(d.diff_ns));
 	put_u64(x, "base_mean_ns", d.a_mean_ns);
 	put_u64(x, "mean_ns", d.b_mean_ns);
+	json_object_object_add(x, "memory_ns", json_object_new_int64(sg_task_memory_ns(&d)));
 	json_object_object_add(x, "swap_ns", json_object_new_int64(sg_task_swap_ns(&d)));
 	for (size_t i = 0; i < d.nrow; i++) {
 		struct json_object *row = json_object_new_object();
@@ -147,7 +148,9 @@ int sg_task_json(FILE *out, const struct sg_task_result *r)
 	json_object_object_add(o, "levels", levels);
 	for (unsigned i = 0; i < r->nlevel && !rc; i++)
 		rc = put_level(levels, r, i);
-	text = rc ? NULL : json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+	text = rc ? NULL
+		  : json_object_to_json_string_ext(o,
+						   JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
 	if (!rc && (!text || fprintf(out, "%s\n", text) < 0))
 		rc = -EIO;
 	json_object_put(o);

@@ -9,7 +9,7 @@
 #include "out/svg.h"
 
 #define CAUSES_SHOWN 9 /* the rest is "other" */
-#define MS 1e6
+#define MS	     1e6
 
 struct cause {
 	char name[96];
@@ -22,7 +22,8 @@ struct causes {
 	size_t n;
 };
 
-static int write_chart(const struct sg_task_result *r, const char *file, const struct sg_chart *c, struct sg_err *err)
+static int write_chart(const struct sg_task_result *r, const char *file, const struct sg_chart *c,
+		       struct sg_err *err)
 {
 	char path[PATH_MAX];
 	FILE *f;
@@ -42,11 +43,17 @@ static int plot_times(const struct sg_task_result *r, const char *const *x, stru
 {
 	size_t n = r->opts.servers;
 	double *v = calloc(n * r->nlevel, sizeof(*v));
-	char (*name)[24] = calloc(n, sizeof(*name));
+	char(*name)[24] = calloc(n, sizeof(*name));
 	const char **series = calloc(n, sizeof(*series));
-	struct sg_chart c = { .kind = SG_CHART_BARS, .title = "Request time by memory pressure",
-			      .x_title = "memory hogs", .y_title = "mean, ms", .nx = r->nlevel, .x = x,
-			      .nseries = n, .series = series, .value = v };
+	struct sg_chart c = { .kind = SG_CHART_BARS,
+			      .title = "Request time by memory pressure",
+			      .x_title = "memory hogs",
+			      .y_title = "mean, ms",
+			      .nx = r->nlevel,
+			      .x = x,
+			      .nseries = n,
+			      .series = series,
+			      .value = v };
 	int rc = v && name && series ? 0 : -ENOMEM;
 
 	for (size_t s = 0; s < n && !rc; s++) {
@@ -117,9 +124,14 @@ static int plot_causes(const struct sg_task_result *r, const char *const *x, str
 	struct causes all = { 0 };
 	const char *series[CAUSES_SHOWN + 1];
 	double *v = calloc((CAUSES_SHOWN + 1) * r->nlevel, sizeof(*v));
-	struct sg_chart c = { .kind = SG_CHART_STACKED, .title = "Where a request's time went, by memory pressure",
-			      .x_title = "memory hogs", .y_title = "mean per request, ms", .nx = r->nlevel, .x = x,
-			      .series = series, .value = v };
+	struct sg_chart c = { .kind = SG_CHART_STACKED,
+			      .title = "Where a request's time went, by memory pressure",
+			      .x_title = "memory hogs",
+			      .y_title = "mean per request, ms",
+			      .nx = r->nlevel,
+			      .x = x,
+			      .series = series,
+			      .value = v };
 	int rc = v ? gather(r, &all) : -ENOMEM;
 
 	if (!rc && all.n) {

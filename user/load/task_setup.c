@@ -43,7 +43,8 @@ int sg_task_setup_swap(struct bench *b, struct sg_err *err)
 
 	if (b->o.swap && !strcmp(b->o.swap, "none")) {
 		if (!sg_swap_free())
-			sg_task_say(&b->o, "no swap on this machine: pressure ends in killed processes, not in swapping");
+			sg_task_say(&b->o, "no swap on this machine: pressure ends in killed processes, not "
+					   "in swapping");
 		return 0;
 	}
 	if (b->o.swap && !strcmp(b->o.swap, "zram"))
@@ -64,8 +65,10 @@ int sg_task_setup_swap(struct bench *b, struct sg_err *err)
 int sg_task_setup_node(struct bench *b, struct sg_err *err)
 {
 	char dir[PATH_MAX], path[PATH_MAX + 64], said[200] = "", fate[64];
-	const char *const npm[] = { "npm",	  "install",	"--no-audit", "--no-fund", "--no-update-notifier",
-				    "--loglevel=error", "--prefix", dir,	      "express@4",   NULL };
+	const char *const npm[] = {
+		"npm",	    "install", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error",
+		"--prefix", dir,       "express@4",  NULL
+	};
 	struct sg_child c = SG_CHILD_NONE, *cp = &c;
 	struct sg_child_opts o = { .name = "npm", .dir = dir, .quiet = true, .err = true, .group = true };
 	FILE *f;

@@ -47,17 +47,25 @@ static bool has_prefix(const char *name, const char *prefix)
 	return !strncmp(name, prefix, n) && (!name[n] || name[n] == '.');
 }
 
-bool sg_task_is_swap(const char *cause)
-{
-	return has_prefix(cause, "mem.swapin") || has_prefix(cause, "mem.reclaim.swapout");
-}
-
-int64_t sg_task_swap_ns(const struct sg_diff *d)
+static int64_t sum_of(const struct sg_diff *d, const char *const *prefix)
 {
 	int64_t sum = 0;
 
 	for (size_t i = 0; i < d->nrow; i++)
-		if (sg_task_is_swap(d->row[i].cause))
-			sum += d->row[i].ns;
+		for (const char *const *p = prefix; *p; p++)
+			if (has_prefix(d->row[i].cause, *p)) {
+				sum += d->row[i].ns;
+				break;
+			}
 	return sum;
+}
+
+int64_t sg_task_memory_ns(const struct sg_diff *d)
+{
+	return sum_of(d, (const char *const[]){ "mem", NULL });
+}
+
+int64_t sg_task_swap_ns(const struct sg_diff *d)
+{
+	return sum_of(d, (const char *const[]){ "mem.swapin", "mem.reclaim.swapout", NULL });
 }

@@ -19,10 +19,10 @@ int sg_task_sum(struct sg_task_sum *ret, const struct sg_task_level *l, int serv
 /** sg_task_spread() - spread of the servers' mean latencies, see sg_stats_spread() */
 double sg_task_spread(const struct sg_task_level *l, unsigned servers);
 
-/** sg_task_is_swap() - is this cause the price of swapping? */
-bool sg_task_is_swap(const char *cause);
+/** sg_task_memory_ns() - part of a difference that is memory pressure: swap-in, reclaim and all else called mem.* */
+int64_t sg_task_memory_ns(const struct sg_diff *d);
 
-/** sg_task_swap_ns() - part of a difference that is swapping */
+/** sg_task_swap_ns() - part of it that is swapping: pages brought back, pages written out to get one */
 int64_t sg_task_swap_ns(const struct sg_diff *d);
 
 #endif

@@ -25,6 +25,7 @@ static int headline(FILE *out, const struct sg_task_result *r, const struct sg_t
 	const struct sg_task_level *base = &r->level[r->base];
 	char t0[32], t1[32], t2[32];
 	struct sg_task_sum a, b;
+	int64_t memory_ns, swap_ns;
 	struct sg_diff d;
 	int rc = sg_task_sum(&a, base, SG_ALL_SERVERS);
 
@@ -48,17 +49,22 @@ static int headline(FILE *out, const struct sg_task_result *r, const struct sg_t
 	rc = sg_diff_make(&d, base->blame, l->blame);
 	if (rc)
 		return rc;
-	fprintf(out, ": %s, ", signed_ns(t0, sizeof(t0), d.diff_ns));
-	if (d.diff_ns > 0 && sg_task_swap_ns(&d) > 0)
-		fprintf(out, "of which swapping is %.0f %% (%s); ",
-			100.0 * (double)sg_task_swap_ns(&d) / (double)d.diff_ns,
-			signed_ns(t2, sizeof(t2), sg_task_swap_ns(&d)));
-	fprintf(out, "the largest causes are");
+	memory_ns = sg_task_memory_ns(&d);
+	swap_ns = sg_task_swap_ns(&d);
+	fprintf(out, ": %s", signed_ns(t0, sizeof(t0), d.diff_ns));
+	if (l->missing || base->missing)
+		fprintf(out, " in the requests that were recorded whole");
+	if (d.diff_ns > 0 && memory_ns > 0)
+		fprintf(out, ". Memory pressure is %.0f %% of that (%s), swapping itself %.0f %% (%s)",
+			100.0 * (double)memory_ns / (double)d.diff_ns, signed_ns(t1, sizeof(t1), memory_ns),
+			100.0 * (double)swap_ns / (double)d.diff_ns, signed_ns(t2, sizeof(t2), swap_ns));
+	fprintf(out, "; the largest causes are");
 	for (size_t i = 0; i < d.nrow && i < 3; i++) {
 		char comp[64], cause[64];
 
 		fprintf(out, "%s %s %s %s", i ? "," : "", sg_text_clean(comp, sizeof(comp), d.row[i].comp),
-			sg_text_clean(cause, sizeof(cause), d.row[i].cause), signed_ns(t1, sizeof(t1), d.row[i].ns));
+			sg_text_clean(cause, sizeof(cause), d.row[i].cause),
+			signed_ns(t1, sizeof(t1), d.row[i].ns));
 	}
 	fprintf(out, ".\n");
 	sg_diff_free(&d);
@@ -76,9 +82,10 @@ static int server_row(FILE *out, const struct sg_task_level *l, int server)
 	if (server != SG_ALL_SERVERS)
 		snprintf(name, sizeof(name), "server%d", server);
 	fprintf(out, "%8u  %-10s %8zu %10s %10s %10s %10s %10" PRIu64 "\n", l->pressure, name, s.latency.n,
-		sg_text_ns(t[0], sizeof(t[0]), s.latency.mean_ns), sg_text_ns(t[1], sizeof(t[1]), s.latency.p50_ns),
-		sg_text_ns(t[2], sizeof(t[2]), s.latency.p99_ns), sg_text_ns(t[3], sizeof(t[3]), s.write.mean_ns),
-		s.majflt);
+		sg_text_ns(t[0], sizeof(t[0]), s.latency.mean_ns),
+		sg_text_ns(t[1], sizeof(t[1]), s.latency.p50_ns),
+		sg_text_ns(t[2], sizeof(t[2]), s.latency.p99_ns),
+		sg_text_ns(t[3], sizeof(t[3]), s.write.mean_ns), s.majflt);
 	return 0;
 }
 
@@ -86,8 +93,8 @@ static int times_table(FILE *out, const struct sg_task_result *r)
 {
 	int rc = 0;
 
-	fprintf(out, "\n%8s  %-10s %8s %10s %10s %10s %10s %10s\n", "pressure", "server", "requests", "mean", "p50",
-		"p99", "writes", "maj.faults");
+	fprintf(out, "\n%8s  %-10s %8s %10s %10s %10s %10s %10s\n", "pressure", "server", "requests", "mean",
+		"p50", "p99", "writes", "maj.faults");
 	for (unsigned i = 0; i < r->nlevel && !rc; i++) {
 		const struct sg_task_level *l = &r->level[i];
 
@@ -95,8 +102,9 @@ static int times_table(FILE *out, const struct sg_task_result *r)
 			rc = server_row(out, l, s);
 		if (!rc)
 			rc = server_row(out, l, SG_ALL_SERVERS);
-		fprintf(out, "%8s  the servers' means are %.1f %% apart; pages swapped in %" PRIu64 ", out %" PRIu64
-			     " (machine-wide); in swap at the end %" PRIu64 " MiB\n",
+		fprintf(out,
+			"%8s  the servers' means are %.1f %% apart; pages swapped in %" PRIu64
+			", out %" PRIu64 " (machine-wide); in swap at the end %" PRIu64 " MiB\n",
 			"", 100 * sg_task_spread(l, r->opts.servers), l->swapin_pages, l->swapout_pages,
 			l->mem.swap_bytes / MIB);
 	}
@@ -134,10 +142,13 @@ static void caveats(FILE *out, const struct sg_task_result *r)
 		const struct sg_task_level *l = &r->level[i];
 
 		if (l->lost)
-			fprintf(out, "pressure %u: %" PRIu64 " records were lost; their time is unknown.lost\n", l->pressure,
-				l->lost);
+			fprintf(out,
+				"pressure %u: %" PRIu64 " records were lost; their time is unknown.lost\n",
+				l->pressure, l->lost);
 		if (l->missing)
-			fprintf(out, "pressure %u: %" PRIu64 " of %zu requests are not whole in the recording and not explained\n",
+			fprintf(out,
+				"pressure %u: %" PRIu64
+				" of %zu requests are not whole in the recording and not explained\n",
 				l->pressure, l->missing, l->ntime);
 	}
 }
