@@ -68,7 +68,7 @@ static void add_chain(struct run *r, struct seen_task *t, const struct sg_seg *s
 	size_t len = 0;
 
 	cr_assert_geq(n, 1);
-	cr_assert_eq(f[n - 1].uid, s->uid);
+	cr_assert_eq(f[n - 1].uid, s->uid, "%s: the chain ends at %u, the segment is of %u", r->file, f[n - 1].uid, s->uid);
 	cr_assert_eq(f[n - 1].wait_cause, 0);
 	for (size_t i = 0; i < n && len < sizeof(text); i++) {
 		len += snprintf(text + len, sizeof(text) - len, "%s.%u", sg_model_comp(r->m, f[i].comp), f[i].uid);

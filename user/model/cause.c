@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /* Names of causes and segment keys. */
 #include <stdio.h>
+#include "base/sysnr.h"
 #include "model/model.h"
 
 static const char *const names[SG_C_MAX] = {
@@ -25,4 +26,9 @@ const char *sg_cause_name(uint16_t key, char *buf, size_t cap)
 		return names[key];
 	snprintf(buf, cap, key ? "cause%u" : "none", key);
 	return buf;
+}
+
+const char *sg_syscall_name(unsigned nr)
+{
+	return sg_sysnr_name(nr);
 }

@@ -92,18 +92,20 @@ static void find_final(struct sg_model *m, struct sg_walk *w, struct sg_wframe *
 	struct sg_pos pos = f->pos;
 	bool hole = false; /* a later part may be in it */
 
-	if (f->have_inst && inst && f->inst == inst && f->inst_kind == r->wkind)
+	if (f->have_inst && inst && f->inst == inst && f->inst_kind == r->wkind) {
+		w->hits += f->inst_open;
 		return;
+	}
 	f->have_inst = true;
 	f->inst = inst;
 	f->inst_kind = r->wkind;
 	f->inst_final = r;
-	f->inst_lost = false;
+	f->inst_lost = f->inst_open = false;
 	while (inst && left--) {
 		if (!sg_timeline_next(f->th, &pos)) {
-			if (!left_kernel(last))
-				w->hits++; /* what comes later may tell more */
-			f->inst_lost = hole || (!left_kernel(last) && tail_lost(m, f->th, last));
+			f->inst_open = !left_kernel(last);
+			f->inst_lost = hole || (f->inst_open && tail_lost(m, f->th, last));
+			w->hits += f->inst_open;
 			return;
 		}
 		n = sg_timeline_at(f->th, pos);
@@ -196,16 +198,16 @@ static int unknown_wait(struct sg_model *m, struct sg_walk *w, const struct sg_r
 	return emit_wait(w, r, lo, &s);
 }
 
-/* Enter the thread that ended the wait. */
+/* Enter the thread that ended the wait. @settled: no record to come can change that it did. */
 static int enter(struct sg_model *m, struct sg_walk *w, struct sg_thr *th, const struct sg_rule *rule,
-		 struct sg_trec *r, uint64_t lo, uint16_t flags)
+		 struct sg_trec *r, uint64_t lo, uint16_t flags, bool settled)
 {
 	struct sg_wframe *f = sg_walk_top(w);
 	bool kthread = th->flags & SG_TF_KTHREAD;
 	struct sg_push p = {
 		.th = th, .lo = lo, .wait = rule->cause, .nr = wait_nr(r), .detail = r->detail,
 		.flags = flags,
-		.memo_rec = lo == r->lo && w->cur == r->wake ? r : NULL,
+		.memo_rec = settled && lo == r->lo && w->cur == r->wake ? r : NULL,
 	};
 	uint16_t inherit = 0;
 
@@ -240,6 +242,7 @@ static int step_blocked(struct sg_model *m, struct sg_walk *w, struct sg_trec *r
 	struct sg_wframe *f = sg_walk_top(w);
 	const struct sg_rule *rule = rule_of(m, r);
 	uint16_t flags = 0;
+	uint64_t hits = w->hits;
 	struct sg_trec *rep = r;
 	struct sg_thr *th;
 	struct sg_seg s;
@@ -268,7 +271,7 @@ static int step_blocked(struct sg_model *m, struct sg_walk *w, struct sg_trec *r
 	}
 	th = enterable(m, w, rep);
 	if (th)
-		return enter(m, w, th, rule, r, lo, flags);
+		return enter(m, w, th, rule, r, lo, flags, w->hits == hits);
 book:
 	s = leaf(m, w, rule, r, lo);
 	s.flags |= flags;

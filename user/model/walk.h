@@ -26,7 +26,7 @@ struct sg_wframe {
 	/* repeated waits of one system call or fault: the last part seen */
 	uint32_t inst;
 	uint8_t inst_kind;
-	bool inst_lost, have_inst;
+	bool inst_lost, inst_open, have_inst; /* open: what comes later may tell more */
 	struct sg_trec *inst_final;
 	/* to be stored in this record's memo at the pop */
 	struct sg_trec *memo_rec;
