@@ -121,6 +121,19 @@ static __always_inline u64 compat_run_delay(struct task_struct *p)
 	return bpf_core_field_exists(p->sched_info.run_delay) ? p->sched_info.run_delay : 0;
 }
 
+/*
+ * Was user code interrupted? pt_regs.cs by place, not by name: FRED (ee63291aa82f,
+ * 6.9) made the field 16 bits wide, and a context may only be read by whole words.
+ */
+static __always_inline bool compat_user_mode(struct bpf_perf_event_data *ctx)
+{
+#ifdef __TARGET_ARCH_x86
+	return *(volatile u64 *)((char *)ctx + 17 * 8) & 3;
+#else
+#error "say where this architecture keeps the mode that was interrupted"
+#endif
+}
+
 /* request->part was request->rq_disk before 5.17 (f3fa33acca9f). */
 struct request___old_disk {
 	struct gendisk *rq_disk;

@@ -181,17 +181,23 @@ static __always_inline void fill_hdr(struct sg_hdr *h, struct cpu_state *c, u8 k
  * Time and this CPU's interrupt clock as one pair. Both totals only grow, so
  * equal before and after means that no interrupt finished in between.
  */
+static __always_inline bool clock_try(struct cpu_state *c, u64 *ret_now, u64 *ret_hard, u64 *ret_soft)
+{
+	u64 h = *(volatile u64 *)&c->hard_total, s = *(volatile u64 *)&c->soft_total;
+
+	*ret_now = bpf_ktime_get_ns();
+	*ret_hard = h;
+	*ret_soft = s;
+	return h == *(volatile u64 *)&c->hard_total && s == *(volatile u64 *)&c->soft_total;
+}
+
+/* Written out three times: kernels before 6.2 refuse a loop that closes right after a call. */
 static __always_inline u64 clock_pair(struct cpu_state *c, u64 *ret_irq)
 {
 	u64 h, s, now;
 
-	for (int i = 0; i < 4; i++) {
-		h = *(volatile u64 *)&c->hard_total;
-		s = *(volatile u64 *)&c->soft_total;
-		now = bpf_ktime_get_ns();
-		if (h == *(volatile u64 *)&c->hard_total && s == *(volatile u64 *)&c->soft_total)
-			break;
-	}
+	if (!clock_try(c, &now, &h, &s) && !clock_try(c, &now, &h, &s))
+		clock_try(c, &now, &h, &s);
 	*ret_irq = h + s;
 	return now;
 }

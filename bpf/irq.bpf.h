@@ -119,7 +119,7 @@ int BPF_PROG(softirq_entry_btf, unsigned int vec)
 {
 	struct cpu_state *c = this_cpu();
 	struct raised *r;
-	u64 h, now;
+	u64 h, s, now;
 
 	if (!enabled)
 		return 0;
@@ -128,12 +128,8 @@ int BPF_PROG(softirq_entry_btf, unsigned int vec)
 	c->soft_mixed = r->mixed || (r->hard && r->uid);
 	r->uid = 0;
 	r->hard = r->mixed = 0;
-	for (int i = 0; i < 4; i++) {
-		h = *(volatile u64 *)&c->hard_total;
-		now = bpf_ktime_get_ns();
-		if (h == *(volatile u64 *)&c->hard_total)
-			break;
-	}
+	if (!clock_try(c, &now, &h, &s))
+		clock_try(c, &now, &h, &s);
 	c->soft_t0 = now;
 	c->soft_h0 = h;
 	c->soft_on = vec + 1;
@@ -144,16 +140,12 @@ SEC("?tp_btf/softirq_exit")
 int BPF_PROG(softirq_exit_btf, unsigned int vec)
 {
 	struct cpu_state *c = this_cpu();
-	u64 h, now;
+	u64 h, s, now;
 
 	if (!enabled || !c->soft_on)
 		return 0;
-	for (int i = 0; i < 4; i++) {
-		h = *(volatile u64 *)&c->hard_total;
-		now = bpf_ktime_get_ns();
-		if (h == *(volatile u64 *)&c->hard_total)
-			break;
-	}
+	if (!clock_try(c, &now, &h, &s))
+		clock_try(c, &now, &h, &s);
 	/* In ksoftirqd it is the thread's own work, not stolen from anybody. */
 	if (!(c->cur_flags & TH_KSOFTIRQD))
 		c->soft_total += (now - c->soft_t0) - (h - c->soft_h0);

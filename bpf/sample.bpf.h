@@ -19,8 +19,7 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 	if (!t)
 		return 0;
 	now = bpf_ktime_get_ns();
-	/* The whole word: since FRED (ee63291aa82f) the field itself is shorter, and a context is read by words. */
-	if (!(*(volatile u64 *)&ctx->regs.cs & 3))
+	if (!compat_user_mode(ctx))
 		emit_cur_stack(ctx, t, c, now, SG_STK_CPU_KERN, 0);
 	if (t->base == SG_K_USER)
 		emit_cur_stack(ctx, t, c, now, SG_STK_CPU_USER, BPF_F_USER_STACK);
