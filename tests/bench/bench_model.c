@@ -46,27 +46,42 @@ static double seconds(void)
 
 static void thread(struct bench *b, uint32_t uid, uint32_t flags)
 {
-	struct sg_thread t = { .h = { .ts = 1, .uid = uid, .kind = SG_REC_THREAD }, .tid = uid, .tgid = uid,
-			       .flags = flags, .comm = "bench" };
+	struct sg_thread t = { .h = { .ts = 1, .uid = uid, .kind = SG_REC_THREAD },
+			       .tid = uid,
+			       .tgid = uid,
+			       .flags = flags,
+			       .comm = "bench" };
 
 	sg_model_feed(b->m, &t.h, NULL);
 }
 
 static void mark(struct bench *b, uint32_t uid, uint64_t id, uint64_t ts, int type)
 {
-	struct sg_mark k = { .h = { .ts = ts, .uid = uid, .kind = SG_REC_MARK }, .id = id, .type = type,
-			     .src = type >= SG_MARK_EXEC ? SG_MSRC_PROC : SG_MSRC_USDT, .name = "request" };
+	struct sg_mark k = { .h = { .ts = ts, .uid = uid, .kind = SG_REC_MARK },
+			     .id = id,
+			     .type = type,
+			     .src = type >= SG_MARK_EXEC ? SG_MSRC_PROC : SG_MSRC_USDT,
+			     .name = "request" };
 
 	sg_model_feed(b->m, &k.h, NULL);
 }
 
-static void slice(struct bench *b, uint32_t uid, uint64_t prev, uint64_t wake, uint64_t in, uint64_t out, uint32_t waker)
+static void slice(struct bench *b, uint32_t uid, uint64_t prev, uint64_t wake, uint64_t in, uint64_t out,
+		  uint32_t waker)
 {
-	struct rec r = { .s = { .h = { .ts = out, .uid = uid, .cpu = uid & 1, .kind = SG_REC_SLICE }, .in = in,
-				.prev_out = prev, .wake = wake, .waker = waker, .stop = prev ? SG_STOP_SLEEP : SG_STOP_NONE,
-				.wkind = SG_K_SYSCALL, .nr = waker ? 0 : 74, .fdtype = waker ? SG_FD_SOCK_UNIX : SG_FD_REG,
-				.wctx = waker ? SG_WCTX_TASK : SG_WCTX_SOFT, .wsrc = waker ? 0 : SG_WSRC_BLOCK,
-				.npair = 3, .flags = SG_SF_INSCOPE } };
+	struct rec r = { .s = { .h = { .ts = out, .uid = uid, .cpu = uid & 1, .kind = SG_REC_SLICE },
+				.in = in,
+				.prev_out = prev,
+				.wake = wake,
+				.waker = waker,
+				.stop = prev ? SG_STOP_SLEEP : SG_STOP_NONE,
+				.wkind = SG_K_SYSCALL,
+				.nr = waker ? 0 : 74,
+				.fdtype = waker ? SG_FD_SOCK_UNIX : SG_FD_REG,
+				.wctx = waker ? SG_WCTX_TASK : SG_WCTX_SOFT,
+				.wsrc = waker ? 0 : SG_WSRC_BLOCK,
+				.npair = 3,
+				.flags = SG_SF_INSCOPE } };
 	uint64_t len = out - in;
 
 	r.p[0] = (struct sg_pair){ .key = SG_C_CPU_USER, .cnt = 1, .ns = len / 2 };
@@ -96,7 +111,8 @@ static void pingpong(struct bench *b, uint64_t n)
  */
 static void requests(struct bench *b, uint64_t slices, unsigned n)
 {
-	uint64_t t = 1000, srv_out = 0, *asked = calloc(n, sizeof(*asked)), *out = calloc(n, sizeof(*out)), done = 0, id = 0;
+	uint64_t t = 1000, srv_out = 0, *asked = calloc(n, sizeof(*asked)), *out = calloc(n, sizeof(*out)),
+		 done = 0, id = 0;
 	uint32_t srv = 1000;
 
 	for (unsigned c = 0; c < n; c++) {
@@ -152,7 +168,8 @@ static void run(const char *name, uint64_t slices, unsigned n, uint64_t cap)
 	t0 = seconds() - t0;
 	sg_model_stats(b.m, &st);
 	getrusage(RUSAGE_SELF, &ru);
-	printf("%-9s N=%-3u %9lu slices %6.2f M/s %7.1f ns/slice  tasks %7lu segs %9lu steps/slice %6.2f memo hits %8lu  peak %8.1f KiB  rss %ld MiB\n",
+	printf("%-9s N=%-3u %9lu slices %6.2f M/s %7.1f ns/slice  tasks %7lu segs %9lu steps/slice %6.2f "
+	       "memo hits %8lu  peak %8.1f KiB  rss %ld MiB\n",
 	       name, n, st.slices, st.slices / t0 / 1e6, t0 / st.slices * 1e9, b.tasks, b.segs,
 	       (double)st.steps / st.slices, st.memo_hits, st.mem_peak_bytes / 1024.0, ru.ru_maxrss / 1024);
 	sg_model_free(b.m);

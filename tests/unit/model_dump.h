@@ -8,8 +8,8 @@
 struct dump_task {
 	struct sg_task t;
 	struct sg_seg *seg; /* own copy; chain is not meaningful */
-	char *text;         /* all of it: every field, chains spelled out */
-	unsigned depth;     /* longest chain */
+	char *text;	    /* all of it: every field, chains spelled out */
+	unsigned depth;	    /* longest chain */
 };
 
 struct dump {

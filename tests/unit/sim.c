@@ -6,12 +6,25 @@
 #include "sim.h"
 
 #define NEVER UINT64_MAX
-#define T0 1000
+#define T0    1000
 #define NLOCK 3
 #define NPIPE 4
 
-enum act { ACT_NEXT, ACT_LOCK, ACT_UNLOCK, ACT_WRITE, ACT_READ, ACT_IO, ACT_SLEEP, ACT_FORK, ACT_WAIT, ACT_YIELD,
-	   ACT_FAULT, ACT_MARK, ACT_EXIT };
+enum act {
+	ACT_NEXT,
+	ACT_LOCK,
+	ACT_UNLOCK,
+	ACT_WRITE,
+	ACT_READ,
+	ACT_IO,
+	ACT_SLEEP,
+	ACT_FORK,
+	ACT_WAIT,
+	ACT_YIELD,
+	ACT_FAULT,
+	ACT_MARK,
+	ACT_EXIT
+};
 
 struct thr {
 	uint32_t uid;
@@ -104,7 +117,8 @@ static void truth(struct world *w, struct thr *t, uint64_t lo, uint64_t hi, uint
 	}
 	if (tt->n == tt->cap)
 		tt->span = realloc(tt->span, (tt->cap = tt->cap * 2 + 16) * sizeof(*tt->span));
-	tt->span[tt->n++] = (struct sim_span){ lo, hi, cause, blocked, blocked ? t->origin : 0, blocked ? t->inst : 0 };
+	tt->span[tt->n++] =
+		(struct sim_span){ lo, hi, cause, blocked, blocked ? t->origin : 0, blocked ? t->inst : 0 };
 }
 
 static void charge(struct thr *t, uint16_t key, uint64_t ns)
@@ -182,7 +196,8 @@ static void switch_out(struct world *w, struct thr *t, uint8_t stop, uint8_t kin
 	t->state = t->was_blocked ? BLOCKED : RUNQ;
 }
 
-static void block(struct world *w, struct thr *t, uint8_t stop, uint8_t kind, uint16_t nr, uint16_t cause, bool again)
+static void block(struct world *w, struct thr *t, uint8_t stop, uint8_t kind, uint16_t nr, uint16_t cause,
+		  bool again)
 {
 	switch_out(w, t, stop, kind, nr);
 	t->wait_cause = cause;
@@ -209,7 +224,8 @@ static void wake(struct world *w, struct thr *t, uint8_t ctx, uint8_t src, struc
 
 static void switch_in(struct world *w, struct thr *t, int cpu)
 {
-	truth(w, t, t->queued_at, w->now, t->wait.stop == SG_STOP_YIELD ? SG_C_SCHED_YIELD : SG_C_SCHED_RUNQ, false);
+	truth(w, t, t->queued_at, w->now, t->wait.stop == SG_STOP_YIELD ? SG_C_SCHED_YIELD : SG_C_SCHED_RUNQ,
+	      false);
 	t->state = RUNNING;
 	t->cpu = cpu;
 	t->in = t->upto = w->now;
@@ -253,7 +269,8 @@ static void spawn(struct world *w, struct thr *by)
 	t->wait.stop = by ? SG_STOP_NEW : SG_STOP_RUNNABLE;
 	t->wait.prev_out = w->now;
 	t->wait.flags = by ? 0 : SG_SF_FIRST;
-	w->s->truth[t->uid - 1] = (struct sim_thread_truth){ .uid = t->uid, .creator = t->creator, .birth = t->birth };
+	w->s->truth[t->uid - 1] =
+		(struct sim_thread_truth){ .uid = t->uid, .creator = t->creator, .birth = t->birth };
 	w->s->nthread = w->n;
 	r = put(w, sizeof(*r), SG_REC_THREAD, t->uid, by ? by->cpu : 0);
 	r->birth = t->birth;
@@ -299,7 +316,7 @@ static void next_op(struct world *w, struct thr *t)
 	const struct sim_opts *o = &w->s->opts;
 
 	t->sysseq++;
-	if (!t->ops_left-- ) {
+	if (!t->ops_left--) {
 		run(t, SG_C_CPU_EXIT, rnd(w, 50, 2000), ACT_EXIT, 0);
 		return;
 	}
@@ -461,8 +478,8 @@ static void act(struct world *w, struct thr *t)
 	case ACT_IO: {
 		bool sync = t->key == sys(SYS_fsync);
 
-		block(w, t, SG_STOP_DISK, SG_K_SYSCALL, sync ? SYS_fsync : SYS_read, sync ? SG_C_IO_FSYNC : SG_C_IO_BLOCK,
-		      false);
+		block(w, t, SG_STOP_DISK, SG_K_SYSCALL, sync ? SYS_fsync : SYS_read,
+		      sync ? SG_C_IO_FSYNC : SG_C_IO_BLOCK, false);
 		t->wait.fdtype = SG_FD_REG;
 		t->wake_at = w->now + rnd(w, 500, 80000);
 		run(t, sys(sync ? SYS_fsync : SYS_read), rnd(w, 100, 500), ACT_NEXT, 0);
@@ -525,7 +542,10 @@ static void irq(struct world *w, struct thr *t)
 		/* the interrupt took 1..60 ns of the stretch that is about to run */
 		c->irq_owed += rnd(w, 1, 60);
 	}
-	wake(w, t, timer ? SG_WCTX_TIMER : rnd(w, 0, 1) ? SG_WCTX_SOFT : SG_WCTX_HARD,
+	wake(w, t,
+	     timer	    ? SG_WCTX_TIMER
+	     : rnd(w, 0, 1) ? SG_WCTX_SOFT
+			    : SG_WCTX_HARD,
 	     timer ? SG_WSRC_TIMER : SG_WSRC_BLOCK, NULL);
 }
 
@@ -621,7 +641,8 @@ static void close_all(struct world *w)
 		} else {
 			if (t->state == RUNQ)
 				truth(w, t, t->queued_at, w->now,
-				      t->wait.stop == SG_STOP_YIELD ? SG_C_SCHED_YIELD : SG_C_SCHED_RUNQ, false);
+				      t->wait.stop == SG_STOP_YIELD ? SG_C_SCHED_YIELD : SG_C_SCHED_RUNQ,
+				      false);
 			else
 				truth(w, t, t->out, w->now, t->wait_cause, true);
 			t->in = w->now;

@@ -16,7 +16,7 @@ struct sim_opts {
 	uint64_t seed;
 	unsigned ncpu, nthread, max_thread;
 	uint64_t length_ns;
-	uint64_t tick_ns; /* cut running slices this often, 0 never */
+	uint64_t tick_ns;      /* cut running slices this often, 0 never */
 	unsigned mark_percent; /* of a thread's operations that begin or end a task */
 	bool fork;
 };
@@ -27,7 +27,7 @@ struct sim_span {
 	uint16_t cause; /* on CPU: a segment key; off: sched.runq or what it waited for */
 	bool blocked;
 	uint32_t origin; /* blocked: uid of the thread that ended it, 0 device or timer */
-	uint32_t inst;   /* blocked: number of the wait; repeated waits of one call share it */
+	uint32_t inst;	 /* blocked: number of the wait; repeated waits of one call share it */
 };
 
 struct sim_thread_truth {

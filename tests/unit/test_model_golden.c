@@ -68,10 +68,12 @@ static void add_chain(struct run *r, struct seen_task *t, const struct sg_seg *s
 	size_t len = 0;
 
 	cr_assert_geq(n, 1);
-	cr_assert_eq(f[n - 1].uid, s->uid, "%s: the chain ends at %u, the segment is of %u", r->file, f[n - 1].uid, s->uid);
+	cr_assert_eq(f[n - 1].uid, s->uid, "%s: the chain ends at %u, the segment is of %u", r->file,
+		     f[n - 1].uid, s->uid);
 	cr_assert_eq(f[n - 1].wait_cause, 0);
 	for (size_t i = 0; i < n && len < sizeof(text); i++) {
-		len += snprintf(text + len, sizeof(text) - len, "%s.%u", sg_model_comp(r->m, f[i].comp), f[i].uid);
+		len += snprintf(text + len, sizeof(text) - len, "%s.%u", sg_model_comp(r->m, f[i].comp),
+				f[i].uid);
 		if (i + 1 < n && len < sizeof(text))
 			len += snprintf(text + len, sizeof(text) - len, "[%s]",
 					sg_cause_name(f[i].wait_cause, name, sizeof(name)));
@@ -104,7 +106,8 @@ static int on_task(void *ctx, const struct sg_task *k)
 		cr_assert_eq(s->lo, at, "%s: task %lu segment %zu does not tile", r->file, k->id, i);
 		cr_assert_gt(s->hi, s->lo);
 		at = s->hi;
-		snprintf(name, sizeof(name), "%s %s", sg_model_comp(r->m, s->comp), sg_cause_name(s->cause, cause, 64));
+		snprintf(name, sizeof(name), "%s %s", sg_model_comp(r->m, s->comp),
+			 sg_cause_name(s->cause, cause, 64));
 		add(&t->blame, name, ns);
 		cr_assert_gt(sg_model_chain(r->m, s->chain, &f), 0);
 		snprintf(name, sizeof(name), "%s %s", sg_model_comp(r->m, f[0].comp),
@@ -198,8 +201,8 @@ static void check_stats(struct run *r, unsigned line, struct table *want)
 	for (unsigned i = 0; i < want->n; i++)
 		for (unsigned j = 0; j < got.n; j++)
 			if (!strcmp(want->row[i].name, got.row[j].name))
-				cr_expect_eq(want->row[i].ns, got.row[j].ns, "%s:%u: %s is %lu", r->file, line,
-					     got.row[j].name, got.row[j].ns);
+				cr_expect_eq(want->row[i].ns, got.row[j].ns, "%s:%u: %s is %lu", r->file,
+					     line, got.row[j].name, got.row[j].ns);
 }
 
 static void check_line(struct run *r, unsigned i)
@@ -228,8 +231,8 @@ static void check_line(struct run *r, unsigned i)
 
 		if (cut)
 			*cut = 0;
-		cr_expect_str_eq(strcmp(colon + 1, " none") ? colon + 1 : "", t->flags, "%s:%u: flags are '%s'",
-				 r->file, r->line[i], t->flags);
+		cr_expect_str_eq(strcmp(colon + 1, " none") ? colon + 1 : "", t->flags,
+				 "%s:%u: flags are '%s'", r->file, r->line[i], t->flags);
 		return;
 	}
 	parse(&want, colon + 1);
@@ -237,9 +240,10 @@ static void check_line(struct run *r, unsigned i)
 		if (strcmp(want.row[k].name, "uncertain"))
 			sum += want.row[k].ns;
 	if (strcmp(kind, "why"))
-		cr_expect_eq(sum, t->latency, "%s:%u: adds up to %lu of %lu", r->file, r->line[i], sum, t->latency);
+		cr_expect_eq(sum, t->latency, "%s:%u: adds up to %lu of %lu", r->file, r->line[i], sum,
+			     t->latency);
 	same(r, r->line[i], &want,
-	     !strcmp(kind, "wait")  ? &t->wait
+	     !strcmp(kind, "wait")    ? &t->wait
 	     : !strcmp(kind, "chain") ? &t->chain
 	     : !strcmp(kind, "for")   ? &t->whom
 	     : !strcmp(kind, "why")   ? &t->why
@@ -274,7 +278,8 @@ static void run_file(const char *file, bool plain)
 	for (unsigned i = 0; i < r->nexpect; i++)
 		check_line(r, i);
 	for (unsigned k = 0; k < r->ntask; k++)
-		cr_expect(r->task[k].told, "%s: task %u id=%lu has no expectation", file, r->task[k].uid, r->task[k].id);
+		cr_expect(r->task[k].told, "%s: task %u id=%lu has no expectation", file, r->task[k].uid,
+			  r->task[k].id);
 	sg_model_free(r->m);
 	free(r);
 }

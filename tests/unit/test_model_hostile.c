@@ -138,7 +138,8 @@ Test(model_hostile, random_records)
 /* Impossible histories (a waker that was asleep, circles of wakes) still read the same with and without memos. */
 Test(model_hostile, memos_change_nothing)
 {
-	static const struct sg_model_opts with = { .settle_ns = 1000 }, without = { .settle_ns = 1000, .no_memo = true };
+	static const struct sg_model_opts with = { .settle_ns = 1000 },
+					  without = { .settle_ns = 1000, .no_memo = true };
 	uint64_t hits = 0;
 	char why[1000];
 
@@ -159,8 +160,14 @@ Test(model_hostile, memos_change_nothing)
 Test(model_hostile, broken_programs)
 {
 	for (uint64_t seed = 1; seed <= 60; seed++) {
-		struct sim_opts o = { .seed = seed, .ncpu = 2, .nthread = 6, .max_thread = 30, .length_ns = 1000000,
-				      .mark_percent = 15, .fork = true, .tick_ns = 4000 };
+		struct sim_opts o = { .seed = seed,
+				      .ncpu = 2,
+				      .nthread = 6,
+				      .max_thread = 30,
+				      .length_ns = 1000000,
+				      .mark_percent = 15,
+				      .fork = true,
+				      .tick_ns = 4000 };
 		uint64_t rng = seed * 3;
 		struct sim s;
 		struct dump d;
@@ -175,14 +182,30 @@ Test(model_hostile, broken_programs)
 				uint64_t v = sim_rand(&rng);
 
 				switch (v % 8) {
-				case 0: x->in += v % 2000; break;
-				case 1: x->prev_out -= v % 5000; break;
-				case 2: x->wake = v % 2000000; break;
-				case 3: x->waker = v % 40; break;
-				case 4: x->stop = v >> 8; break;
-				case 5: x->npair = 0; break;
-				case 6: x->wkind = v >> 9; break;
-				case 7: x->h.uid = v % 40; break;
+				case 0:
+					x->in += v % 2000;
+					break;
+				case 1:
+					x->prev_out -= v % 5000;
+					break;
+				case 2:
+					x->wake = v % 2000000;
+					break;
+				case 3:
+					x->waker = v % 40;
+					break;
+				case 4:
+					x->stop = v >> 8;
+					break;
+				case 5:
+					x->npair = 0;
+					break;
+				case 6:
+					x->wkind = v >> 9;
+					break;
+				case 7:
+					x->h.uid = v % 40;
+					break;
 				}
 			}
 			dump_feed(&d, h);
@@ -197,8 +220,9 @@ Test(model_hostile, broken_programs)
 /* Over the cap time turns into unknown.lost (cap), what is left stays as it was. */
 Test(model_hostile, memory_cap)
 {
-	struct sim_opts o = { .seed = 4, .ncpu = 2, .nthread = 5, .max_thread = 5, .length_ns = 20000000,
-			      .mark_percent = 2 };
+	struct sim_opts o = {
+		.seed = 4, .ncpu = 2, .nthread = 5, .max_thread = 5, .length_ns = 20000000, .mark_percent = 2
+	};
 	static const struct sg_model_opts capped = { .mem_cap = 100000, .no_memo = true };
 	uint64_t cap = 0, all = 0;
 	struct sim s;
@@ -243,8 +267,9 @@ static int stop_at_once(void *ctx, const struct sg_task *t)
 
 Test(model_hostile, a_caller_can_stop)
 {
-	struct sim_opts o = { .seed = 1, .ncpu = 2, .nthread = 4, .max_thread = 4, .length_ns = 2000000,
-			      .mark_percent = 20 };
+	struct sim_opts o = {
+		.seed = 1, .ncpu = 2, .nthread = 4, .max_thread = 4, .length_ns = 2000000, .mark_percent = 20
+	};
 	static const struct sg_model_opts opts = { .settle_ns = 1000 };
 	struct sg_err err = { 0 };
 	struct sg_model *m;
@@ -271,8 +296,9 @@ Test(model_hostile, memory_is_flat)
 	uint64_t peak[3];
 
 	for (unsigned k = 0; k < 3; k++) {
-		struct sim_opts o = { .seed = 9, .ncpu = 2, .nthread = 6, .max_thread = 6,
-				      .length_ns = 10000000ull << 2 * k };
+		struct sim_opts o = {
+			.seed = 9, .ncpu = 2, .nthread = 6, .max_thread = 6, .length_ns = 10000000ull << 2 * k
+		};
 		static const struct sg_model_opts opts = { .settle_ns = 100000 };
 		struct sg_model_stats st;
 		uint64_t id = 0, last = 0;

@@ -19,8 +19,13 @@ static const struct sg_model_opts stream = { .settle_ns = 400000 };
 
 static struct sim_opts program(uint64_t seed)
 {
-	return (struct sim_opts){ .seed = seed, .ncpu = 1 + seed % 5, .nthread = 2 + seed % 11, .max_thread = 80,
-				  .length_ns = 4000000, .mark_percent = 10 + seed % 17, .fork = seed % 3 != 0 };
+	return (struct sim_opts){ .seed = seed,
+				  .ncpu = 1 + seed % 5,
+				  .nthread = 2 + seed % 11,
+				  .max_thread = 80,
+				  .length_ns = 4000000,
+				  .mark_percent = 10 + seed % 17,
+				  .fork = seed % 3 != 0 };
 }
 
 static void feed_all(struct dump *d, const struct sim *s, const struct sg_model_opts *opts)
@@ -115,15 +120,17 @@ Test(model_props, p1_p2_p7_p8_truth)
 			sim_truth_walk(&s, k->t.uid, k->t.begin, k->t.end, &want);
 			dist = distance(&want, &got);
 			cr_assert_eq(sum_of(&want), sum_of(&got));
-			cr_assert_leq(dist, k->t.uncertain_ns, "P7: seed %lu task %lu: %lu ns misplaced, bound %lu\n%s",
-				      seed, k->t.id, dist, k->t.uncertain_ns, k->text);
+			cr_assert_leq(dist, k->t.uncertain_ns,
+				      "P7: seed %lu task %lu: %lu ns misplaced, bound %lu\n%s", seed, k->t.id,
+				      dist, k->t.uncertain_ns, k->text);
 			cr_assert_eq(sum_of(&wait), sum_of(&got), "P8");
 			cr_assert_leq(k->t.uncertain_ns, k->t.prorated_ns);
 			/* P2: its own slices are exact, being cut at its marks */
 			for (unsigned r = 0; r < want.n; r++)
-				if (want.row[r].uid == k->t.uid && (want.row[r].cause & SG_KEY_SYSCALL ||
-								     want.row[r].cause < 32))
-					cr_assert_geq(ns_of(&wait, k->t.uid, want.row[r].cause) + k->t.uncertain_ns,
+				if (want.row[r].uid == k->t.uid &&
+				    (want.row[r].cause & SG_KEY_SYSCALL || want.row[r].cause < 32))
+					cr_assert_geq(ns_of(&wait, k->t.uid, want.row[r].cause) +
+							      k->t.uncertain_ns,
 						      want.row[r].ns, "P2: seed %lu task %lu", seed, k->t.id);
 			tasks++;
 			ns += k->t.end - k->t.begin;
@@ -134,8 +141,8 @@ Test(model_props, p1_p2_p7_p8_truth)
 		dump_free(&d);
 		sim_free(&s);
 	}
-	cr_log_info("%lu tasks, %lu exact; misplaced %.3f %%, bound %.3f %%", tasks, exact, 100.0 * moved / ns,
-		    100.0 * bound / ns);
+	cr_log_info("%lu tasks, %lu exact; misplaced %.3f %%, bound %.3f %%", tasks, exact,
+		    100.0 * moved / ns, 100.0 * bound / ns);
 	cr_assert_gt(tasks, 1000, "only %lu tasks", tasks);
 	cr_assert_gt(exact, tasks / 10);
 }
@@ -304,7 +311,8 @@ Test(model_props, p6_cuts_at_every_tick)
 
 			blame_of(&cut.task[i], &a, false);
 			blame_of(&plain.task[i], &b, false);
-			cr_assert_leq(distance(&a, &b), bound, "P6: seed %lu task %lu", seed, cut.task[i].t.id);
+			cr_assert_leq(distance(&a, &b), bound, "P6: seed %lu task %lu", seed,
+				      cut.task[i].t.id);
 		}
 		dump_free(&cut);
 		dump_free(&plain);
@@ -326,7 +334,8 @@ static const struct sg_seg *seg_at(const struct dump_task *k, uint64_t ts, size_
 }
 
 /* Labels of every instant: the same, or unknown.lost. Inside a slice the order of causes is conventional. */
-static void labels_survive(const struct dump_task *full, const struct dump_task *lossy, uint64_t seed, uint64_t *ret_lost)
+static void labels_survive(const struct dump_task *full, const struct dump_task *lossy, uint64_t seed,
+			   uint64_t *ret_lost)
 {
 	size_t i = 0, j = 0;
 	uint64_t ts = full->t.begin;
@@ -334,7 +343,8 @@ static void labels_survive(const struct dump_task *full, const struct dump_task 
 	while (ts < full->t.end) {
 		const struct sg_seg *a = seg_at(full, ts + 1, &i), *b = seg_at(lossy, ts + 1, &j);
 		uint64_t to = a->hi < b->hi ? a->hi : b->hi;
-		bool same = a->uid == b->uid && (a->cause == b->cause || (on_cpu(a->cause) && on_cpu(b->cause)));
+		bool same =
+			a->uid == b->uid && (a->cause == b->cause || (on_cpu(a->cause) && on_cpu(b->cause)));
 
 		if (b->cause == SG_C_UNKNOWN_LOST)
 			*ret_lost += to - ts;
@@ -353,7 +363,8 @@ static void drop_some(struct dump *d, const struct sim *s, const struct sg_model
 	dump_begin(d, opts);
 	for (size_t i = 0; i < s->nrec; i++) {
 		const struct sg_hdr *h = sim_rec(s, i);
-		struct sg_lost l = { .h = { .ts = h->ts, .cpu = h->cpu, .kind = SG_REC_LOST }, .n = lost[h->cpu] };
+		struct sg_lost l = { .h = { .ts = h->ts, .cpu = h->cpu, .kind = SG_REC_LOST },
+				     .n = lost[h->cpu] };
 
 		if ((h->kind == SG_REC_SLICE || h->kind == SG_REC_SNAP) && sim_rand(&rng) % 100 < percent) {
 			lost[h->cpu]++;
@@ -417,7 +428,8 @@ Test(model_props, p4_order_of_equal_times)
 			const struct sg_hdr *a = sim_rec(&s, i), *b = sim_rec(&s, i + 1);
 			size_t t = s.off[i];
 
-			if (a->ts != b->ts || a->uid == b->uid || a->kind != SG_REC_SLICE || b->kind != SG_REC_SLICE)
+			if (a->ts != b->ts || a->uid == b->uid || a->kind != SG_REC_SLICE ||
+			    b->kind != SG_REC_SLICE)
 				continue;
 			s.off[i] = s.off[i + 1];
 			s.off[++i] = t;
@@ -443,8 +455,12 @@ Test(model_props, p11_unrelated_threads)
 		dump_begin(&d, &stream);
 		for (size_t i = 0; i < s.nrec; i++) {
 			const struct sg_hdr *h = sim_rec(&s, i);
-			struct sg_slice x = { .h = { .ts = h->ts, .uid = 4000, .cpu = 63, .kind = SG_REC_SLICE },
-					      .in = last, .prev_out = last, .stop = SG_STOP_NONE };
+			struct sg_slice x = {
+				.h = { .ts = h->ts, .uid = 4000, .cpu = 63, .kind = SG_REC_SLICE },
+				.in = last,
+				.prev_out = last,
+				.stop = SG_STOP_NONE
+			};
 
 			dump_feed(&d, h);
 			if (i % 3 || h->ts == last)
@@ -516,9 +532,11 @@ Test(model_props, p12_names_and_clock)
 			for (size_t j = 0; j < d.task[i].t.nseg; j++) {
 				const struct sg_seg *a = &ref.task[i].seg[j], *b = &d.task[i].seg[j];
 
-				cr_assert(a->lo + shift == b->lo && a->hi + shift == b->hi && a->cause == b->cause &&
-					  swap_uid(a->uid, n) == b->uid && a->wait_cause == b->wait_cause &&
-					  a->flags == b->flags && a->forwhom == b->forwhom, "P12: seed %lu", seed);
+				cr_assert(a->lo + shift == b->lo && a->hi + shift == b->hi &&
+						  a->cause == b->cause && swap_uid(a->uid, n) == b->uid &&
+						  a->wait_cause == b->wait_cause && a->flags == b->flags &&
+						  a->forwhom == b->forwhom,
+					  "P12: seed %lu", seed);
 			}
 		}
 		dump_free(&ref);
@@ -544,7 +562,8 @@ Test(model_props, p13_depth_and_steps)
 			cr_assert_leq(d.task[i].depth, 2 * s.nthread, "P13: seed %lu", seed);
 		}
 		/* every push is followed by a segment before its pop; births are at most the threads */
-		cr_assert_leq(d.stats.steps, 2 * segs + 2 * segs + d.n * (1 + s.nthread), "P13: seed %lu", seed);
+		cr_assert_leq(d.stats.steps, 2 * segs + 2 * segs + d.n * (1 + s.nthread), "P13: seed %lu",
+			      seed);
 		dump_free(&d);
 		sim_free(&s);
 	}
@@ -553,8 +572,8 @@ Test(model_props, p13_depth_and_steps)
 /* ---- prorating ------------------------------------------------------------ */
 Test(model_props, webster_is_monotone_and_complete)
 {
-	static const uint64_t weights[][4] = { { 37, 55, 52, 0 }, { 1, 1, 1, 1 }, { 1000, 1, 0, 3 }, { 500, 500, 0, 0 },
-					       { 97, 89, 83, 79 }, { 1, 2, 4, 8 } };
+	static const uint64_t weights[][4] = { { 37, 55, 52, 0 },  { 1, 1, 1, 1 },     { 1000, 1, 0, 3 },
+					       { 500, 500, 0, 0 }, { 97, 89, 83, 79 }, { 1, 2, 4, 8 } };
 	uint64_t now[4], was[4];
 
 	for (size_t k = 0; k < sizeof(weights) / sizeof(*weights); k++) {
@@ -573,7 +592,8 @@ Test(model_props, webster_is_monotone_and_complete)
 				/* the bound of section 2 on one cause: L/4 */
 				cr_assert_leq((now[i] * total > w[i] * u ? now[i] * total - w[i] * u
 									 : w[i] * u - now[i] * total),
-					      total * 2, "case %zu at %lu: more than 2 ns off the quota", k, u);
+					      total * 2, "case %zu at %lu: more than 2 ns off the quota", k,
+					      u);
 			}
 			cr_assert_eq(sum, u);
 			memcpy(was, now, sizeof(was));
@@ -617,17 +637,33 @@ Test(model_props, metamorphic_pause)
 		struct {
 			struct sg_slice s;
 			struct sg_pair p[1];
-		} a = { .s = { .h = { .ts = 1100, .uid = 1, .kind = SG_REC_SLICE }, .in = 1000, .prev_out = 1000,
-			       .stop = SG_STOP_NONE, .npair = 1 },
+		} a = { .s = { .h = { .ts = 1100, .uid = 1, .kind = SG_REC_SLICE },
+			       .in = 1000,
+			       .prev_out = 1000,
+			       .stop = SG_STOP_NONE,
+			       .npair = 1 },
 			.p = { { .key = SG_C_CPU_USER, .ns = 100 } } },
-		  b = { .s = { .h = { .ts = 2300 + k, .uid = 2, .cpu = 1, .kind = SG_REC_SLICE }, .in = 900,
-			       .prev_out = 900, .stop = SG_STOP_NONE, .npair = 1 },
+		  b = { .s = { .h = { .ts = 2300 + k, .uid = 2, .cpu = 1, .kind = SG_REC_SLICE },
+			       .in = 900,
+			       .prev_out = 900,
+			       .stop = SG_STOP_NONE,
+			       .npair = 1 },
 			.p = { { .key = SG_C_CPU_USER, .ns = 1400 + k } } },
-		  c = { .s = { .h = { .ts = 2400 + k, .uid = 1, .kind = SG_REC_SLICE }, .in = 2300 + k, .prev_out = 1100,
-			       .wake = 2300 + k, .waker = 2, .wctx = SG_WCTX_TASK, .stop = SG_STOP_SLEEP,
-			       .wkind = SG_K_SYSCALL, .nr = 0, .fdtype = SG_FD_FIFO, .npair = 1 },
+		  c = { .s = { .h = { .ts = 2400 + k, .uid = 1, .kind = SG_REC_SLICE },
+			       .in = 2300 + k,
+			       .prev_out = 1100,
+			       .wake = 2300 + k,
+			       .waker = 2,
+			       .wctx = SG_WCTX_TASK,
+			       .stop = SG_STOP_SLEEP,
+			       .wkind = SG_K_SYSCALL,
+			       .nr = 0,
+			       .fdtype = SG_FD_FIFO,
+			       .npair = 1 },
 			.p = { { .key = SG_C_CPU_USER, .ns = 100 } } };
-		struct sg_mark m = { .h = { .ts = 1000, .uid = 1, .kind = SG_REC_MARK }, .id = 1, .type = SG_MARK_BEGIN };
+		struct sg_mark m = { .h = { .ts = 1000, .uid = 1, .kind = SG_REC_MARK },
+				     .id = 1,
+				     .type = SG_MARK_BEGIN };
 		struct sim_blame blame;
 		struct dump d;
 

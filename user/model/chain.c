@@ -21,7 +21,8 @@ static uint64_t node_hash(uint32_t parent, uint16_t wait, uint32_t uid, uint16_t
 }
 
 /* @wait: what @parent's thread waits for (0: it was created by @uid) */
-int sg_chain_push(struct sg_model *m, uint32_t parent, uint16_t wait, uint32_t uid, uint16_t comp, uint32_t *ret)
+int sg_chain_push(struct sg_model *m, uint32_t parent, uint16_t wait, uint32_t uid, uint16_t comp,
+		  uint32_t *ret)
 {
 	struct sg_node *n;
 	uint64_t h, val;
@@ -45,7 +46,10 @@ int sg_chain_push(struct sg_model *m, uint32_t parent, uint16_t wait, uint32_t u
 		rc = sg_map_put(&m->node_map, h, m->nnode);
 	if (rc)
 		return rc;
-	m->node[m->nnode] = (struct sg_node){ .parent = parent, .uid = uid, .comp = comp, .wait = wait,
+	m->node[m->nnode] = (struct sg_node){ .parent = parent,
+					      .uid = uid,
+					      .comp = comp,
+					      .wait = wait,
 					      .depth = parent ? m->node[parent].depth + 1 : 1 };
 	*ret = m->nnode++;
 	return 0;
@@ -97,7 +101,8 @@ size_t sg_model_chain(const struct sg_model *m, uint32_t chain, const struct sg_
 		if (!n->frames)
 			return 0;
 		for (uint32_t c = chain, i = n->depth; i-- > 0; c = m->node[c].parent) {
-			n->frames[i] = (struct sg_chain_frame){ .comp = m->node[c].comp, .wait_cause = wait,
+			n->frames[i] = (struct sg_chain_frame){ .comp = m->node[c].comp,
+								.wait_cause = wait,
 								.uid = m->node[c].uid };
 			wait = m->node[c].wait;
 		}

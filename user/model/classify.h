@@ -11,22 +11,24 @@
 #include <stdint.h>
 #include "sg_abi.h"
 
+/* clang-format off */
 /* Sets of system calls a rule can name: X(bit, SYMBOL) */
-#define SG_SET_LIST(X)                                                                              \
-	X(0, FSYNC)                                                                                 \
-	X(1, CHILD)                                                                                 \
-	X(2, FUTEX) X(3, SLEEP) X(4, SIGNAL) X(5, POLL) X(6, ACCEPT) X(7, SOCK) X(8, FILE) X(9, MM) \
-		X(10, LOCKF) X(11, SEM) X(12, MSG)
+#define SG_SET_LIST(X) \
+	X(0, FSYNC) X(1, CHILD) X(2, FUTEX) X(3, SLEEP) X(4, SIGNAL) X(5, POLL) X(6, ACCEPT) \
+	X(7, SOCK) X(8, FILE) X(9, MM) X(10, LOCKF) X(11, SEM) X(12, MSG)
+/* clang-format on */
 enum sg_set {
 #define SG_X(bit, sym) SG_SET_##sym = 1u << bit,
 	SG_SET_LIST(SG_X)
 #undef SG_X
 };
 
+/* clang-format off */
 /* What a kernel stack can show: X(bit, SYMBOL); the patterns are in syms.c */
 #define SG_SYM_LIST(X) \
-	X(0, FUSE)     \
-	X(1, P9) X(2, DIRTY) X(3, MEMHIGH) X(4, LOCK) X(5, JOURNAL) X(6, SECCOMP) X(7, PAGE) X(8, RCU)
+	X(0, FUSE) X(1, P9) X(2, DIRTY) X(3, MEMHIGH) X(4, LOCK) X(5, JOURNAL) X(6, SECCOMP) \
+	X(7, PAGE) X(8, RCU)
+/* clang-format on */
 enum sg_sym {
 #define SG_X(bit, sym) SG_SYM_##sym = 1u << bit,
 	SG_SYM_LIST(SG_X)

@@ -133,7 +133,8 @@ static void thin(struct sg_cuts *c, uint64_t horizon)
 	c->npair = np;
 }
 
-static int cuts_append(struct sg_model *m, struct sg_cuts *c, uint64_t ts, uint32_t flt, const struct sg_vec *v)
+static int cuts_append(struct sg_model *m, struct sg_cuts *c, uint64_t ts, uint32_t flt,
+		       const struct sg_vec *v)
 {
 	size_t was = sg_cut_bytes(c);
 	int rc = SG_GROW(c->cut, c->cap, c->n + 1);
@@ -201,8 +202,12 @@ struct sg_cuts *sg_cut_take(struct sg_model *m, struct sg_thr *th, uint64_t in, 
 		if (cut && pair) {
 			memcpy(cut, c->cut, c->n * sizeof(*cut));
 			memcpy(pair, c->pair, c->npair * sizeof(*pair));
-			*ret = (struct sg_cuts){ .n = c->n, .cap = c->n, .npair = c->npair,
-						 .pair_cap = c->npair, .cut = cut, .pair = pair };
+			*ret = (struct sg_cuts){ .n = c->n,
+						 .cap = c->n,
+						 .npair = c->npair,
+						 .pair_cap = c->npair,
+						 .cut = cut,
+						 .pair = pair };
 			sg_mem_add(m, sizeof(*ret) + sg_cut_bytes(ret));
 		} else { /* without its cuts the slice is prorated: still conserving */
 			free(cut);
@@ -220,8 +225,12 @@ struct sg_cuts *sg_cut_take(struct sg_model *m, struct sg_thr *th, uint64_t in, 
 
 bool sg_view_rec(const struct sg_trec *r, struct sg_view *ret)
 {
-	*ret = (struct sg_view){ .in = r->in, .out = r->out, .pair = r->pair, .npair = r->npair,
-				 .cuts = r->cuts, .ncut = r->cuts ? r->cuts->n : 0 };
+	*ret = (struct sg_view){ .in = r->in,
+				 .out = r->out,
+				 .pair = r->pair,
+				 .npair = r->npair,
+				 .cuts = r->cuts,
+				 .ncut = r->cuts ? r->cuts->n : 0 };
 	return r->out > r->in;
 }
 
@@ -234,7 +243,11 @@ bool sg_view_open(const struct sg_thr *th, struct sg_view *ret)
 	if (!c->n)
 		return false;
 	last = &c->cut[c->n - 1];
-	*ret = (struct sg_view){ .in = th->open_in, .out = last->ts, .pair = c->pair + last->off,
-				 .npair = last->npair, .cuts = c, .ncut = c->n - 1 };
+	*ret = (struct sg_view){ .in = th->open_in,
+				 .out = last->ts,
+				 .pair = c->pair + last->off,
+				 .npair = last->npair,
+				 .cuts = c,
+				 .ncut = c->n - 1 };
 	return true;
 }

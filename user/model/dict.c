@@ -111,7 +111,8 @@ int sg_dict_detail(struct sg_model *m, const struct sg_detail *ev, uint32_t *ret
 	int rc;
 
 	for (h = detail_hash(ev); sg_map_get(&m->detail_map, h, &val); h++)
-		if (!memcmp((char *)&m->detail[val - 1] + from, (const char *)ev + from, sizeof(*ev) - from)) {
+		if (!memcmp((char *)&m->detail[val - 1] + from, (const char *)ev + from,
+			    sizeof(*ev) - from)) {
 			*ret = val;
 			return 0;
 		}

@@ -25,9 +25,16 @@ struct sg_seg sg_emit_base(struct sg_model *m, struct sg_walk *w, uint64_t lo, u
 	struct sg_wframe *f = sg_walk_top(w);
 
 	return (struct sg_seg){
-		.lo = lo, .hi = w->cur, .uid = f->th->uid, .chain = f->chain, .cause = cause,
+		.lo = lo,
+		.hi = w->cur,
+		.uid = f->th->uid,
+		.chain = f->chain,
+		.cause = cause,
 		.wait_cause = w->n > 1 ? w->outer : cause,
-		.comp = sg_thr_comp(m, f->th), .nr = f->nr, .detail = f->detail, .flags = f->flags,
+		.comp = sg_thr_comp(m, f->th),
+		.nr = f->nr,
+		.detail = f->detail,
+		.flags = f->flags,
 	};
 }
 
@@ -117,7 +124,8 @@ static bool prorate(struct sg_walk *w, uint64_t s0, uint64_t s1, uint64_t taken,
 }
 
 /* @n pairs that fill (lo, cur]: one after another, in the order of their keys. */
-static int emit_pairs(struct sg_model *m, struct sg_walk *w, const struct sg_pair *p, uint32_t n, uint64_t lo, bool cut)
+static int emit_pairs(struct sg_model *m, struct sg_walk *w, const struct sg_pair *p, uint32_t n, uint64_t lo,
+		      bool cut)
 {
 	struct sg_seg base = sg_emit_base(m, w, lo, 0);
 	struct sg_seg *s;

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include "model/walk.h"
 
-#define MEMO_MAX (32u << 20) /* bytes of all memos */
-#define MEMO_SEGS 65536      /* segments of one */
+#define MEMO_MAX     (32u << 20) /* bytes of all memos */
+#define MEMO_SEGS    65536	 /* segments of one */
 #define MEMO_THREADS 256
-#define MEMO_STEPS 6         /* cheaper waits are walked again */
+#define MEMO_STEPS   6 /* cheaper waits are walked again */
 
 void sg_memo_free(struct sg_model *m, struct sg_memo *memo)
 {
@@ -21,7 +21,8 @@ void sg_memo_free(struct sg_model *m, struct sg_memo *memo)
 }
 
 /* @comp, @chain: what the frame would have got. Return: 1 applied, 0 not, negative errno. */
-int sg_memo_apply(struct sg_model *m, struct sg_walk *w, const struct sg_push *p, uint16_t comp, uint32_t chain)
+int sg_memo_apply(struct sg_model *m, struct sg_walk *w, const struct sg_push *p, uint16_t comp,
+		  uint32_t chain)
 {
 	const struct sg_memo *memo = p->memo_rec->memo;
 	uint32_t from = 0, to = 0;
@@ -89,8 +90,13 @@ int sg_memo_store(struct sg_model *m, struct sg_walk *w, const struct sg_wframe 
 	memo = malloc(bytes);
 	if (!memo)
 		return 0; /* only speed is lost */
-	*memo = (struct sg_memo){ .base = f->chain0, .spec = f->spec, .refine = f->refine, .comp = f->comp0,
-				  .nseg = nseg, .nthr = n, .bytes = bytes,
+	*memo = (struct sg_memo){ .base = f->chain0,
+				  .spec = f->spec,
+				  .refine = f->refine,
+				  .comp = f->comp0,
+				  .nseg = nseg,
+				  .nthr = n,
+				  .bytes = bytes,
 				  .prorated_ns = w->prorated_ns - f->prorated0,
 				  .uncertain_ns = w->uncertain_ns - f->uncertain0 };
 	memo->seg = (void *)(memo + 1);

@@ -200,7 +200,8 @@ static int feed(struct sg_model *m, const struct sg_hdr *ev)
 static int report(int rc, struct sg_err *err)
 {
 	if (rc == -ENOMEM)
-		return sg_err_set(err, rc, "not enough memory to explain this recording; a memory cap would bound it");
+		return sg_err_set(err, rc,
+				  "not enough memory to explain this recording; a memory cap would bound it");
 	if (rc < 0)
 		return sg_err_set(err, rc, "explaining the recording was stopped (error %d)", -rc);
 	return 0;

@@ -12,7 +12,7 @@
 #include "model/vec.h"
 
 #define SG_SETTLE_NS 200000000ull
-#define SG_T_MAX UINT64_MAX
+#define SG_T_MAX     UINT64_MAX
 
 /* ---- cuts: exact breakdowns of a slice up to an instant ------------------ */
 struct sg_cut {
@@ -58,7 +58,7 @@ struct sg_trec {
 	uint16_t nr;
 	uint8_t stop, wkind, fdtype, wctx, wsrc, fltres, out_stop, out_kind, npair;
 	uint8_t has_ext, ext_at, asked;
-	uint8_t rule, origin; /* what wait.c made of it: index + 1, 0 not yet */
+	uint8_t rule, origin;  /* what wait.c made of it: index + 1, 0 not yet */
 	struct sg_pair pair[]; /* npair, then a struct sg_ext when has_ext */
 };
 
@@ -89,17 +89,17 @@ struct sg_thr {
 	uint64_t birth;
 	uint64_t exit_ts; /* 0 = alive */
 	char comm[16];
-	uint16_t role, comp; /* comp: cached, 0 = not yet */
+	uint16_t role, comp;  /* comp: cached, 0 = not yet */
 	bool announced, seen; /* THREAD came; a SLICE or SNAP came */
-	bool first_set; /* first_lo and last_out are valid */
+	bool first_set;	      /* first_lo and last_out are valid */
 	bool onstack, capped, waited, mark_hole;
 	uint32_t mark_seq;
 	/* timeline */
 	struct sg_chunk **chunk;
 	uint32_t chunk0, nchunk, chunk_cap; /* live: chunk[chunk0 .. chunk0+nchunk) */
-	uint64_t first_lo; /* where the very first record begins to explain, 0 none yet */
-	uint64_t last_out; /* end of the newest closed slice */
-	uint64_t dropped_to; /* out of the newest record dropped from the front */
+	uint64_t first_lo;		    /* where the very first record begins to explain, 0 none yet */
+	uint64_t last_out;		    /* end of the newest closed slice */
+	uint64_t dropped_to;		    /* out of the newest record dropped from the front */
 	/* what waits for its slice */
 	uint64_t open_in, last_snap;
 	struct sg_cuts cuts;
@@ -125,9 +125,9 @@ void sg_map_free(struct sg_map *map);
 
 /* ---- tasks --------------------------------------------------------------- */
 struct sg_open {
-	struct sg_open *prev, *next;   /* all unexplained tasks, by begin */
-	struct sg_open *hash_next;     /* open tasks of one id, newest first */
-	struct sg_open *queue_next;    /* ended, waiting to be ripe */
+	struct sg_open *prev, *next; /* all unexplained tasks, by begin */
+	struct sg_open *hash_next;   /* open tasks of one id, newest first */
+	struct sg_open *queue_next;  /* ended, waiting to be ripe */
 	uint64_t id, begin, end, status;
 	uint32_t begin_uid, uid, tgid;
 	uint32_t need_uid; /* what the last attempt lacked */
@@ -219,10 +219,10 @@ struct sg_model {
 	struct sg_map node_map;
 
 	struct sg_map open_map;
-	struct sg_open *head, *tail;      /* by begin */
+	struct sg_open *head, *tail;	    /* by begin */
 	struct sg_open *queue, *queue_tail; /* ended, by end */
-	struct sg_open *stuck;            /* ripe, but a slice they need is still open */
-	uint64_t recheck;                 /* look at `stuck` again from this time on */
+	struct sg_open *stuck;		    /* ripe, but a slice they need is still open */
+	uint64_t recheck;		    /* look at `stuck` again from this time on */
 	bool threads_started;
 
 	struct sg_walk *walk;
@@ -273,7 +273,8 @@ uint32_t sg_dict_syms(const struct sg_model *m, uint32_t stack);
 void sg_dict_free(struct sg_model *m);
 
 /* chain.c */
-int sg_chain_push(struct sg_model *m, uint32_t parent, uint16_t wait, uint32_t uid, uint16_t comp, uint32_t *ret);
+int sg_chain_push(struct sg_model *m, uint32_t parent, uint16_t wait, uint32_t uid, uint16_t comp,
+		  uint32_t *ret);
 int sg_chain_rebase(struct sg_model *m, uint32_t chain, uint32_t from, uint32_t to, uint32_t *ret);
 bool sg_chain_has(const struct sg_model *m, uint32_t chain, uint32_t uid);
 void sg_chain_free(struct sg_model *m);
@@ -306,27 +307,28 @@ void sg_stay_label(struct sg_model *m, const struct sg_open *o, struct sg_seg *s
 /* span.c */
 int sg_sample_flush(struct sg_model *m, struct sg_thr *th);
 int sg_sample_ref(struct sg_model *m, struct sg_thr *th, const struct sg_stackref *ev);
-int sg_span_slice(struct sg_model *m, const struct sg_thr *th, const struct sg_trec *r, const struct sg_slice *ev);
+int sg_span_slice(struct sg_model *m, const struct sg_thr *th, const struct sg_trec *r,
+		  const struct sg_slice *ev);
 
 /* wait.c */
 void sg_wait_of(const struct sg_model *m, const struct sg_trec *r, struct sg_wait *ret);
 
-#define SG_GROW(ptr, cap, need)                                                                    \
-	({                                                                                         \
-		int sg_rc_ = 0;                                                                    \
-		if ((size_t)(need) > (size_t)(cap)) {                                              \
-			size_t sg_n_ = (cap) ? (size_t)(cap) * 2 : 8;                              \
-			while (sg_n_ < (size_t)(need))                                             \
-				sg_n_ *= 2;                                                        \
-			void *sg_p_ = reallocarray((ptr), sg_n_, sizeof(*(ptr)));                  \
-			if (sg_p_) {                                                               \
-				(ptr) = sg_p_;                                                     \
-				(cap) = sg_n_;                                                     \
-			} else {                                                                   \
-				sg_rc_ = -ENOMEM;                                                  \
-			}                                                                          \
-		}                                                                                  \
-		sg_rc_;                                                                            \
+#define SG_GROW(ptr, cap, need)                                                   \
+	({                                                                        \
+		int sg_rc_ = 0;                                                   \
+		if ((size_t)(need) > (size_t)(cap)) {                             \
+			size_t sg_n_ = (cap) ? (size_t)(cap)*2 : 8;               \
+			while (sg_n_ < (size_t)(need))                            \
+				sg_n_ *= 2;                                       \
+			void *sg_p_ = reallocarray((ptr), sg_n_, sizeof(*(ptr))); \
+			if (sg_p_) {                                              \
+				(ptr) = sg_p_;                                    \
+				(cap) = sg_n_;                                    \
+			} else {                                                  \
+				sg_rc_ = -ENOMEM;                                 \
+			}                                                         \
+		}                                                                 \
+		sg_rc_;                                                           \
 	})
 
 #endif

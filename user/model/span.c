@@ -79,9 +79,12 @@ static int wait_spans(struct sg_model *m, const struct sg_trec *r, uint64_t held
 }
 
 /* @r: the record of @ev after clipping; known once, at the end of the slice. */
-int sg_span_slice(struct sg_model *m, const struct sg_thr *th, const struct sg_trec *r, const struct sg_slice *ev)
+int sg_span_slice(struct sg_model *m, const struct sg_thr *th, const struct sg_trec *r,
+		  const struct sg_slice *ev)
 {
-	struct sg_span s = { .uid = th->uid, .cpu = ev->h.cpu, .stack_kern = r->stack_kern,
+	struct sg_span s = { .uid = th->uid,
+			     .cpu = ev->h.cpu,
+			     .stack_kern = r->stack_kern,
 			     .stack_user = r->stack_user,
 			     .waker = r->wctx == SG_WCTX_TASK ? r->waker : r->raiser };
 	int rc = 0;

@@ -9,7 +9,8 @@
 #include "model/priv.h"
 
 /* ---- lists --------------------------------------------------------------- */
-static struct sg_open *open_new(struct sg_model *m, uint64_t begin, uint64_t id, const char *name, uint8_t src)
+static struct sg_open *open_new(struct sg_model *m, uint64_t begin, uint64_t id, const char *name,
+				uint8_t src)
 {
 	struct sg_open *o = calloc(1, sizeof(*o));
 
@@ -114,9 +115,18 @@ static int explain(struct sg_model *m, struct sg_open *o, bool force)
 	if (rc)
 		return rc;
 	sg_stay_label(m, o, segs->seg, segs->n);
-	t = (struct sg_task){ .id = o->id, .name = o->name, .uid = o->uid, .begin_uid = o->begin_uid,
-			      .begin = o->begin, .end = o->end, .status = o->status, .src = o->src,
-			      .incomplete = o->incomplete, .root = o->root, .nseg = segs->n, .seg = segs->seg };
+	t = (struct sg_task){ .id = o->id,
+			      .name = o->name,
+			      .uid = o->uid,
+			      .begin_uid = o->begin_uid,
+			      .begin = o->begin,
+			      .end = o->end,
+			      .status = o->status,
+			      .src = o->src,
+			      .incomplete = o->incomplete,
+			      .root = o->root,
+			      .nseg = segs->n,
+			      .seg = segs->seg };
 	t.detached = detached(m, o, segs);
 	sg_walk_sums(m, &t.prorated_ns, &t.uncertain_ns);
 	m->stats.tasks++;

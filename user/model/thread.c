@@ -191,7 +191,10 @@ bool sg_model_thread(const struct sg_model *m, uint32_t uid, struct sg_thread_in
 		return false;
 	}
 	/* the cached component is the only thing written: the model stays what it is */
-	*ret = (struct sg_thread_info){ .uid = uid, .tid = th->tid, .tgid = th->tgid, .flags = th->flags,
+	*ret = (struct sg_thread_info){ .uid = uid,
+					.tid = th->tid,
+					.tgid = th->tgid,
+					.flags = th->flags,
 					.comm = th->comm,
 					.comp = sg_model_comp(m, sg_thr_comp((struct sg_model *)m, th)) };
 	return th->announced;

@@ -103,7 +103,7 @@ static struct sg_trec *rec_new(struct sg_model *m, struct sg_thr *th, uint32_t b
 		unsigned class = th->nchunk < 3 ? th->nchunk : 2;
 
 		while (class < 3 && chunk_sizes[class] < sizeof(*c) + bytes + 64)
-			class++;
+			class ++;
 		if (th->chunk0 && th->chunk0 + th->nchunk == th->chunk_cap) {
 			memmove(th->chunk, th->chunk + th->chunk0, th->nchunk * sizeof(*th->chunk));
 			th->chunk0 = 0;
@@ -301,7 +301,8 @@ static void patch_fault(struct sg_thr *th, uint32_t seq, uint8_t res)
 }
 
 /* The breakdown of a slice; what does not add up is unknown (torn), never stretched. */
-static void vec_of(struct sg_model *m, const struct sg_slice *s, uint64_t in, uint64_t out, struct sg_vec *ret)
+static void vec_of(struct sg_model *m, const struct sg_slice *s, uint64_t in, uint64_t out,
+		   struct sg_vec *ret)
 {
 	uint64_t len = out - in, sum = 0;
 	bool ok = in == s->in && sg_vec_load(ret, s->pair, s->npair, &sum) && sum <= len;
@@ -362,8 +363,8 @@ static bool wanted(const struct sg_model *m, uint64_t out)
 	return sg_timeline_horizon(m) < out;
 }
 
-static int rec_store(struct sg_model *m, struct sg_thr *th, const struct sg_trec *head, const struct sg_vec *v,
-		     const struct sg_ext *ext)
+static int rec_store(struct sg_model *m, struct sg_thr *th, const struct sg_trec *head,
+		     const struct sg_vec *v, const struct sg_ext *ext)
 {
 	uint32_t bytes = sizeof(*head) + v->n * sizeof(*v->p) + (ext ? sizeof(*ext) : 0);
 	struct sg_trec *r = rec_new(m, th, bytes);

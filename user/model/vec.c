@@ -43,7 +43,8 @@ bool sg_vec_load(struct sg_vec *ret, const struct sg_pair *p, uint32_t n, uint64
 	return true;
 }
 
-bool sg_vec_sub(struct sg_vec *ret, const struct sg_pair *a, uint32_t na, const struct sg_pair *b, uint32_t nb)
+bool sg_vec_sub(struct sg_vec *ret, const struct sg_pair *a, uint32_t na, const struct sg_pair *b,
+		uint32_t nb)
 {
 	uint32_t j = 0;
 

@@ -23,7 +23,8 @@ struct sg_vec {
 bool sg_vec_load(struct sg_vec *ret, const struct sg_pair *p, uint32_t n, uint64_t *ret_sum);
 
 /** sg_vec_sub() - ret = a - b; false when b has more of some key than a. */
-bool sg_vec_sub(struct sg_vec *ret, const struct sg_pair *a, uint32_t na, const struct sg_pair *b, uint32_t nb);
+bool sg_vec_sub(struct sg_vec *ret, const struct sg_pair *a, uint32_t na, const struct sg_pair *b,
+		uint32_t nb);
 
 /**
  * sg_apportion() - first @u ns of a breakdown @w of @total ns, by Webster's method

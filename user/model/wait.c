@@ -5,7 +5,8 @@
 
 #define SCAN_MAX 65536 /* parts of one repeated wait that are looked at */
 
-#define RUNNABLE_STOPS (1u << SG_STOP_RUNNABLE | 1u << SG_STOP_YIELD | 1u << SG_STOP_THROTTLED | 1u << SG_STOP_NEW)
+#define RUNNABLE_STOPS \
+	(1u << SG_STOP_RUNNABLE | 1u << SG_STOP_YIELD | 1u << SG_STOP_THROTTLED | 1u << SG_STOP_NEW)
 #define BLIND_STOPS (1u << SG_STOP_HOLE | 1u << SG_STOP_UNSEEN | 1u << SG_STOP_NONE | 1u << SG_STOP_DEAD)
 
 void sg_wait_of(const struct sg_model *m, const struct sg_trec *r, struct sg_wait *ret)
@@ -13,11 +14,19 @@ void sg_wait_of(const struct sg_model *m, const struct sg_trec *r, struct sg_wai
 	const struct sg_thr *waker = r->wctx == SG_WCTX_TASK ? sg_thr_find(m, r->waker) : NULL;
 
 	*ret = (struct sg_wait){
-		.stop = r->stop, .wkind = r->wkind, .fdtype = r->fdtype, .wctx = r->wctx, .wsrc = r->wsrc,
-		.fltres = r->fltres, .nr = r->nr, .raiser = r->raiser,
+		.stop = r->stop,
+		.wkind = r->wkind,
+		.fdtype = r->fdtype,
+		.wctx = r->wctx,
+		.wsrc = r->wsrc,
+		.fltres = r->fltres,
+		.nr = r->nr,
+		.raiser = r->raiser,
 		.waker = r->flags & SG_SF_WAKETORN ? 0 : r->waker,
-		.compat = r->flags & SG_SF_COMPAT, .iowait = r->flags & SG_SF_IOWAIT,
-		.timeout = r->flags & SG_SF_TIMEOUT, .mixed = r->flags & SG_SF_MIXED,
+		.compat = r->flags & SG_SF_COMPAT,
+		.iowait = r->flags & SG_SF_IOWAIT,
+		.timeout = r->flags & SG_SF_TIMEOUT,
+		.mixed = r->flags & SG_SF_MIXED,
 		.kthread_waker = waker && (waker->flags & SG_TF_KTHREAD),
 		.syms = sg_dict_syms(m, r->stack_kern),
 	};
@@ -134,7 +143,8 @@ static int emit_wait(struct sg_walk *w, const struct sg_trec *r, uint64_t lo, st
 }
 
 /* Run-queue part: the quota's share first, then the queue. */
-static int step_runq(struct sg_model *m, struct sg_walk *w, const struct sg_trec *r, uint64_t from, uint64_t floor)
+static int step_runq(struct sg_model *m, struct sg_walk *w, const struct sg_trec *r, uint64_t from,
+		     uint64_t floor)
 {
 	const struct sg_ext *ext = sg_trec_ext(r);
 	uint64_t held = ext ? ext->throttle_ns : 0, lo = from, edge;
@@ -205,7 +215,11 @@ static int enter(struct sg_model *m, struct sg_walk *w, struct sg_thr *th, const
 	struct sg_wframe *f = sg_walk_top(w);
 	bool kthread = th->flags & SG_TF_KTHREAD;
 	struct sg_push p = {
-		.th = th, .lo = lo, .wait = rule->cause, .nr = wait_nr(r), .detail = r->detail,
+		.th = th,
+		.lo = lo,
+		.wait = rule->cause,
+		.nr = wait_nr(r),
+		.detail = r->detail,
 		.flags = flags,
 		.memo_rec = settled && lo == r->lo && w->cur == r->wake ? r : NULL,
 	};
@@ -214,7 +228,8 @@ static int enter(struct sg_model *m, struct sg_walk *w, struct sg_thr *th, const
 	p.spec = (rule->attr & SG_RA_IDLE) || rule->cause == SG_C_UNKNOWN ? f->spec : rule->cause;
 	if (f->refine == SG_C_IO_FSYNC || (kthread && (f->th->flags & SG_TF_KTHREAD)))
 		inherit = f->refine;
-	p.refine = rule->cause == SG_C_IO_FSYNC || ((rule->attr & SG_RA_REFINE) && kthread) ? rule->cause : inherit;
+	p.refine = rule->cause == SG_C_IO_FSYNC || ((rule->attr & SG_RA_REFINE) && kthread) ? rule->cause
+											    : inherit;
 	if (w->n == 1)
 		w->outer = rule->cause;
 	if (w->critical)

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include "model/walk.h"
 
-#define PATIENCE_KNOWN 50 /* settle delays a record of a known thread is waited for */
+#define PATIENCE_KNOWN	 50 /* settle delays a record of a known thread is waited for */
 #define PATIENCE_UNKNOWN 5
 
 int sg_walk_new(struct sg_walk **ret)
@@ -69,10 +69,24 @@ int sg_walk_push(struct sg_model *m, struct sg_walk *w, const struct sg_push *p)
 	if (rc)
 		return rc;
 	w->frame[w->n++] = (struct sg_wframe){
-		.th = p->th, .lo = p->lo, .chain = chain, .spec = p->spec, .refine = p->refine, .comp = comp,
-		.nr = p->nr, .flags = p->flags, .detail = p->detail,
-		.memo_rec = m->opts.no_memo ? NULL : p->memo_rec, .chain0 = chain, .comp0 = comp, .seg0 = w->segs.n, .vis0 = w->nvis - 1,
-		.hits0 = w->hits, .steps0 = w->steps, .prorated0 = w->prorated_ns, .uncertain0 = w->uncertain_ns,
+		.th = p->th,
+		.lo = p->lo,
+		.chain = chain,
+		.spec = p->spec,
+		.refine = p->refine,
+		.comp = comp,
+		.nr = p->nr,
+		.flags = p->flags,
+		.detail = p->detail,
+		.memo_rec = m->opts.no_memo ? NULL : p->memo_rec,
+		.chain0 = chain,
+		.comp0 = comp,
+		.seg0 = w->segs.n,
+		.vis0 = w->nvis - 1,
+		.hits0 = w->hits,
+		.steps0 = w->steps,
+		.prorated0 = w->prorated_ns,
+		.uncertain0 = w->uncertain_ns,
 	};
 	p->th->onstack = true;
 	return 0;
@@ -150,7 +164,8 @@ static int step_beyond(struct sg_model *m, struct sg_walk *w, uint64_t floor)
 				lo = v.in > floor ? v.in : floor;
 				return sg_emit_slice(m, w, &v, edge > lo ? edge : lo);
 			}
-			return sg_emit_unknown(m, w, v.out > floor ? v.out : floor, lost ? SG_WHY_LOST : SG_WHY_AFTER);
+			return sg_emit_unknown(m, w, v.out > floor ? v.out : floor,
+					       lost ? SG_WHY_LOST : SG_WHY_AFTER);
 		}
 	}
 	if (may_wait(m, w, th)) {
@@ -213,8 +228,13 @@ static void note_work(struct sg_model *m, struct sg_walk *w, const struct sg_tre
 static int step_jump(struct sg_model *m, struct sg_walk *w)
 {
 	struct sg_wframe *f = sg_walk_top(w);
-	struct sg_push p = { .th = f->jump_to, .lo = f->lo, .wait = SG_C_IDLE_WORKER, .spec = f->spec,
-			     .refine = f->refine, .nr = f->nr, .detail = f->detail };
+	struct sg_push p = { .th = f->jump_to,
+			     .lo = f->lo,
+			     .wait = SG_C_IDLE_WORKER,
+			     .spec = f->spec,
+			     .refine = f->refine,
+			     .nr = f->nr,
+			     .detail = f->detail };
 
 	f->jump_at = 0;
 	if (p.th->onstack) {
@@ -326,8 +346,9 @@ int sg_walk_run(struct sg_model *m, struct sg_open *o, bool force)
 		rc = sg_chain_push(m, 0, 0, th->uid, sg_thr_comp(m, th), &chain);
 	if (rc)
 		return rc;
-	w->frame[w->n++] = (struct sg_wframe){ .th = th, .lo = o->begin, .chain = chain, .nr = 0xffff,
-					       .comp = sg_thr_comp(m, th) };
+	w->frame[w->n++] = (struct sg_wframe){
+		.th = th, .lo = o->begin, .chain = chain, .nr = 0xffff, .comp = sg_thr_comp(m, th)
+	};
 	th->onstack = true;
 	while (!rc && w->n)
 		rc = step(m, w);

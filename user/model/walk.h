@@ -11,11 +11,11 @@ struct sg_wframe {
 	struct sg_thr *th;
 	uint64_t lo;
 	uint32_t chain;
-	uint16_t spec;   /* kind of the nearest asker that is specific, 0 none */
+	uint16_t spec;	 /* kind of the nearest asker that is specific, 0 none */
 	uint16_t refine; /* what a device is waited for on behalf of, 0 none */
-	uint16_t comp;   /* nearest component that is no kernel thread */
-	uint16_t nr;     /* system call of the wait that led here, 0xffff none */
-	uint16_t flags;  /* of every segment of this thread: SG_SEG_REWAIT */
+	uint16_t comp;	 /* nearest component that is no kernel thread */
+	uint16_t nr;	 /* system call of the wait that led here, 0xffff none */
+	uint16_t flags;	 /* of every segment of this thread: SG_SEG_REWAIT */
 	uint32_t detail; /* of that wait */
 	/* position in th's timeline */
 	bool have_pos;
@@ -44,7 +44,7 @@ struct sg_walk {
 	size_t nvis, vis_cap;
 	size_t compact_at;
 	uint64_t cur;
-	uint64_t hits; /* things that make a result depend on who asks, or on when */
+	uint64_t hits;	       /* things that make a result depend on who asks, or on when */
 	uint64_t steps, quiet; /* quiet: steps since the last segment */
 	uint64_t prorated_ns, uncertain_ns;
 	uint16_t outer; /* what the task's own thread waits for */
@@ -78,7 +78,8 @@ int sg_walk_replace(struct sg_model *m, struct sg_walk *w, struct sg_thr *th, bo
 int sg_walk_visit(struct sg_walk *w, struct sg_thr *th);
 
 /* memo.c: 1 applied, 0 not */
-int sg_memo_apply(struct sg_model *m, struct sg_walk *w, const struct sg_push *p, uint16_t comp, uint32_t chain);
+int sg_memo_apply(struct sg_model *m, struct sg_walk *w, const struct sg_push *p, uint16_t comp,
+		  uint32_t chain);
 int sg_memo_store(struct sg_model *m, struct sg_walk *w, const struct sg_wframe *f);
 
 static inline struct sg_wframe *sg_walk_top(struct sg_walk *w)
