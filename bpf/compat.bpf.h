@@ -12,32 +12,32 @@
 #include <bpf/bpf_tracing.h>
 
 /* Not in BTF (macros of the kernel's headers). */
-#define TASK_RUNNING_ 0x0
-#define TASK_INTERRUPTIBLE_ 0x1
+#define TASK_RUNNING_	      0x0
+#define TASK_INTERRUPTIBLE_   0x1
 #define TASK_UNINTERRUPTIBLE_ 0x2
-#define TASK_STOPPED_ 0x4
-#define TASK_TRACED_ 0x8
-#define EXIT_DEAD_ 0x10
-#define EXIT_ZOMBIE_ 0x20
-#define TASK_PARKED_ 0x40
-#define TASK_DEAD_ 0x80
-#define TASK_WAKING_ 0x200
-#define TASK_NOLOAD_ 0x400
-#define PF_EXITING_ 0x4
-#define PF_MEMALLOC_ 0x800
-#define PF_KTHREAD_ 0x200000
-#define S_IFMT_ 00170000
-#define S_IFSOCK_ 0140000
-#define S_IFREG_ 0100000
-#define S_IFBLK_ 0060000
-#define S_IFDIR_ 0040000
-#define S_IFCHR_ 0020000
-#define S_IFIFO_ 0010000
-#define FUSE_SUPER_MAGIC_ 0x65735546
-#define V9FS_MAGIC_ 0x01021997
-#define AF_UNIX_ 1
-#define AF_INET_ 2
-#define AF_INET6_ 10
+#define TASK_STOPPED_	      0x4
+#define TASK_TRACED_	      0x8
+#define EXIT_DEAD_	      0x10
+#define EXIT_ZOMBIE_	      0x20
+#define TASK_PARKED_	      0x40
+#define TASK_DEAD_	      0x80
+#define TASK_WAKING_	      0x200
+#define TASK_NOLOAD_	      0x400
+#define PF_EXITING_	      0x4
+#define PF_MEMALLOC_	      0x800
+#define PF_KTHREAD_	      0x200000
+#define S_IFMT_		      00170000
+#define S_IFSOCK_	      0140000
+#define S_IFREG_	      0100000
+#define S_IFBLK_	      0060000
+#define S_IFDIR_	      0040000
+#define S_IFCHR_	      0020000
+#define S_IFIFO_	      0010000
+#define FUSE_SUPER_MAGIC_     0x65735546
+#define V9FS_MAGIC_	      0x01021997
+#define AF_UNIX_	      1
+#define AF_INET_	      2
+#define AF_INET6_	      10
 
 /* sched_switch got its 4th argument in 5.18 (fa2c3254d7cf): user space counts the arguments in BTF. */
 const volatile bool has_switch_state = true;

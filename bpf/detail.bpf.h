@@ -94,7 +94,8 @@ static __always_inline void emit_detail(struct task_struct *p, struct thread *t,
 }
 
 /* Kernel stack of a thread that has been blocked for long, taken by its waker (it can't move meanwhile). */
-static __always_inline void emit_wait_stack(struct task_struct *p, struct thread *w, struct cpu_state *c, u64 now)
+static __always_inline void emit_wait_stack(struct task_struct *p, struct thread *w, struct cpu_state *c,
+					    u64 now)
 {
 	struct sg_stack *r = ring_reserve(c, sizeof(*r) + SG_STACK_MAX * 8);
 	long n;
@@ -154,7 +155,8 @@ static __always_inline void emit_snap(struct thread *t, struct cpu_state *c, u64
 	ring_submit(r);
 }
 
-static __always_inline void emit_proc_mark(struct task_struct *p, struct thread *t, struct cpu_state *c, u64 now, u8 type)
+static __always_inline void emit_proc_mark(struct task_struct *p, struct thread *t, struct cpu_state *c,
+					   u64 now, u8 type)
 {
 	struct sg_mark *r = ring_reserve(c, sizeof(*r));
 
@@ -174,7 +176,8 @@ static __always_inline void emit_proc_mark(struct task_struct *p, struct thread 
 }
 
 /* Stack of the running thread: at the return from a long wait, and for samples. */
-static __always_inline void emit_cur_stack(void *ctx, struct thread *t, struct cpu_state *c, u64 now, u16 type, u64 flags)
+static __always_inline void emit_cur_stack(void *ctx, struct thread *t, struct cpu_state *c, u64 now,
+					   u16 type, u64 flags)
 {
 	struct sg_stack *r = ring_reserve(c, sizeof(*r) + SG_STACK_MAX * 8);
 	long n;

@@ -127,12 +127,14 @@ static __always_inline u32 popcount(u32 v)
 }
 
 /* Does the slice fit the short form? It nearly always does. */
-static __always_inline bool is_short(const struct thread *t, const struct cpu_state *c, const struct closing *k)
+static __always_inline bool is_short(const struct thread *t, const struct cpu_state *c,
+				     const struct closing *k)
 {
-	return t->in && t->out && t->in >= t->out && t->in - t->out < SG_SHORT_NO_WAKE && k->now - t->in < SG_SHORT_NO_WAKE &&
-	       !t->w_throttle && !t->w_svc && !t->w_dev && !t->w_fltseq && !t->flt && !t->work_flag && !t->many &&
-	       t->w_wake <= t->in && t->in - t->w_wake < (t->w_wake ? SG_SHORT_NO_WAKE : ~0ull) &&
-	       c->irqs - t->irqs_in < 65536 && !(t->flags & TH_FIRST) && !(t->seq & 1) && !k->flags;
+	return t->in && t->out && t->in >= t->out && t->in - t->out < SG_SHORT_NO_WAKE &&
+	       k->now - t->in < SG_SHORT_NO_WAKE && !t->w_throttle && !t->w_svc && !t->w_dev &&
+	       !t->w_fltseq && !t->flt && !t->work_flag && !t->many && t->w_wake <= t->in &&
+	       t->in - t->w_wake < (t->w_wake ? SG_SHORT_NO_WAKE : ~0ull) && c->irqs - t->irqs_in < 65536 &&
+	       !(t->flags & TH_FIRST) && !(t->seq & 1) && !k->flags;
 }
 
 /* The short form of fill_slice(). Returns 0 when the times do not add up: then the long form says so. */
@@ -152,7 +154,8 @@ static __noinline int fill_short(struct sg_slice_short *r, struct thread *t, str
 	r->sysseq = t->w_sysseq;
 	r->arg = t->w_arg;
 	r->who = t->w_who;
-	r->flags = t->w_flags | (t->flags & TH_INSCOPE ? SG_SF_INSCOPE : 0) | (has_syscalls ? 0 : SG_SF_NOUSERTIME);
+	r->flags = t->w_flags | (t->flags & TH_INSCOPE ? SG_SF_INSCOPE : 0) |
+		   (has_syscalls ? 0 : SG_SF_NOUSERTIME);
 	r->nr = t->w_nr;
 	r->stop = t->w_stop;
 	r->wkind = t->w_kind;
@@ -188,29 +191,29 @@ static __noinline int fill_short(struct sg_slice_short *r, struct thread *t, str
 }
 
 /* Sizes are constants, written in place: reserving a constant is the cheapest form there is. */
-#define EMIT_SLICE(c, t, k, n)                                                                     \
-	({                                                                                         \
+#define EMIT_SLICE(c, t, k, n)                                                                       \
+	({                                                                                           \
 		struct sg_slice *__s = ring_reserve(c, sizeof(*__s) + (n) * sizeof(struct sg_pair)); \
-		if (__s) {                                                                         \
-			fill_slice(__s, t, k, n);                                                  \
-			ring_submit(__s);                                                          \
-		}                                                                                  \
-		!!__s;                                                                             \
+		if (__s) {                                                                           \
+			fill_slice(__s, t, k, n);                                                    \
+			ring_submit(__s);                                                            \
+		}                                                                                    \
+		!!__s;                                                                               \
 	})
 /* 1 sent, 0 no room, -1 does not add up */
-#define EMIT_SHORT(c, t, k, n)                                                                     \
-	({                                                                                         \
-		struct sg_slice_short *__s =                                                       \
-			ring_reserve(c, sizeof(*__s) + (n) * sizeof(struct sg_pair_short));        \
-		int __r = 0;                                                                       \
-		if (__s && fill_short(__s, t, k, n)) {                                             \
-			ring_submit(__s);                                                          \
-			__r = 1;                                                                   \
-		} else if (__s) {                                                                  \
-			ring_discard(__s);                                                         \
-			__r = -1;                                                                  \
-		}                                                                                  \
-		__r;                                                                               \
+#define EMIT_SHORT(c, t, k, n)                                                              \
+	({                                                                                  \
+		struct sg_slice_short *__s =                                                \
+			ring_reserve(c, sizeof(*__s) + (n) * sizeof(struct sg_pair_short)); \
+		int __r = 0;                                                                \
+		if (__s && fill_short(__s, t, k, n)) {                                      \
+			ring_submit(__s);                                                   \
+			__r = 1;                                                            \
+		} else if (__s) {                                                           \
+			ring_discard(__s);                                                  \
+			__r = -1;                                                           \
+		}                                                                           \
+		__r;                                                                        \
 	})
 
 static __always_inline void emit_slice(struct thread *t, struct cpu_state *c, struct closing *k)
@@ -342,8 +345,8 @@ static __always_inline bool is_blocked(u8 stop)
 }
 
 /* The thread comes on: the wait ends, a slice begins. */
-static __always_inline void slice_begin(struct task_struct *p, struct thread *t, struct cpu_state *c, u64 now, u64 irq,
-					u32 who)
+static __always_inline void slice_begin(struct task_struct *p, struct thread *t, struct cpu_state *c, u64 now,
+					u64 irq, u32 who)
 {
 	t->in = now;
 	t->last = now - irq;
@@ -389,7 +392,8 @@ static __always_inline void emit_exit(struct task_struct *p, struct thread *t, s
 	r->utime = p->utime;
 	r->stime = p->stime;
 	r->run_ns = p->se.sum_exec_runtime;
-	r->runq_ns = bpf_core_field_exists(p->sched_info.run_delay) ? BPF_CORE_READ(p, sched_info.run_delay) : 0;
+	r->runq_ns =
+		bpf_core_field_exists(p->sched_info.run_delay) ? BPF_CORE_READ(p, sched_info.run_delay) : 0;
 	r->minflt = p->min_flt;
 	r->majflt = p->maj_flt;
 	r->swapin_ns = r->blkio_ns = r->freepages_ns = r->thrash_ns = 0;
@@ -439,8 +443,8 @@ static __always_inline void hidden_wait(struct task_struct *p, struct thread *t,
 }
 
 /* The thread goes off: its slice is sent, its next wait begins. */
-static __always_inline void slice_end(struct task_struct *p, struct thread *t, struct cpu_state *c, u64 now, u64 irq,
-				      bool preempt, u32 state)
+static __always_inline void slice_end(struct task_struct *p, struct thread *t, struct cpu_state *c, u64 now,
+				      u64 irq, bool preempt, u32 state)
 {
 	struct closing k = { .now = now, .irq = irq };
 
@@ -472,7 +476,8 @@ static __always_inline void slice_end(struct task_struct *p, struct thread *t, s
 }
 
 SEC("?tp_btf/sched_switch")
-int BPF_PROG(sched_switch_btf, bool preempt, struct task_struct *prev, struct task_struct *next, unsigned int pstate)
+int BPF_PROG(sched_switch_btf, bool preempt, struct task_struct *prev, struct task_struct *next,
+	     unsigned int pstate)
 {
 	struct cpu_state *c = this_cpu();
 	struct thread *tp, *tn;

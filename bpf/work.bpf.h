@@ -19,7 +19,9 @@ struct {
 /* The open fault ended as @res: its time leaves the open slot. Between update_begin and _end. */
 static __always_inline void fault_close(struct thread *t, u8 res)
 {
-	u32 to = res == SG_FLT_SWAPIN ? SG_C_MEM_SWAPIN : res == SG_FLT_MAJOR ? SG_C_CPU_FAULT_MAJOR : SG_C_CPU_FAULT;
+	u32 to = res == SG_FLT_SWAPIN  ? SG_C_MEM_SWAPIN
+		 : res == SG_FLT_MAJOR ? SG_C_CPU_FAULT_MAJOR
+				       : SG_C_CPU_FAULT;
 
 	t->s[to].ns += t->s[SG_C_CPU_FAULT_OPEN].ns;
 	if (++t->s[to].cnt > 60000)
@@ -175,8 +177,9 @@ int BPF_PROG(rss_stat_btf, struct mm_struct *mm, int member)
 /* ---- reclaim and compaction ------------------------------------------------------------ */
 static __always_inline u32 reclaim_slot(u8 kind)
 {
-	return kind == SG_K_RMEMCG ? SG_C_MEM_RECLAIM_MEMCG
-	       : kind == SG_K_RDIRECT ? SG_C_MEM_RECLAIM_DIRECT : SG_C_MEM_COMPACT;
+	return kind == SG_K_RMEMCG    ? SG_C_MEM_RECLAIM_MEMCG
+	       : kind == SG_K_RDIRECT ? SG_C_MEM_RECLAIM_DIRECT
+				      : SG_C_MEM_COMPACT;
 }
 
 static __always_inline int reclaim_begin(u8 kind)
@@ -217,27 +220,27 @@ static __always_inline int reclaim_end(u8 kind)
 	return 0;
 }
 
-#define RECLAIM_PAIR(begin, end, kind)                                                             \
-	SEC("?tp_btf/" #begin)                                                                     \
-	int BPF_PROG(begin##_btf)                                                                  \
-	{                                                                                          \
-		return reclaim_begin(kind);                                                        \
-	}                                                                                          \
-	SEC("?tp_btf/" #end)                                                                       \
-	int BPF_PROG(end##_btf)                                                                    \
-	{                                                                                          \
-		return reclaim_end(kind);                                                          \
+#define RECLAIM_PAIR(begin, end, kind)      \
+	SEC("?tp_btf/" #begin)              \
+	int BPF_PROG(begin##_btf)           \
+	{                                   \
+		return reclaim_begin(kind); \
+	}                                   \
+	SEC("?tp_btf/" #end)                \
+	int BPF_PROG(end##_btf)             \
+	{                                   \
+		return reclaim_end(kind);   \
 	}
-#define RECLAIM_PAIR_TP(cat, begin, end, kind)                                                     \
-	SEC("?tp/" #cat "/" #begin)                                                                \
-	int begin##_tp(void *ctx)                                                                  \
-	{                                                                                          \
-		return reclaim_begin(kind);                                                        \
-	}                                                                                          \
-	SEC("?tp/" #cat "/" #end)                                                                  \
-	int end##_tp(void *ctx)                                                                    \
-	{                                                                                          \
-		return reclaim_end(kind);                                                          \
+#define RECLAIM_PAIR_TP(cat, begin, end, kind) \
+	SEC("?tp/" #cat "/" #begin)            \
+	int begin##_tp(void *ctx)              \
+	{                                      \
+		return reclaim_begin(kind);    \
+	}                                      \
+	SEC("?tp/" #cat "/" #end)              \
+	int end##_tp(void *ctx)                \
+	{                                      \
+		return reclaim_end(kind);      \
 	}
 
 RECLAIM_PAIR(mm_vmscan_direct_reclaim_begin, mm_vmscan_direct_reclaim_end, SG_K_RDIRECT)

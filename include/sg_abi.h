@@ -16,85 +16,93 @@
 #define SG_ABI_VERSION 1
 
 /* ---- record kinds ------------------------------------------------------- */
-#define SG_REC_LIST(X)                                                                             \
-	X(1, THREAD, thread) /* identity of a thread; before its first other record, and on change */  \
-	X(2, SLICE, slice)   /* one stay on a CPU, and the wait before it */                          \
-	X(3, SNAP, snap)     /* breakdown of a running slice so far: an exact place to cut it */      \
-	X(4, MARK, mark)     /* a task begins or ends */                                              \
-	X(5, STACK, stack)   /* raw stack of a long wait or of a sample */                            \
-	X(6, DETAIL, detail) /* what a long wait waited on: file, socket */                           \
-	X(7, EXIT, exit)     /* a thread is gone; nothing of it follows */                            \
+#define SG_REC_LIST(X)                                                                                  \
+	X(1, THREAD, thread)   /* identity of a thread; before its first other record, and on change */ \
+	X(2, SLICE, slice)     /* one stay on a CPU, and the wait before it */                          \
+	X(3, SNAP, snap)       /* breakdown of a running slice so far: an exact place to cut it */      \
+	X(4, MARK, mark)       /* a task begins or ends */                                              \
+	X(5, STACK, stack)     /* raw stack of a long wait or of a sample */                            \
+	X(6, DETAIL, detail)   /* what a long wait waited on: file, socket */                           \
+	X(7, EXIT, exit)       /* a thread is gone; nothing of it follows */                            \
 	X(8, SWAPOUT, swapout) /* pages of a process written to swap (cumulative) */
 
+/* clang-format off */
 enum sg_rec {
 #define SG_X(id, sym, name) SG_REC_##sym = id,
 	SG_REC_LIST(SG_X)
 #undef SG_X
 	SG_REC_MAX = 9,
 };
+/* clang-format on */
 
 /* ---- what a thread is doing (the small stack kept while it runs) -------- */
-#define SG_KIND_LIST(X)                                                                            \
-	X(0, USER, "user")       /* its own code */                                                   \
-	X(1, SYSCALL, "syscall") /* nr says which */                                                  \
-	X(2, FAULT, "fault")     /* page fault from user mode */                                      \
-	X(3, KFAULT, "kfault")   /* page fault taken inside a system call */                          \
-	X(4, RDIRECT, "reclaim.direct")                                                               \
-	X(5, RMEMCG, "reclaim.memcg")                                                                 \
-	X(6, COMPACT, "compact")                                                                      \
-	X(7, KTHREAD, "kthread") /* kernel thread: has no user mode */                                \
-	X(8, EXIT, "exit")       /* past sched_process_exit */                                        \
-	X(9, GUEST, "guest")                                                                          \
-	X(10, KVMEXIT, "kvmexit")                                                                     \
-	X(11, VMM, "vmm")                                                                             \
+#define SG_KIND_LIST(X)                                                      \
+	X(0, USER, "user")	 /* its own code */                          \
+	X(1, SYSCALL, "syscall") /* nr says which */                         \
+	X(2, FAULT, "fault")	 /* page fault from user mode */             \
+	X(3, KFAULT, "kfault")	 /* page fault taken inside a system call */ \
+	X(4, RDIRECT, "reclaim.direct")                                      \
+	X(5, RMEMCG, "reclaim.memcg")                                        \
+	X(6, COMPACT, "compact")                                             \
+	X(7, KTHREAD, "kthread") /* kernel thread: has no user mode */       \
+	X(8, EXIT, "exit")	 /* past sched_process_exit */               \
+	X(9, GUEST, "guest")                                                 \
+	X(10, KVMEXIT, "kvmexit")                                            \
+	X(11, VMM, "vmm")                                                    \
 	X(15, UNSEEN, "unseen") /* thread existed before the recording and has not run */
 
+/* clang-format off */
 enum sg_kind {
 #define SG_X(id, sym, name) SG_K_##sym = id,
 	SG_KIND_LIST(SG_X)
 #undef SG_X
 	SG_K_MAX = 16,
 };
+/* clang-format on */
 
 /* ---- why a thread left the CPU ------------------------------------------ */
-#define SG_STOP_LIST(X)                                                                            \
-	X(0, NONE, "none")           /* no wait before: born here, or a cut */                        \
-	X(1, SLEEP, "S")             /* blocked, interruptible */                                     \
-	X(2, DISK, "D")              /* blocked, uninterruptible */                                   \
-	X(3, RUNNABLE, "R")          /* preempted: still runnable */                                  \
-	X(4, YIELD, "Y")             /* runnable, inside sched_yield */                               \
-	X(5, THROTTLED, "Q")         /* CFS quota used up */                                          \
-	X(6, STOPPED, "T")           /* job control stop */                                           \
-	X(7, TRACED, "t")            /* ptrace stop */                                                \
-	X(8, FROZEN, "F")            /* cgroup freezer */                                             \
-	X(9, DEAD, "X")              /* will not run again */                                         \
-	X(10, IDLE, "I")             /* kernel thread without work (TASK_IDLE, parked) */             \
-	X(11, HOLE, "H")             /* switch events of this thread were absent: time unexplained */  \
-	X(12, UNSEEN, "U")           /* off CPU since before the recording began */                   \
-	X(13, NEW, "N")              /* new thread: runnable since birth */                           \
-	X(14, BLOCKED, "B")          /* blocked, kind not known (< 5.18: TASK_WAKING seen) */
+#define SG_STOP_LIST(X)                                                                       \
+	X(0, NONE, "none")   /* no wait before: born here, or a cut */                        \
+	X(1, SLEEP, "S")     /* blocked, interruptible */                                     \
+	X(2, DISK, "D")	     /* blocked, uninterruptible */                                   \
+	X(3, RUNNABLE, "R")  /* preempted: still runnable */                                  \
+	X(4, YIELD, "Y")     /* runnable, inside sched_yield */                               \
+	X(5, THROTTLED, "Q") /* CFS quota used up */                                          \
+	X(6, STOPPED, "T")   /* job control stop */                                           \
+	X(7, TRACED, "t")    /* ptrace stop */                                                \
+	X(8, FROZEN, "F")    /* cgroup freezer */                                             \
+	X(9, DEAD, "X")	     /* will not run again */                                         \
+	X(10, IDLE, "I")     /* kernel thread without work (TASK_IDLE, parked) */             \
+	X(11, HOLE, "H")     /* switch events of this thread were absent: time unexplained */ \
+	X(12, UNSEEN, "U")   /* off CPU since before the recording began */                   \
+	X(13, NEW, "N")	     /* new thread: runnable since birth */                           \
+	X(14, BLOCKED, "B")  /* blocked, kind not known (< 5.18: TASK_WAKING seen) */
 
+/* clang-format off */
 enum sg_stop {
 #define SG_X(id, sym, name) SG_STOP_##sym = id,
 	SG_STOP_LIST(SG_X)
 #undef SG_X
 	SG_STOP_MAX = 15,
 };
+/* clang-format on */
 
 /* ---- who woke it -------------------------------------------------------- */
-#define SG_WCTX_LIST(X)                                                                            \
-	X(0, NONE, "none")   /* no waking was seen */                                                 \
-	X(1, TASK, "task")   /* a thread in task context: waker is its uid */                         \
+#define SG_WCTX_LIST(X)                                                                                      \
+	X(0, NONE, "none")   /* no waking was seen */                                                        \
+	X(1, TASK, "task")   /* a thread in task context: waker is its uid */                                \
 	X(2, SOFT, "soft")   /* soft interrupt: vec; raiser = uid if one thread raised it in task context */ \
-	X(3, HARD, "hard")   /* hard interrupt or IPI */                                              \
+	X(3, HARD, "hard")   /* hard interrupt or IPI */                                                     \
 	X(4, TIMER, "timer") /* timer interrupt, or TIMER/HRTIMER soft interrupt */
 
+/* clang-format off */
 enum sg_wctx {
 #define SG_X(id, sym, name) SG_WCTX_##sym = id,
 	SG_WCTX_LIST(SG_X)
 #undef SG_X
 	SG_WCTX_MAX = 5,
 };
+/* clang-format on */
 
 /* What kind of source a soft or hard interrupt wake came from, where it could be told. */
 enum sg_wsrc {
@@ -108,9 +116,9 @@ enum sg_wsrc {
 
 /* ---- how a page fault ended --------------------------------------------- */
 enum sg_fltres {
-	SG_FLT_OPEN = 0,   /* not (yet) known */
+	SG_FLT_OPEN = 0, /* not (yet) known */
 	SG_FLT_MINOR = 1,
-	SG_FLT_MAJOR = 2,  /* major, not swap: file */
+	SG_FLT_MAJOR = 2, /* major, not swap: file */
 	SG_FLT_SWAPIN = 3,
 	SG_FLT_FAILED = 4, /* closed by the next event (signal, EFAULT) */
 };
@@ -126,28 +134,28 @@ enum sg_fdtype {
 	SG_FD_SOCK_UNIX = 6,
 	SG_FD_SOCK_INET = 7,
 	SG_FD_SOCK_OTHER = 8,
-	SG_FD_ANON = 9, /* eventfd, timerfd, signalfd, epoll ... */
+	SG_FD_ANON = 9,	 /* eventfd, timerfd, signalfd, epoll ... */
 	SG_FD_FUSE = 10, /* regular file or directory on FUSE (superblock magic) */
 	SG_FD_9P = 11,
 	SG_FD_FUSEDEV = 12, /* /dev/fuse: a FUSE server waiting for work */
 };
 
 /* slice flags (sg_slice.flags) */
-#define SG_SF_IOWAIT (1u << 0)    /* wait before: task->in_iowait */
-#define SG_SF_MEMSTALL (1u << 1)  /* wait before: task->in_memstall */
-#define SG_SF_TORN (1u << 2)      /* breakdown of this slice does not add up: remainder is unknown */
-#define SG_SF_OPEN (1u << 3)      /* recording ended: slice or wait still open */
-#define SG_SF_TIMEOUT (1u << 4)   /* wait before: the system call carried a finite timeout */
-#define SG_SF_STACK (1u << 5)     /* a kernel stack record of the wait before was sent (ts == wake) */
-#define SG_SF_COMPAT (1u << 6)    /* nr is of the 32-bit ABI */
-#define SG_SF_DELAYED (1u << 7)   /* wait before: sched_delayed (EEVDF) */
-#define SG_SF_FIRST (1u << 8)     /* first record of a thread that existed before the recording */
-#define SG_SF_MIXED (1u << 9)     /* soft interrupt had several raisers: raiser not trusted */
-#define SG_SF_INSCOPE (1u << 10)  /* thread is in the target scope (else: recorded as a waker) */
-#define SG_SF_WAKETORN (1u << 11) /* waker fields were being written: not usable */
-#define SG_SF_WORK (1u << 12)     /* slice ran a work item: work_* valid */
+#define SG_SF_IOWAIT	 (1u << 0)  /* wait before: task->in_iowait */
+#define SG_SF_MEMSTALL	 (1u << 1)  /* wait before: task->in_memstall */
+#define SG_SF_TORN	 (1u << 2)  /* breakdown of this slice does not add up: remainder is unknown */
+#define SG_SF_OPEN	 (1u << 3)  /* recording ended: slice or wait still open */
+#define SG_SF_TIMEOUT	 (1u << 4)  /* wait before: the system call carried a finite timeout */
+#define SG_SF_STACK	 (1u << 5)  /* a kernel stack record of the wait before was sent (ts == wake) */
+#define SG_SF_COMPAT	 (1u << 6)  /* nr is of the 32-bit ABI */
+#define SG_SF_DELAYED	 (1u << 7)  /* wait before: sched_delayed (EEVDF) */
+#define SG_SF_FIRST	 (1u << 8)  /* first record of a thread that existed before the recording */
+#define SG_SF_MIXED	 (1u << 9)  /* soft interrupt had several raisers: raiser not trusted */
+#define SG_SF_INSCOPE	 (1u << 10) /* thread is in the target scope (else: recorded as a waker) */
+#define SG_SF_WAKETORN	 (1u << 11) /* waker fields were being written: not usable */
+#define SG_SF_WORK	 (1u << 12) /* slice ran a work item: work_* valid */
 #define SG_SF_NOUSERTIME (1u << 13) /* syscall probe missing: user time includes system time */
-#define SG_SF_SWAPOUT (1u << 14) /* wait before: inside a reclaim that had swapped pages out */
+#define SG_SF_SWAPOUT	 (1u << 14) /* wait before: inside a reclaim that had swapped pages out */
 
 /* A record's header. ts: CLOCK_MONOTONIC ns. lost: this CPU's drops so far. */
 struct sg_hdr {
@@ -168,20 +176,20 @@ struct sg_pair {
 };
 /* key < 64: enum sg_cause. key with this bit: cpu.sys of one system call number. */
 #define SG_KEY_SYSCALL 0x8000
-#define SG_PAIR_MAX 26
+#define SG_PAIR_MAX    26
 
 /* SLICE: hdr.ts is the switch-out. Everything named "wait" is about the time before `in`. */
 struct sg_slice {
 	struct sg_hdr h;
 	__u64 in;
-	__u64 prev_out;    /* previous switch-out (or birth for STOP_NEW); 0 = unknown */
-	__u64 wake;        /* last sched_waking since the previous switch-in; 0 = none */
+	__u64 prev_out;	   /* previous switch-out (or birth for STOP_NEW); 0 = unknown */
+	__u64 wake;	   /* last sched_waking since the previous switch-in; 0 = none */
 	__u64 throttle_ns; /* of the wait: held by CFS quota */
-	__u64 svc_ns;      /* WSRC_BLOCK: issue to completion of the request that woke it */
-	__u32 waker;       /* uid (WCTX_TASK) */
-	__u32 raiser;      /* uid (WCTX_SOFT), 0 = raised in interrupt context or unknown */
-	__u32 sysseq;      /* system call instance the wait was in */
-	__u32 fltseq;      /* page fault instance the wait was in (K_FAULT, K_KFAULT) */
+	__u64 svc_ns;	   /* WSRC_BLOCK: issue to completion of the request that woke it */
+	__u32 waker;	   /* uid (WCTX_TASK) */
+	__u32 raiser;	   /* uid (WCTX_SOFT), 0 = raised in interrupt context or unknown */
+	__u32 sysseq;	   /* system call instance the wait was in */
+	__u32 fltseq;	   /* page fault instance the wait was in (K_FAULT, K_KFAULT) */
 	__u32 flags;
 	__u32 dev;  /* WSRC_BLOCK: kernel dev_t */
 	__u32 arg;  /* low word of the call's 2nd argument (futex op, fcntl cmd, ioctl) */
@@ -197,9 +205,9 @@ struct sg_slice {
 	__u8 out_stop; /* why this slice ended */
 	__u8 out_kind;
 	__u8 npair;
-	__u32 out_fltseq; /* fault instance open at the end of this slice, 0 none */
+	__u32 out_fltseq;  /* fault instance open at the end of this slice, 0 none */
 	__u64 work_queued; /* SF_WORK: when the last work item was queued */
-	__u32 work_by;     /* SF_WORK: by whom (uid) */
+	__u32 work_by;	   /* SF_WORK: by whom (uid) */
 	__u32 rsv;
 	struct sg_pair pair[];
 };
@@ -210,17 +218,17 @@ struct sg_slice {
  * seldom is set and all lengths fit in 32 bits.
  */
 #define SG_REC_SLICE_SHORT 255
-#define SG_SHORT_NO_WAKE 0xffffffffu
+#define SG_SHORT_NO_WAKE   0xffffffffu
 struct sg_pair_short {
 	__u16 key;
 	__u16 cnt;
 	__u32 ns;
 };
 struct sg_slice_short {
-	struct sg_hdr h;  /* h.rsv: number of pairs */
-	__u32 len;	  /* h.ts - in */
-	__u32 off;	  /* in - prev_out */
-	__u32 woken;	  /* in - wake; SG_SHORT_NO_WAKE */
+	struct sg_hdr h; /* h.rsv: number of pairs */
+	__u32 len;	 /* h.ts - in */
+	__u32 off;	 /* in - prev_out */
+	__u32 woken;	 /* in - wake; SG_SHORT_NO_WAKE */
 	__u32 waker, raiser, sysseq, arg, who;
 	__u16 flags;
 	__u16 nr;
@@ -288,10 +296,10 @@ struct sg_detail {
 
 #define SG_TF_KTHREAD (1u << 0)
 #define SG_TF_INSCOPE (1u << 1)
-#define SG_TF_BEFORE (1u << 2) /* existed before the recording */
-#define SG_TF_EXEC (1u << 3)   /* sent because of exec */
-#define SG_TF_ROOT (1u << 4)   /* the command that run/record started */
-#define SG_TF_IDLE (1u << 5)
+#define SG_TF_BEFORE  (1u << 2) /* existed before the recording */
+#define SG_TF_EXEC    (1u << 3) /* sent because of exec */
+#define SG_TF_ROOT    (1u << 4) /* the command that run/record started */
+#define SG_TF_IDLE    (1u << 5)
 struct sg_thread {
 	struct sg_hdr h;
 	__u64 birth;  /* ts of fork, 0 = before the recording */
@@ -307,8 +315,8 @@ struct sg_exit {
 	struct sg_hdr h;
 	__u32 code;
 	__u32 rsv;
-	__u64 utime, stime;     /* ns, task accounting (oracle) */
-	__u64 run_ns, runq_ns;  /* sched_info: se.sum_exec_runtime, run_delay (oracle) */
+	__u64 utime, stime;    /* ns, task accounting (oracle) */
+	__u64 run_ns, runq_ns; /* sched_info: se.sum_exec_runtime, run_delay (oracle) */
 	__u64 minflt, majflt;
 	__u64 swapin_ns, blkio_ns, freepages_ns, thrash_ns; /* task->delays (oracle), 0 if off */
 };

@@ -7,12 +7,13 @@
 #ifndef SG_CAUSES_H
 #define SG_CAUSES_H
 
-#define SG_ON 1  /* passes on a CPU */
+#define SG_ON  1 /* passes on a CPU */
 #define SG_OFF 2 /* passes off CPU */
 
 /*
  * X(id, SYMBOL, name, on/off, probes that feed it, kernel's own accounting, meaning, advice)
  */
+/* clang-format off */
 #define SG_CAUSE_LIST(X)                                                                           \
 	X(1, CPU_USER, "cpu.user", SG_ON, "sched", "rusage ru_utime, schedstat run time",           \
 	  "running the program's own code",                                                         \
@@ -135,6 +136,7 @@ enum sg_cause {
 #undef SG_X
 	SG_C_MAX = 64,
 };
+/* clang-format on */
 
 /* Accumulator slots of the kernel side: on-CPU causes with ids below this. */
 #define SG_ACC_MAX 17

@@ -3,12 +3,14 @@
 #include <string.h>
 #include "cmd/cmd.h"
 
+/* clang-format off */
 const struct sg_command sg_commands[] = {
 #define SG_X(name, fn, summary) { name, sg_cmd_##fn, &sg_argp_##fn, summary },
 	SG_CMD_LIST(SG_X)
 #undef SG_X
 	{ 0 },
 };
+/* clang-format on */
 
 static int usage(FILE *f, int code)
 {

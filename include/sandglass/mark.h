@@ -37,39 +37,39 @@
  * "?" puts the note into the group of the section around it, so that the copy of
  * an inline function which the linker drops takes its note with it.
  */
-#define SG_MARK_PROBE(probe, a, b)                                                                  \
-	__asm__ __volatile__("990:	nop\n"                                                       \
-			     "	.pushsection .note.stapsdt,\"?\",\"note\"\n"                         \
-			     "	.balign 4\n"                                                         \
-			     "	.4byte 992f-991f, 994f-993f, 3\n"                                    \
-			     "991:	.asciz \"stapsdt\"\n"                                        \
-			     "992:	.balign 4\n"                                                 \
-			     "993:	.8byte 990b\n"                                               \
-			     "	.8byte _.stapsdt.base\n"                                             \
-			     "	.8byte 0\n"                                                          \
-			     "	.asciz \"sandglass\"\n"                                              \
-			     "	.asciz \"" probe "\"\n"                                              \
-			     "	.asciz \"8@%0 8@%1\"\n"                                              \
-			     "994:	.balign 4\n"                                                 \
-			     "	.popsection\n"                                                       \
-			     "	.ifndef _.stapsdt.base\n"                                            \
+#define SG_MARK_PROBE(probe, a, b)                                                                    \
+	__asm__ __volatile__("990:	nop\n"                                                             \
+			     "	.pushsection .note.stapsdt,\"?\",\"note\"\n"                           \
+			     "	.balign 4\n"                                                           \
+			     "	.4byte 992f-991f, 994f-993f, 3\n"                                      \
+			     "991:	.asciz \"stapsdt\"\n"                                              \
+			     "992:	.balign 4\n"                                                       \
+			     "993:	.8byte 990b\n"                                                     \
+			     "	.8byte _.stapsdt.base\n"                                               \
+			     "	.8byte 0\n"                                                            \
+			     "	.asciz \"sandglass\"\n"                                                \
+			     "	.asciz \"" probe "\"\n"                                               \
+			     "	.asciz \"8@%0 8@%1\"\n"                                                \
+			     "994:	.balign 4\n"                                                       \
+			     "	.popsection\n"                                                         \
+			     "	.ifndef _.stapsdt.base\n"                                              \
 			     "	.pushsection .stapsdt.base,\"aG\",\"progbits\",.stapsdt.base,comdat\n" \
-			     "	.weak _.stapsdt.base\n"                                              \
-			     "	.hidden _.stapsdt.base\n"                                            \
-			     "_.stapsdt.base: .space 1\n"                                            \
-			     "	.size _.stapsdt.base, 1\n"                                           \
-			     "	.popsection\n"                                                       \
-			     "	.endif\n"                                                            \
-			     :                                                                       \
-			     : "nr"(a), "nr"(b)                                                      \
+			     "	.weak _.stapsdt.base\n"                                                \
+			     "	.hidden _.stapsdt.base\n"                                              \
+			     "_.stapsdt.base: .space 1\n"                                             \
+			     "	.size _.stapsdt.base, 1\n"                                             \
+			     "	.popsection\n"                                                         \
+			     "	.endif\n"                                                              \
+			     :                                                                        \
+			     : "nr"(a), "nr"(b)                                                       \
 			     : "memory")
 
 #elif defined(__has_include)
 #if __has_include(<sys/sdt.h>)
 #include <sys/sdt.h>
 #define SG_MARK_PROBE_begin(a, b) DTRACE_PROBE2(sandglass, task_begin, a, b)
-#define SG_MARK_PROBE_end(a, b) DTRACE_PROBE2(sandglass, task_end, a, b)
-#define SG_MARK_SDT 1
+#define SG_MARK_PROBE_end(a, b)	  DTRACE_PROBE2(sandglass, task_end, a, b)
+#define SG_MARK_SDT		  1
 #endif
 #endif
 
@@ -89,7 +89,8 @@ static __inline__ __attribute__((unused)) const char *sg_mark_name(const char *n
 #define SG_TASK_END(id, status) SG_MARK_PROBE_end((unsigned long long)(id), (unsigned long long)(status))
 #elif defined(SG_MARK_PROBE)
 #define SG_TASK_BEGIN(id, name) SG_MARK_PROBE("task_begin", (unsigned long long)(id), sg_mark_name(name))
-#define SG_TASK_END(id, status) SG_MARK_PROBE("task_end", (unsigned long long)(id), (unsigned long long)(status))
+#define SG_TASK_END(id, status) \
+	SG_MARK_PROBE("task_end", (unsigned long long)(id), (unsigned long long)(status))
 #else
 #error "sandglass/mark.h: no probes for this architecture without <sys/sdt.h>; define SG_MARKS_OFF to build without"
 #endif

@@ -14,11 +14,30 @@ static union sg_wire_slice room;
 
 Test(wire, expands_every_field)
 {
-	union shorty u = { .c = { .h = { .ts = 5000, .lost = 3, .uid = 7, .cpu = 1, .kind = SG_REC_SLICE_SHORT, .rsv = 2 },
-				  .len = 1000, .off = 700, .woken = 100, .waker = 9, .raiser = 8, .sysseq = 11, .arg = 12,
-				  .who = 13, .flags = SG_SF_INSCOPE, .nr = 1, .stop = SG_STOP_SLEEP, .wkind = SG_K_SYSCALL,
-				  .fdtype = SG_FD_FIFO, .wctx = SG_WCTX_TASK, .wvec = 3, .wsrc = SG_WSRC_NET,
-				  .out_stop = SG_STOP_DISK, .out_kind = SG_K_FAULT } };
+	union shorty u = { .c = { .h = { .ts = 5000,
+					 .lost = 3,
+					 .uid = 7,
+					 .cpu = 1,
+					 .kind = SG_REC_SLICE_SHORT,
+					 .rsv = 2 },
+				  .len = 1000,
+				  .off = 700,
+				  .woken = 100,
+				  .waker = 9,
+				  .raiser = 8,
+				  .sysseq = 11,
+				  .arg = 12,
+				  .who = 13,
+				  .flags = SG_SF_INSCOPE,
+				  .nr = 1,
+				  .stop = SG_STOP_SLEEP,
+				  .wkind = SG_K_SYSCALL,
+				  .fdtype = SG_FD_FIFO,
+				  .wctx = SG_WCTX_TASK,
+				  .wvec = 3,
+				  .wsrc = SG_WSRC_NET,
+				  .out_stop = SG_STOP_DISK,
+				  .out_kind = SG_K_FAULT } };
 	const struct sg_slice *s;
 
 	u.c.pair[0] = (struct sg_pair_short){ .key = SG_C_CPU_USER, .cnt = 0, .ns = 600 };
@@ -32,17 +51,21 @@ Test(wire, expands_every_field)
 	cr_expect_eq(s->prev_out, 3300);
 	cr_expect_eq(s->wake, 3900);
 	cr_expect(s->waker == 9 && s->raiser == 8 && s->sysseq == 11 && s->arg == 12 && s->who == 13);
-	cr_expect(s->flags == SG_SF_INSCOPE && s->nr == 1 && s->stop == SG_STOP_SLEEP && s->wkind == SG_K_SYSCALL);
-	cr_expect(s->fdtype == SG_FD_FIFO && s->wctx == SG_WCTX_TASK && s->wvec == 3 && s->wsrc == SG_WSRC_NET);
+	cr_expect(s->flags == SG_SF_INSCOPE && s->nr == 1 && s->stop == SG_STOP_SLEEP &&
+		  s->wkind == SG_K_SYSCALL);
+	cr_expect(s->fdtype == SG_FD_FIFO && s->wctx == SG_WCTX_TASK && s->wvec == 3 &&
+		  s->wsrc == SG_WSRC_NET);
 	cr_expect(s->out_stop == SG_STOP_DISK && s->out_kind == SG_K_FAULT && s->npair == 2);
-	cr_expect(s->pair[0].ns == 600 && s->pair[1].ns == 400 && s->pair[1].cnt == 4 && s->pair[1].key == (SG_KEY_SYSCALL | 1));
+	cr_expect(s->pair[0].ns == 600 && s->pair[1].ns == 400 && s->pair[1].cnt == 4 &&
+		  s->pair[1].key == (SG_KEY_SYSCALL | 1));
 	cr_expect(!s->throttle_ns && !s->svc_ns && !s->dev && !s->fltseq && !s->work_by);
 	cr_expect_eq(sg_event_size(&s->h, sizeof(room)), sizeof(*s) + 2 * sizeof(s->pair[0]));
 }
 
 Test(wire, no_wake_stays_none)
 {
-	union shorty u = { .c = { .h = { .ts = 10, .kind = SG_REC_SLICE_SHORT }, .woken = SG_SHORT_NO_WAKE } };
+	union shorty u = { .c = { .h = { .ts = 10, .kind = SG_REC_SLICE_SHORT },
+				  .woken = SG_SHORT_NO_WAKE } };
 	const struct sg_slice *s = (const struct sg_slice *)sg_wire_expand(&u.c.h, sizeof(u), &room);
 
 	cr_assert(s);

@@ -6,17 +6,17 @@
 #include <argp.h>
 
 /* X(name, function suffix, one-line summary) */
-#define SG_CMD_LIST(X)                                                                             \
-	X("run", run, "run a command as one task and print where its time went")                      \
-	X("record", record, "record a command, process, cgroup or the whole system")                  \
-	X("report", report, "explain a recording: blame, percentiles, slowest tasks")                 \
-	X("diff", diff, "explain the difference of two recordings cause by cause")                    \
-	X("export", export, "folded stacks, speedscope, Perfetto, JSON or CSV")                       \
-	X("bench", bench, "the published experiments, each as one command")                           \
+#define SG_CMD_LIST(X)                                                                \
+	X("run", run, "run a command as one task and print where its time went")      \
+	X("record", record, "record a command, process, cgroup or the whole system")  \
+	X("report", report, "explain a recording: blame, percentiles, slowest tasks") \
+	X("diff", diff, "explain the difference of two recordings cause by cause")    \
+	X("export", export, "folded stacks, speedscope, Perfetto, JSON or CSV")       \
+	X("bench", bench, "the published experiments, each as one command")           \
 	X("doctor", doctor, "what this machine can attribute, and what it cannot and why")
 
-#define SG_X(name, fn, summary)                                                                    \
-	int sg_cmd_##fn(int argc, char **argv);                                                        \
+#define SG_X(name, fn, summary)                 \
+	int sg_cmd_##fn(int argc, char **argv); \
 	extern const struct argp sg_argp_##fn;
 SG_CMD_LIST(SG_X)
 #undef SG_X
@@ -33,9 +33,9 @@ extern const struct sg_command sg_commands[]; /* ends with a NULL name */
 int sg_cmd_docs(int argc, char **argv);
 
 /* Exit codes of every command. run: the command's own, 128+signal when it was killed. */
-#define SG_EXIT_OK 0
-#define SG_EXIT_FAIL 1  /* the request was understood and could not be met */
-#define SG_EXIT_USAGE 2 /* the words were off */
+#define SG_EXIT_OK     0
+#define SG_EXIT_FAIL   1   /* the request was understood and could not be met */
+#define SG_EXIT_USAGE  2   /* the words were off */
 #define SG_EXIT_CANNOT 125 /* run: sandglass itself failed before the command could run */
 
 #endif

@@ -9,6 +9,7 @@
 
 enum { OPT_RING = 512, OPT_THRESHOLD, OPT_PROBES, OPT_SKIP, OPT_NO_STACKS, OPT_ROLE, OPT_UPROBE, OPT_LEVEL };
 
+/* clang-format off */
 static const struct argp_option options[] = {
 	{ NULL, 0, NULL, 0, "What the kernel side does:", 10 },
 	{ "freq", 'F', "HZ", 0, "on-CPU stack samples per second and CPU (default 99; 0 = none)", 10 },
@@ -23,6 +24,7 @@ static const struct argp_option options[] = {
 	{ "compress", OPT_LEVEL, "1-9", 0, "zlib level of the recording (default 1)", 10 },
 	{ 0 },
 };
+/* clang-format on */
 
 static void parse_role(struct argp_state *s, struct sg_recopts *r, const char *arg)
 {
@@ -32,7 +34,8 @@ static void parse_role(struct argp_state *s, struct sg_recopts *r, const char *a
 
 	if (!eq || eq == arg || eq - arg >= SG_ROLE_NAME || i == SG_ROLE_MAX ||
 	    (strcmp(eq + 1, "self") && sg_parse_u64(eq + 1, 1, 1u << 22, &pid))) {
-		argp_error(s, "--role takes NAME=PID or NAME=self, at most %d times, not '%s'", SG_ROLE_MAX, arg);
+		argp_error(s, "--role takes NAME=PID or NAME=self, at most %d times, not '%s'", SG_ROLE_MAX,
+			   arg);
 		return;
 	}
 	memcpy(r->role_name[i], arg, eq - arg);
@@ -67,7 +70,9 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 		break;
 	case OPT_UPROBE:
 		if (!strchr(arg, ':'))
-			argp_error(s, "--task-uprobe takes BIN:FUNC, like /usr/bin/app:handle_request, not '%s'", arg);
+			argp_error(s,
+				   "--task-uprobe takes BIN:FUNC, like /usr/bin/app:handle_request, not '%s'",
+				   arg);
 		r->o.live.uprobe = arg;
 		break;
 	case OPT_ROLE:
@@ -111,7 +116,8 @@ int sg_recopts_pids(struct sg_recopts *r, struct sg_err *err)
 		if (e == -ESRCH)
 			return sg_err_set(err, e, "no process %u", r->pid[i]);
 		if (e)
-			return sg_err_set(err, e, "can't read the children of process %u: %s", r->pid[i], strerror(-e));
+			return sg_err_set(err, e, "can't read the children of process %u: %s", r->pid[i],
+					  strerror(-e));
 		for (size_t k = 0; k < tree.n && r->o.npid < SG_PID_MAX; k++)
 			if ((uint32_t)tree.pid[k] != r->pid[i])
 				r->pid[r->o.npid++] = tree.pid[k];

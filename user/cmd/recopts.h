@@ -8,7 +8,7 @@
 #include "kern/record.h"
 #include "trace/event.h"
 
-#define SG_PID_MAX 1024
+#define SG_PID_MAX  1024
 #define SG_ROLE_MAX 64
 
 struct sg_recopts {

@@ -81,6 +81,7 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 
 static const struct argp_child children[] = { { &sg_recopts_argp, 0, NULL, 10 }, { 0 } };
 
+/* clang-format off */
 const struct argp sg_argp_record = {
 	options, parse, "[-- PROGRAM [ARG...]]",
 	"Record where time goes: one record per stay of a thread on a CPU, and what explains the wait before it.\v"
@@ -93,6 +94,7 @@ const struct argp sg_argp_record = {
 	"The exit code is the program's own when one was given; 125 when sandglass itself failed.",
 	children, NULL, NULL
 };
+/* clang-format on */
 
 static void describe(struct args *a)
 {
@@ -116,7 +118,8 @@ static int open_output(struct args *a, struct sg_err *err)
 
 	if (!strcmp(a->out, "-")) {
 		if (isatty(STDOUT_FILENO))
-			return sg_err_set(err, -EINVAL, "a recording is not text: send it to a file or a pipe");
+			return sg_err_set(err, -EINVAL,
+					  "a recording is not text: send it to a file or a pipe");
 		fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 	} else {
 		fd = open(a->out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -124,14 +127,16 @@ static int open_output(struct args *a, struct sg_err *err)
 	if (fd < 0)
 		return sg_err_set(err, -errno, "can't write %s: %s", a->out, strerror(errno));
 	if (strcmp(a->out, "-"))
-		(void)!fchmod(fd, 0600); /* names and addresses of other people's processes; not every file system has modes */
+		(void)!fchmod(
+			fd,
+			0600); /* names and addresses of other people's processes; not every file system has modes */
 	return fd;
 }
 
 static void closing_line(const struct args *a, const struct sg_record_result *res)
 {
-	fprintf(stderr, "recorded %.3f s: %" PRIu64 " slices, %.1f KiB in %s", res->wall_ns / 1e9, res->slices,
-		res->bytes / 1024.0, a->out);
+	fprintf(stderr, "recorded %.3f s: %" PRIu64 " slices, %.1f KiB in %s", res->wall_ns / 1e9,
+		res->slices, res->bytes / 1024.0, a->out);
 	if (res->lost)
 		fprintf(stderr, "; %" PRIu64 " records LOST, a larger --ring may help", res->lost);
 	if (res->targets_gone)
@@ -168,7 +173,9 @@ int sg_cmd_record(int argc, char **argv)
 	if (!r && a->cgroup)
 		r = sg_recopts_cgroup(&a->rec, a->cgroup, &err);
 	if (!r && geteuid())
-		r = sg_err_set(&err, -EPERM, "recording needs root (CAP_BPF, CAP_PERFMON, CAP_SYS_RESOURCE); run it with sudo");
+		r = sg_err_set(
+			&err, -EPERM,
+			"recording needs root (CAP_BPF, CAP_PERFMON, CAP_SYS_RESOURCE); run it with sudo");
 	if (!r)
 		r = a->rec.o.out_fd = open_output(a, &err);
 	if (r >= 0)
@@ -179,8 +186,11 @@ int sg_cmd_record(int argc, char **argv)
 		if (!a->quiet)
 			closing_line(a, &res);
 		if (res.exec_errno)
-			fprintf(stderr, "%s: can't run %s: %s\n", name, a->rec.o.argv[0], strerror(res.exec_errno));
-		code = res.ran ? exit_code(&res) : res.targets_gone && a->rec.o.duration_ns ? SG_EXIT_FAIL : SG_EXIT_OK;
+			fprintf(stderr, "%s: can't run %s: %s\n", name, a->rec.o.argv[0],
+				strerror(res.exec_errno));
+		code = res.ran					  ? exit_code(&res)
+		       : res.targets_gone && a->rec.o.duration_ns ? SG_EXIT_FAIL
+								  : SG_EXIT_OK;
 	}
 	free(a);
 	return code;

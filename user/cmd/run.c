@@ -23,6 +23,7 @@ struct args {
 	bool want_json;
 };
 
+/* clang-format off */
 static const struct argp_option options[] = {
 	{ "json", OPT_JSON, "FILE", OPTION_ARG_OPTIONAL, "print JSON to FILE (or standard output) instead of tables", 1 },
 	{ "output", 'o', "FILE", 0, "keep the recording, for report and export", 1 },
@@ -30,6 +31,7 @@ static const struct argp_option options[] = {
 	{ "rows", OPT_ROWS, "N", 0, "rows of the table (default 16)", 1 },
 	{ 0 },
 };
+/* clang-format on */
 
 static error_t parse(int key, char *arg, struct argp_state *s)
 {
@@ -72,6 +74,7 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 
 static const struct argp_child children[] = { { &sg_recopts_argp, 0, NULL, 10 }, { 0 } };
 
+/* clang-format off */
 const struct argp sg_argp_run = {
 	options, parse, "[--] PROGRAM [ARG...]",
 	"Run a command as one task and print where its time went: every nanosecond belongs to one component and cause.\v"
@@ -84,6 +87,7 @@ const struct argp sg_argp_run = {
 	"126 or 127 when the command could not be run.",
 	children, NULL, NULL
 };
+/* clang-format on */
 
 /* Where the recording goes while the command runs: a file the user named, or one without a name. */
 static int open_recording(const struct args *a, struct sg_err *err)
@@ -124,8 +128,11 @@ static void explain_free(struct explain *x)
 static int print_json(const struct args *a, struct explain *x, struct sg_err *err)
 {
 	FILE *f = a->json ? fopen(a->json, "we") : stdout;
-	struct sg_json_end end = { .a = x->a, .meta = sg_reader_meta(x->r), .end_meta = sg_reader_end_meta(x->r),
-				   .damage = sg_reader_damage(x->r), .quantile = 0.99 };
+	struct sg_json_end end = { .a = x->a,
+				   .meta = sg_reader_meta(x->r),
+				   .end_meta = sg_reader_end_meta(x->r),
+				   .damage = sg_reader_damage(x->r),
+				   .quantile = 0.99 };
 	int e;
 
 	if (!f)
@@ -146,7 +153,8 @@ static int print_text(const struct args *a, struct explain *x, struct sg_err *er
 
 	t.colour = isatty(STDERR_FILENO);
 	if (!n)
-		return sg_err_set(err, -ENODATA, "the recording holds no task: the command's begin was not seen");
+		return sg_err_set(err, -ENODATA,
+				  "the recording holds no task: the command's begin was not seen");
 	for (size_t i = 0; i < n && i < 8; i++) {
 		fputc('\n', stderr);
 		sg_text_group(stderr, g[i], &t);
@@ -184,7 +192,8 @@ static int explain(const struct args *a, int fd, struct sg_err *err)
 
 static int exit_code(const struct sg_record_result *res)
 {
-	return WIFSIGNALED(res->wait_status) ? 128 + WTERMSIG(res->wait_status) : WEXITSTATUS(res->wait_status);
+	return WIFSIGNALED(res->wait_status) ? 128 + WTERMSIG(res->wait_status)
+					     : WEXITSTATUS(res->wait_status);
 }
 
 int sg_cmd_run(int argc, char **argv)
@@ -202,7 +211,9 @@ int sg_cmd_run(int argc, char **argv)
 	argp_err_exit_status = SG_EXIT_USAGE;
 	argp_parse(&sg_argp_run, argc, argv, ARGP_IN_ORDER, NULL, a);
 	a->rec.o.target = a->rec.o.argv[0];
-	r = fd = geteuid() ? sg_err_set(&err, -EPERM, "recording needs root (CAP_BPF, CAP_PERFMON, CAP_SYS_RESOURCE); run it with sudo")
+	r = fd = geteuid() ? sg_err_set(&err, -EPERM,
+					"recording needs root (CAP_BPF, CAP_PERFMON, CAP_SYS_RESOURCE); run "
+					"it with sudo")
 			   : open_recording(a, &err);
 	if (r >= 0) {
 		a->rec.o.out_fd = fd;

@@ -34,7 +34,8 @@ static int perf_event_on(unsigned cpu, const char *target, unsigned hz)
 		a.freq = 1;
 		a.sample_freq = hz;
 	} else {
-		a.config = strcmp(target, "page-faults-maj") ? PERF_COUNT_SW_PAGE_FAULTS_MIN : PERF_COUNT_SW_PAGE_FAULTS_MAJ;
+		a.config = strcmp(target, "page-faults-maj") ? PERF_COUNT_SW_PAGE_FAULTS_MIN
+							     : PERF_COUNT_SW_PAGE_FAULTS_MAJ;
 		a.sample_period = 1;
 	}
 	return syscall(SYS_perf_event_open, &a, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
@@ -124,10 +125,13 @@ int sg_live_attach(struct sg_live *l, struct sg_err *err)
 		if (!r)
 			continue;
 		if (row->probe->v[row->chosen].type == SG_AT_UPROBE)
-			return sg_err_set(err, r, "can't attach to %s (--task-uprobe BIN:FUNC): %s; is FUNC in the symbol table of BIN?",
+			return sg_err_set(err, r,
+					  "can't attach to %s (--task-uprobe BIN:FUNC): %s; is FUNC in the "
+					  "symbol table of BIN?",
 					  l->opts.uprobe, strerror(-r));
 		if (row->probe->required)
-			return sg_err_set(err, r, "can't attach %s, which nothing can do without: %s", row->probe->name, strerror(-r));
+			return sg_err_set(err, r, "can't attach %s, which nothing can do without: %s",
+					  row->probe->name, strerror(-r));
 		/* Its next variant was not loaded: off, and said. */
 		sg_plan_demote(row, &l->view, strerror(-r));
 		row->chosen = -1;
@@ -139,7 +143,8 @@ int sg_live_usdt(struct sg_live *l, const char *path)
 {
 	struct bpf_link *begin, *end;
 
-	begin = bpf_program__attach_usdt(l->skel->progs.task_begin_usdt, -1, path, "sandglass", "task_begin", NULL);
+	begin = bpf_program__attach_usdt(l->skel->progs.task_begin_usdt, -1, path, "sandglass", "task_begin",
+					 NULL);
 	if (!begin)
 		return 0;
 	end = bpf_program__attach_usdt(l->skel->progs.task_end_usdt, -1, path, "sandglass", "task_end", NULL);

@@ -29,18 +29,19 @@ enum sg_probe_ctx { SG_CTX_IRQS_OFF, SG_CTX_BH_OFF, SG_CTX_PREEMPTIBLE };
 
 struct sg_variant {
 	enum sg_attach type;
-	const char *prog;   /* name of the BPF program */
+	const char *prog; /* name of the BPF program */
 	const char *target;
 };
 
 #define SG_VARIANT_MAX 5
 struct sg_probe {
-	const char *name;    /* "sched.switch", "fault.end.maj" ... unique */
-	const char *group;   /* "sched", "syscall", "fault", "reclaim", "swap", "irq", "block", "mark", "sample", "throttle" */
+	const char *name; /* "sched.switch", "fault.end.maj" ... unique */
+	const char *
+		group; /* "sched", "syscall", "fault", "reclaim", "swap", "irq", "block", "mark", "sample", "throttle" */
 	enum sg_probe_ctx ctx;
-	bool required;       /* without it nothing can be recorded */
-	const char *gives;   /* causes or evidence it feeds, for people */
-	const char *without; /* what is missing without it: one sentence */
+	bool required;			     /* without it nothing can be recorded */
+	const char *gives;		     /* causes or evidence it feeds, for people */
+	const char *without;		     /* what is missing without it: one sentence */
 	struct sg_variant v[SG_VARIANT_MAX]; /* in order of preference; SG_AT_NONE ends */
 };
 
@@ -48,9 +49,9 @@ struct sg_probe {
 struct sg_kern_view {
 	void *ctx;
 	bool (*has_btf)(void *ctx);
-	bool (*btf_tracepoint)(void *ctx, const char *name);            /* typedef btf_trace_NAME */
+	bool (*btf_tracepoint)(void *ctx, const char *name); /* typedef btf_trace_NAME */
 	bool (*tracepoint)(void *ctx, const char *cat, const char *name);
-	bool (*fentry)(void *ctx, const char *func);                    /* can a program be loaded and attached there? */
+	bool (*fentry)(void *ctx, const char *func); /* can a program be loaded and attached there? */
 	bool (*kprobe)(void *ctx, const char *func);
 	bool (*perf_sw)(void *ctx, const char *event);
 	bool (*preemptible_tracepoints)(void *ctx); /* syscall-like tracepoints run preemptibly (7.x) */
@@ -62,8 +63,8 @@ struct sg_kern_view {
 
 struct sg_plan_row {
 	const struct sg_probe *probe;
-	int chosen;          /* index into probe->v, -1 = off */
-	char reason[160];    /* why not the variants before it / why off */
+	int chosen;	  /* index into probe->v, -1 = off */
+	char reason[160]; /* why not the variants before it / why off */
 };
 struct sg_plan {
 	size_t n;
@@ -79,7 +80,8 @@ extern const struct sg_probe sg_catalogue[]; /* ends with name == NULL; rows in 
  * On kernels with preemptible tracepoints (SG_CTX_PREEMPTIBLE rows) classic
  * tracepoints go before tp_btf. Pure. Return: 0, -ENOMEM.
  */
-int sg_plan_make(struct sg_plan *ret, const struct sg_probe *rows, const struct sg_kern_view *view, const char *skip_groups);
+int sg_plan_make(struct sg_plan *ret, const struct sg_probe *rows, const struct sg_kern_view *view,
+		 const char *skip_groups);
 void sg_plan_free(struct sg_plan *p);
 /** sg_plan_demote() - @row's chosen variant failed (@why): take the next the view allows, or off. */
 void sg_plan_demote(struct sg_plan_row *row, const struct sg_kern_view *view, const char *why);

@@ -10,11 +10,11 @@
 #include "base/err.h"
 
 struct sg_cgroup {
-	bool v2;             /* the default hierarchy: task->cgroups->dfl_cgrp */
+	bool v2;	     /* the default hierarchy: task->cgroups->dfl_cgrp */
 	char controller[32]; /* v1: "memory", "cpu" ...; empty for v2 */
-	int subsys;          /* v1: index in task->cgroups->subsys[]; -1 for v2 */
-	uint64_t id;         /* kernfs id: the directory's inode number */
-	int level;           /* depth below the hierarchy's root, which is 0 */
+	int subsys;	     /* v1: index in task->cgroups->subsys[]; -1 for v2 */
+	uint64_t id;	     /* kernfs id: the directory's inode number */
+	int level;	     /* depth below the hierarchy's root, which is 0 */
 	char path[PATH_MAX]; /* its directory */
 };
 

@@ -7,31 +7,33 @@
 #include <stddef.h>
 #include "kern/catalogue.h"
 
-#define SG_FACT_LIST(X)                                                                                    \
-	X(KERNEL, "kernel")                                                                                \
-	X(BTF, "btf")                                                                                      \
-	X(LOCKDOWN, "lockdown")                                                                            \
-	X(PRIVILEGES, "privileges")                                                                        \
-	X(TRACEFS, "tracefs")                                                                              \
-	X(PREEMPTIBLE, "preemptible_tracepoints")                                                          \
-	X(JIT, "bpf_jit")                                                                                  \
-	X(DELAYACCT, "task_delayacct")                                                                     \
-	X(PARANOID, "perf_event_paranoid")                                                                 \
-	X(KPTR, "kernel_symbols")                                                                          \
-	X(SWAP, "swap")                                                                                    \
-	X(CGROUP, "cgroup")                                                                                \
-	X(PSI, "pressure")                                                                                 \
-	X(TICK, "tick")                                                                                    \
-	X(CLOCK, "clocksource")                                                                            \
-	X(CPUS, "cpus")                                                                                    \
+#define SG_FACT_LIST(X)                           \
+	X(KERNEL, "kernel")                       \
+	X(BTF, "btf")                             \
+	X(LOCKDOWN, "lockdown")                   \
+	X(PRIVILEGES, "privileges")               \
+	X(TRACEFS, "tracefs")                     \
+	X(PREEMPTIBLE, "preemptible_tracepoints") \
+	X(JIT, "bpf_jit")                         \
+	X(DELAYACCT, "task_delayacct")            \
+	X(PARANOID, "perf_event_paranoid")        \
+	X(KPTR, "kernel_symbols")                 \
+	X(SWAP, "swap")                           \
+	X(CGROUP, "cgroup")                       \
+	X(PSI, "pressure")                        \
+	X(TICK, "tick")                           \
+	X(CLOCK, "clocksource")                   \
+	X(CPUS, "cpus")                           \
 	X(VIRT, "hypervisor")
 
+/* clang-format off */
 enum sg_fact_id {
 #define SG_X(sym, key) SG_FACT_##sym,
 	SG_FACT_LIST(SG_X)
 #undef SG_X
 	SG_FACT_MAX,
 };
+/* clang-format on */
 
 struct sg_fact {
 	const char *key;

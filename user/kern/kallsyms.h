@@ -9,7 +9,7 @@
 
 struct sg_kallsyms {
 	struct sg_symtab tab; /* a name is followed by its module's, both ended by NUL */
-	bool hidden;          /* addresses were all zero: kptr_restrict */
+	bool hidden;	      /* addresses were all zero: kptr_restrict */
 };
 
 /** sg_kallsyms_read() - read the whole of @f. Return: 0, -ENOMEM, -ENOENT when no function was in it. */

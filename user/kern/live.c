@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include "kern/live_priv.h"
 
-#define LOG_BYTES 16384
+#define LOG_BYTES  16384
 #define LOAD_TRIES 8
 
 static uint64_t now_ns(void)
@@ -82,8 +82,8 @@ static void knobs_from_btf(struct sandglass_bpf *s)
 		return;
 	id = btf__find_by_name_kind(btf, "btf_trace_sched_switch", BTF_KIND_TYPEDEF);
 	t = id > 0 ? btf__type_by_id(btf, id) : NULL;
-	t = t ? btf__type_by_id(btf, t->type) : NULL;     /* pointer */
-	t = t ? btf__type_by_id(btf, t->type) : NULL;     /* function: void *, then the arguments */
+	t = t ? btf__type_by_id(btf, t->type) : NULL; /* pointer */
+	t = t ? btf__type_by_id(btf, t->type) : NULL; /* function: void *, then the arguments */
 	s->rodata->has_switch_state = t && btf_is_func_proto(t) && btf_vlen(t) >= 5;
 	id = btf__find_by_name_kind(btf, "vm_event_item", BTF_KIND_ENUM);
 	t = id > 0 ? btf__type_by_id(btf, id) : NULL;
@@ -116,8 +116,7 @@ static void plan_apply(struct sg_live *l, char *logs)
 	struct bpf_program *p;
 	size_t k = 0;
 
-	bpf_object__for_each_program(p, l->skel->obj)
-		bpf_program__set_autoload(p, false);
+	bpf_object__for_each_program(p, l->skel->obj) bpf_program__set_autoload(p, false);
 	for (size_t i = 0; i < l->plan.n; i++) {
 		const struct sg_plan_row *row = &l->plan.row[i];
 
@@ -161,7 +160,9 @@ static int load_failed(struct sg_live *l, int r, struct sg_err *err)
 				  r == -EPERM ? "; run as root" : "");
 	sg_plan_demote(row, &l->view, "the kernel refused the program");
 	if (row->chosen < 0 && row->probe->required)
-		return sg_err_set(err, r, "the kernel refused %s, which nothing can do without: %s; SANDGLASS_DEBUG=1 shows its reason",
+		return sg_err_set(err, r,
+				  "the kernel refused %s, which nothing can do without: %s; "
+				  "SANDGLASS_DEBUG=1 shows its reason",
 				  row->probe->name, strerror(-r));
 	return 0;
 }
@@ -189,7 +190,9 @@ static int live_load(struct sg_live *l, struct sg_err *err)
 		l->skel = NULL;
 		if (r)
 			break;
-		r = sg_err_set(err, -EINVAL, "too many probes were refused by the kernel; SANDGLASS_DEBUG=1 shows the reasons");
+		r = sg_err_set(
+			err, -EINVAL,
+			"too many probes were refused by the kernel; SANDGLASS_DEBUG=1 shows the reasons");
 	}
 	free(logs);
 	return r;
@@ -198,12 +201,18 @@ static int live_load(struct sg_live *l, struct sg_err *err)
 static int live_check(struct sg_live *l, struct sg_err *err)
 {
 	if (geteuid())
-		return sg_err_set(err, -EPERM, "recording needs root (CAP_BPF, CAP_PERFMON, CAP_SYS_RESOURCE); run it with sudo");
+		return sg_err_set(
+			err, -EPERM,
+			"recording needs root (CAP_BPF, CAP_PERFMON, CAP_SYS_RESOURCE); run it with sudo");
 	if (!l->view.has_btf(l->view.ctx))
-		return sg_err_set(err, -ENOTSUP, "this kernel has no BTF (/sys/kernel/btf/vmlinux); it needs CONFIG_DEBUG_INFO_BTF=y");
+		return sg_err_set(
+			err, -ENOTSUP,
+			"this kernel has no BTF (/sys/kernel/btf/vmlinux); it needs CONFIG_DEBUG_INFO_BTF=y");
 	for (size_t i = 0; i < l->plan.n; i++)
 		if (l->plan.row[i].chosen < 0 && l->plan.row[i].probe->required)
-			return sg_err_set(err, -ENOTSUP, "this kernel lacks %s, which nothing can do without; 'sandglass doctor' tells more",
+			return sg_err_set(err, -ENOTSUP,
+					  "this kernel lacks %s, which nothing can do without; 'sandglass "
+					  "doctor' tells more",
 					  l->plan.row[i].probe->name);
 	return 0;
 }
@@ -321,7 +330,8 @@ void sg_live_programs(struct sg_live *l, sg_live_prog_fn fn, void *ctx)
 {
 	struct bpf_program *p;
 
-	bpf_object__for_each_program(p, l->skel->obj) {
+	bpf_object__for_each_program(p, l->skel->obj)
+	{
 		struct bpf_prog_info info = { 0 };
 		uint32_t len = sizeof(info);
 		int fd = bpf_program__fd(p);

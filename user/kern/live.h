@@ -17,17 +17,17 @@
 struct sg_live;
 
 struct sg_live_opts {
-	bool all;                   /* every thread is in scope */
-	uint64_t cgroup_id;         /* kernfs id, 0 = none */
-	int cgroup_subsys;          /* v1 controller index, -1 = default hierarchy */
+	bool all;	    /* every thread is in scope */
+	uint64_t cgroup_id; /* kernfs id, 0 = none */
+	int cgroup_subsys;  /* v1 controller index, -1 = default hierarchy */
 	int cgroup_level;
-	uint64_t ring_bytes;        /* per CPU, a power of two of pages */
+	uint64_t ring_bytes; /* per CPU, a power of two of pages */
 	uint64_t stack_threshold_ns;
 	bool stacks;
-	unsigned sample_hz;         /* 0 = no samples */
-	const char *skip_groups;    /* comma-separated, NULL = none */
-	const char *only_groups;    /* comma-separated, NULL = all; "sched" is always on */
-	const char *uprobe;         /* "BIN:FUNC", NULL = none */
+	unsigned sample_hz;	 /* 0 = no samples */
+	const char *skip_groups; /* comma-separated, NULL = none */
+	const char *only_groups; /* comma-separated, NULL = all; "sched" is always on */
+	const char *uprobe;	 /* "BIN:FUNC", NULL = none */
 };
 
 /**
@@ -60,14 +60,16 @@ int64_t sg_live_drain(struct sg_live *l, sg_live_fn fn, void *ctx);
 const struct sg_plan *sg_live_plan(const struct sg_live *l);
 
 struct sg_live_stats {
-	uint64_t lost, emitted, repaired, hidden, holes, torn, missed, orphan_ends, snaps_skipped, stack_races;
+	uint64_t lost, emitted, repaired, hidden, holes, torn, missed, orphan_ends, snaps_skipped,
+		stack_races;
 	unsigned ncpu;
 };
 void sg_live_stats(const struct sg_live *l, struct sg_live_stats *ret);
 /** sg_live_cpu() - state of one CPU, as the kernel side keeps it. */
 const struct cpu_state *sg_live_cpu(const struct sg_live *l, unsigned cpu);
 
-typedef void (*sg_live_prog_fn)(void *ctx, const char *name, uint64_t run_ns, uint64_t run_cnt, uint64_t misses);
+typedef void (*sg_live_prog_fn)(void *ctx, const char *name, uint64_t run_ns, uint64_t run_cnt,
+				uint64_t misses);
 /** sg_live_programs() - run time of each program (ns, runs; only counted while the kernel's BPF stats are on). */
 void sg_live_programs(struct sg_live *l, sg_live_prog_fn fn, void *ctx);
 

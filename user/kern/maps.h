@@ -17,7 +17,7 @@ struct sg_map {
 	uint64_t start, end, offset;
 	uint64_t dev, ino; /* dev: major << 32 | minor */
 	const char *path;  /* inside the process's mount namespace; valid as long as the maps */
-	uint8_t kind;      /* enum sg_map_kind */
+	uint8_t kind;	   /* enum sg_map_kind */
 	bool deleted;
 };
 

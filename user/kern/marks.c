@@ -118,7 +118,8 @@ void sg_marks_program(struct sg_marks *m, const char *name)
 	for (const char *p = path ? path : "/usr/bin:/bin"; p && *p;) {
 		size_t n = strcspn(p, ":");
 
-		if (snprintf(buf, sizeof(buf), "%.*s/%s", (int)n, p, name) < (int)sizeof(buf) && !access(buf, X_OK)) {
+		if (snprintf(buf, sizeof(buf), "%.*s/%s", (int)n, p, name) < (int)sizeof(buf) &&
+		    !access(buf, X_OK)) {
 			look_at(m, buf);
 			return;
 		}

@@ -75,7 +75,8 @@ char *sg_meta_json(const struct sg_live *l, const struct sg_record_opts *o)
 	return finish(m);
 }
 
-char *sg_meta_end_json(struct sg_live *l, struct sg_perturb *p, const struct sg_record_result *res, uint64_t bytes)
+char *sg_meta_end_json(struct sg_live *l, struct sg_perturb *p, const struct sg_record_result *res,
+		       uint64_t bytes)
 {
 	struct json_object *m = json_object_new_object();
 

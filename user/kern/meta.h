@@ -8,6 +8,7 @@
 
 /** sg_meta_json() - malloc'd text, NULL when out of memory */
 char *sg_meta_json(const struct sg_live *l, const struct sg_record_opts *o);
-char *sg_meta_end_json(struct sg_live *l, struct sg_perturb *p, const struct sg_record_result *res, uint64_t bytes);
+char *sg_meta_end_json(struct sg_live *l, struct sg_perturb *p, const struct sg_record_result *res,
+		       uint64_t bytes);
 
 #endif

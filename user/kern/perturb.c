@@ -75,7 +75,8 @@ static struct json_object *lost_per_cpu(struct sg_live *l, unsigned ncpu)
 	return a;
 }
 
-struct json_object *sg_perturb_json(struct sg_perturb *p, struct sg_live *l, uint64_t wall_ns, uint64_t slices, uint64_t bytes)
+struct json_object *sg_perturb_json(struct sg_perturb *p, struct sg_live *l, uint64_t wall_ns,
+				    uint64_t slices, uint64_t bytes)
 {
 	struct json_object *o = json_object_new_object();
 	struct sums s = { .list = json_object_new_array() };

@@ -20,6 +20,7 @@ void sg_perturb_init(struct sg_perturb *p, uint64_t now_ns);
 void sg_perturb_tick(struct sg_perturb *p, uint64_t now_ns);
 void sg_perturb_end(struct sg_perturb *p, uint64_t now_ns);
 /** sg_perturb_json() - the figures as one object (caller owns). Pure numbers: ns, counts. */
-struct json_object *sg_perturb_json(struct sg_perturb *p, struct sg_live *l, uint64_t wall_ns, uint64_t slices, uint64_t bytes);
+struct json_object *sg_perturb_json(struct sg_perturb *p, struct sg_live *l, uint64_t wall_ns,
+				    uint64_t slices, uint64_t bytes);
 
 #endif

@@ -2,20 +2,29 @@
 /* The catalogue's rows: every probe of the kernel side, its variants in order of preference, and what is missing without it. */
 #include "kern/catalogue.h"
 
-#define BTF(p, t) { SG_AT_TP_BTF, p "_btf", t }
-#define TP(p, cat, t) { SG_AT_TP, p "_tp", cat "/" t }
+#define BTF(p, t)                         \
+	{                                 \
+		SG_AT_TP_BTF, p "_btf", t \
+	}
+#define TP(p, cat, t)                        \
+	{                                    \
+		SG_AT_TP, p "_tp", cat "/" t \
+	}
 /* A probe whose one variant is the typed tracepoint of the same name. */
+/* clang-format off */
 #define ROW_BTF(nm, grp, cx, req, tp, gv, wo)                                                      \
 	{ .name = nm, .group = grp, .ctx = cx, .required = req, .gives = gv, .without = wo, .v = { BTF(tp, tp) } }
 #define ROW_BOTH(nm, grp, cat, tp, gv, wo)                                                         \
 	{ .name = nm, .group = grp, .ctx = SG_CTX_PREEMPTIBLE, .gives = gv, .without = wo,            \
 	  .v = { BTF(tp, tp), TP(tp, cat, tp) } }
-#define ROW_VECTOR(tp)                                                                             \
-	ROW_BTF("irq." tp ".entry", "irq", SG_CTX_IRQS_OFF, false, tp "_entry", "cpu.irq",            \
-		"time in this interrupt is counted as the interrupted thread's own"),                  \
-	ROW_BTF("irq." tp ".exit", "irq", SG_CTX_IRQS_OFF, false, tp "_exit", "cpu.irq",           \
-		"time in this interrupt is counted as the interrupted thread's own")
+/* clang-format on */
+#define ROW_VECTOR(tp)                                                                           \
+	ROW_BTF("irq." tp ".entry", "irq", SG_CTX_IRQS_OFF, false, tp "_entry", "cpu.irq",       \
+		"time in this interrupt is counted as the interrupted thread's own"),            \
+		ROW_BTF("irq." tp ".exit", "irq", SG_CTX_IRQS_OFF, false, tp "_exit", "cpu.irq", \
+			"time in this interrupt is counted as the interrupted thread's own")
 
+/* clang-format off */
 const struct sg_probe sg_catalogue[] = {
 	ROW_BTF("sched.switch", "sched", SG_CTX_IRQS_OFF, true, "sched_switch", "slices, sched.runq",
 		"nothing can be recorded"),
@@ -117,3 +126,4 @@ const struct sg_probe sg_catalogue[] = {
 	  .without = "no on-CPU flame graph; nothing else depends on it", .v = { { SG_AT_PERF_SW, "sample_cpu", "cpu-clock" } } },
 	{ 0 },
 };
+/* clang-format on */

@@ -26,12 +26,12 @@
 #include "trace/wire.h"
 
 /* How long to sleep between two drains: by how much came, so that an idle machine stays idle. */
-#define SLEEP_MAX_MS 100
-#define SLEEP_MIN_MS 1
+#define SLEEP_MAX_MS	   100
+#define SLEEP_MIN_MS	   1
 #define WATERMARK_SLACK_NS 20000000ull
-#define FLUSH_NS 1000000000ull
-#define CLOCK_NS 1000000000ull
-#define PROGRESS_NS 250000000ull
+#define FLUSH_NS	   1000000000ull
+#define CLOCK_NS	   1000000000ull
+#define PROGRESS_NS	   250000000ull
 
 struct recorder {
 	const struct sg_record_opts *o;
@@ -141,7 +141,9 @@ static int put_roles(struct recorder *r, uint64_t ts)
 static void on_swapout(void *ctx, uint32_t tgid, uint64_t pages)
 {
 	struct recorder *r = ctx;
-	struct sg_swapout s = { .h = { .ts = now_ns(CLOCK_MONOTONIC), .kind = SG_REC_SWAPOUT }, .pages = pages, .tgid = tgid };
+	struct sg_swapout s = { .h = { .ts = now_ns(CLOCK_MONOTONIC), .kind = SG_REC_SWAPOUT },
+				.pages = pages,
+				.tgid = tgid };
 
 	put(r, &s.h);
 }

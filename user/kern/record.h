@@ -13,24 +13,24 @@ struct sg_role_arg {
 struct sg_record_opts {
 	struct sg_live_opts live;
 	int out_fd;
-	char *const *argv;          /* command to run, NULL = none */
-	const uint32_t *pids;       /* processes to watch, with their children */
+	char *const *argv;    /* command to run, NULL = none */
+	const uint32_t *pids; /* processes to watch, with their children */
 	size_t npid;
 	const struct sg_role_arg *roles;
 	size_t nrole;
-	uint64_t duration_ns;       /* 0 = until the command ends or a signal comes */
-	bool progress;              /* a live line on standard error */
-	int level;                  /* zlib */
-	const char *target;         /* what is recorded, for the report's head */
+	uint64_t duration_ns; /* 0 = until the command ends or a signal comes */
+	bool progress;	      /* a live line on standard error */
+	int level;	      /* zlib */
+	const char *target;   /* what is recorded, for the report's head */
 };
 
 struct sg_record_result {
-	bool ran;            /* the command was started */
-	int wait_status;     /* its status, as of waitpid() */
-	int exec_errno;      /* the command could not be executed */
+	bool ran;	 /* the command was started */
+	int wait_status; /* its status, as of waitpid() */
+	int exec_errno;	 /* the command could not be executed */
 	uint64_t slices, events, bytes, lost, wall_ns;
-	bool interrupted;    /* SIGINT or SIGTERM ended it */
-	bool targets_gone;   /* every -p process exited before the time was up */
+	bool interrupted;  /* SIGINT or SIGTERM ended it */
+	bool targets_gone; /* every -p process exited before the time was up */
 };
 
 /**

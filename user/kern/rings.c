@@ -19,11 +19,14 @@ int sg_live_rings_make(struct sg_live *l, struct sg_err *err)
 		int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "sg_ring", 0, 0, l->opts.ring_bytes, NULL);
 
 		if (fd < 0)
-			return sg_err_set(err, fd, "no memory for a ring of %llu bytes on each of %u CPUs; use a smaller --ring",
-					  (unsigned long long)l->opts.ring_bytes, l->ncpu);
+			return sg_err_set(
+				err, fd,
+				"no memory for a ring of %llu bytes on each of %u CPUs; use a smaller --ring",
+				(unsigned long long)l->opts.ring_bytes, l->ncpu);
 		l->ring_fd[cpu] = fd;
 		if (bpf_map_update_elem(outer, &cpu, &fd, BPF_ANY))
-			return sg_err_set(err, -errno, "can't set up the ring of CPU %u: %s", cpu, strerror(errno));
+			return sg_err_set(err, -errno, "can't set up the ring of CPU %u: %s", cpu,
+					  strerror(errno));
 	}
 	return 0;
 }

@@ -25,6 +25,7 @@ void sg_symbols_forget(struct sg_symbols *s, uint32_t tgid);
  * Return: 0 found, -ENOENT not (outputs are still set: "[unknown]" or "0xaddr" style).
  */
 int sg_symbols_kernel(struct sg_symbols *s, uint64_t addr, const char **ret_sym, const char **ret_mod);
-int sg_symbols_user(struct sg_symbols *s, uint32_t tgid, uint64_t addr, const char **ret_sym, const char **ret_mod);
+int sg_symbols_user(struct sg_symbols *s, uint32_t tgid, uint64_t addr, const char **ret_sym,
+		    const char **ret_mod);
 
 #endif

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SG_SYM_NAME_MAX 511       /* bytes of a name kept */
-#define SG_SYMTAB_MAX (2u << 20) /* functions of one table; more are dropped */
+#define SG_SYM_NAME_MAX 511	   /* bytes of a name kept */
+#define SG_SYMTAB_MAX	(2u << 20) /* functions of one table; more are dropped */
 
 struct sg_sym {
 	uint64_t addr;

@@ -6,6 +6,7 @@
 static const struct {
 	short nr;
 	uint8_t class;
+	/* clang-format off */
 } rows[] = {
 	{ SYS_read, SC_FD0 }, { SYS_write, SC_FD0 }, { SYS_pread64, SC_FD0 }, { SYS_pwrite64, SC_FD0 },
 	{ SYS_readv, SC_FD0 }, { SYS_writev, SC_FD0 }, { SYS_preadv, SC_FD0 }, { SYS_pwritev, SC_FD0 },
@@ -23,6 +24,7 @@ static const struct {
 	{ SYS_rt_sigtimedwait, SC_TMO2_PTR }, { SYS_sched_yield, SC_YIELD }, { SYS_access, SC_ACCESS },
 	{ SYS_faccessat, SC_ACCESS }, { 439 /* faccessat2 */, SC_ACCESS },
 };
+/* clang-format on */
 
 void sg_sysclass_fill(uint8_t table[512])
 {

@@ -12,33 +12,35 @@
 #include "base/err.h"
 
 /* X(FIELD, member prefix of struct taskstats, first version that has it) */
-#define SG_DELAY_LIST(X)                                                                                   \
-	X(CPU, cpu, 1)                                                                                     \
-	X(BLKIO, blkio, 1)                                                                                 \
-	X(SWAPIN, swapin, 1)                                                                               \
-	X(FREEPAGES, freepages, 7)                                                                         \
-	X(THRASHING, thrashing, 9)                                                                         \
-	X(COMPACT, compact, 11)                                                                            \
-	X(WPCOPY, wpcopy, 13)                                                                              \
+#define SG_DELAY_LIST(X)           \
+	X(CPU, cpu, 1)             \
+	X(BLKIO, blkio, 1)         \
+	X(SWAPIN, swapin, 1)       \
+	X(FREEPAGES, freepages, 7) \
+	X(THRASHING, thrashing, 9) \
+	X(COMPACT, compact, 11)    \
+	X(WPCOPY, wpcopy, 13)      \
 	X(IRQ, irq, 14)
 
+/* clang-format off */
 enum sg_delay {
 #define SG_X(sym, member, version) SG_DELAY_##sym,
 	SG_DELAY_LIST(SG_X)
 #undef SG_X
 	SG_DELAY_MAX,
 };
+/* clang-format on */
 
 struct sg_taskstats {
 	uint32_t version; /* of the kernel's structure */
-	uint32_t have;    /* 1 << enum sg_delay */
-	pid_t id;         /* thread, or process when `group` */
+	uint32_t have;	  /* 1 << enum sg_delay */
+	pid_t id;	  /* thread, or process when `group` */
 	bool group;
 	char comm[33];
 	uint64_t delay_ns[SG_DELAY_MAX];
 	uint64_t delay_cnt[SG_DELAY_MAX];
-	uint64_t run_real_ns;  /* CPU time as ticks see it, scaled */
-	uint64_t run_virt_ns;  /* se.sum_exec_runtime */
+	uint64_t run_real_ns; /* CPU time as ticks see it, scaled */
+	uint64_t run_virt_ns; /* se.sum_exec_runtime */
 	uint64_t utime_us, stime_us;
 	uint64_t minflt, majflt;
 };

@@ -14,24 +14,26 @@
 struct sg_model;
 
 /* Why a piece of `unknown` / `unknown.lost` is unknown. */
-#define SG_WHY_LIST(X)                                                                             \
-	X(0, NONE, "")                                                                               \
-	X(1, NO_WAKER, "no waker was seen")                                                          \
-	X(2, OUT_OF_SCOPE, "the waker was outside the recording")                                    \
-	X(3, BEFORE, "before the recording began")                                                   \
-	X(4, NO_CREATOR, "the creator of a new thread was not seen")                                 \
-	X(5, HOLE, "the kernel reported no switch")                                                  \
-	X(6, TORN, "a slice's times did not add up")                                                 \
-	X(7, UNSEEN, "a block outside any system call or fault")                                     \
-	X(8, LOST, "records were lost")                                                              \
-	X(9, CAP, "the memory cap was reached")                                                      \
+#define SG_WHY_LIST(X)                                               \
+	X(0, NONE, "")                                               \
+	X(1, NO_WAKER, "no waker was seen")                          \
+	X(2, OUT_OF_SCOPE, "the waker was outside the recording")    \
+	X(3, BEFORE, "before the recording began")                   \
+	X(4, NO_CREATOR, "the creator of a new thread was not seen") \
+	X(5, HOLE, "the kernel reported no switch")                  \
+	X(6, TORN, "a slice's times did not add up")                 \
+	X(7, UNSEEN, "a block outside any system call or fault")     \
+	X(8, LOST, "records were lost")                              \
+	X(9, CAP, "the memory cap was reached")                      \
 	X(10, AFTER, "the recording ended")
+/* clang-format off */
 enum sg_why {
 #define SG_X(id, sym, text) SG_WHY_##sym = id,
 	SG_WHY_LIST(SG_X)
 #undef SG_X
 	SG_WHY_MAX = 11,
 };
+/* clang-format on */
 
 enum sg_for { SG_FOR_SELF = 0, SG_FOR_OTHER = 1, SG_FOR_UNMARKED = 2 };
 
@@ -42,26 +44,26 @@ enum sg_for { SG_FOR_SELF = 0, SG_FOR_OTHER = 1, SG_FOR_UNMARKED = 2 };
  */
 struct sg_seg {
 	uint64_t lo, hi;
-	uint32_t uid;       /* leaf thread */
-	uint32_t chain;     /* interned chain, sg_model_chain() */
-	uint16_t cause;     /* what it is booked as */
+	uint32_t uid;	     /* leaf thread */
+	uint32_t chain;	     /* interned chain, sg_model_chain() */
+	uint16_t cause;	     /* what it is booked as */
 	uint16_t wait_cause; /* what the task's own thread was doing: its own cause, or its outermost wait */
-	uint16_t comp;      /* interned component, sg_model_comp() */
-	uint8_t why;        /* enum sg_why, for unknown* */
-	uint8_t forwhom;    /* enum sg_for */
-	uint16_t nr;        /* system call number of the innermost wait (0xffff none) */
-	uint16_t flags;     /* SG_SEG_* */
-	uint32_t cnt;       /* occurrences that begin here (syscalls, faults, waits) */
+	uint16_t comp;	     /* interned component, sg_model_comp() */
+	uint8_t why;	     /* enum sg_why, for unknown* */
+	uint8_t forwhom;     /* enum sg_for */
+	uint16_t nr;	     /* system call number of the innermost wait (0xffff none) */
+	uint16_t flags;	     /* SG_SEG_* */
+	uint32_t cnt;	     /* occurrences that begin here (syscalls, faults, waits) */
 	uint32_t stack_kern, stack_user; /* interned stack ids, 0 none */
-	uint32_t detail;    /* index+1 of a wait detail (file, socket), sg_model_detail() */
-	uint32_t dev;       /* block device, 0 none */
-	uint32_t who;       /* sched.runq: uid that had the CPU; waits: uid of the waker */
-	uint64_t svc_ns;    /* io.block: device service time inside it */
+	uint32_t detail;		 /* index+1 of a wait detail (file, socket), sg_model_detail() */
+	uint32_t dev;			 /* block device, 0 none */
+	uint32_t who;			 /* sched.runq: uid that had the CPU; waits: uid of the waker */
+	uint64_t svc_ns;		 /* io.block: device service time inside it */
 };
-#define SG_SEG_CUT 1u     /* from a slice cut without a snapshot: prorated */
-#define SG_SEG_OPEN 2u    /* still going on when the recording ended */
-#define SG_SEG_REWAIT 4u  /* part of a repeated wait of one system call */
-#define SG_SEG_MERGED 8u  /* very long task: neighbours merged, place inside a run of them is a convention */
+#define SG_SEG_CUT    1u /* from a slice cut without a snapshot: prorated */
+#define SG_SEG_OPEN   2u /* still going on when the recording ended */
+#define SG_SEG_REWAIT 4u /* part of a repeated wait of one system call */
+#define SG_SEG_MERGED 8u /* very long task: neighbours merged, place inside a run of them is a convention */
 
 /* A chain: frames from the task's own thread (index 0) to the leaf's thread. */
 struct sg_chain_frame {
@@ -73,14 +75,14 @@ struct sg_chain_frame {
 struct sg_task {
 	uint64_t id;
 	const char *name;
-	uint32_t uid;      /* thread that ended it: the walk starts there */
+	uint32_t uid; /* thread that ended it: the walk starts there */
 	uint32_t begin_uid;
 	uint64_t begin, end; /* ns, CLOCK_MONOTONIC */
 	uint64_t status;
-	uint8_t src;       /* enum sg_mark_src */
-	bool incomplete;   /* marks lost, or begun before the recording, or not ended */
-	bool detached;     /* the walk never reached the beginning thread */
-	bool root;         /* the command of run/record */
+	uint8_t src;	       /* enum sg_mark_src */
+	bool incomplete;       /* marks lost, or begun before the recording, or not ended */
+	bool detached;	       /* the walk never reached the beginning thread */
+	bool root;	       /* the command of run/record */
 	uint64_t prorated_ns;  /* time from cut slices without an exact cut */
 	uint64_t uncertain_ns; /* bound of the misplacement: traps of prorating */
 	size_t nseg;
@@ -90,9 +92,9 @@ struct sg_task {
 struct sg_model_opts {
 	uint64_t mem_cap;   /* bytes of timelines kept; 0 = no cap */
 	uint64_t settle_ns; /* a task is explained when the stream is this far past its end; 0 = default */
-	bool procs;         /* every exec..exit of a process is a task, not only the root command */
-	bool threads;       /* fallback tasks: each in-scope thread over the recording's window */
-	bool critical;      /* non-returning walk instead (separate view, never blame) */
+	bool procs;	    /* every exec..exit of a process is a task, not only the root command */
+	bool threads;	    /* fallback tasks: each in-scope thread over the recording's window */
+	bool critical;	    /* non-returning walk instead (separate view, never blame) */
 	bool no_prune, no_memo; /* for tests: property P10 */
 };
 
@@ -120,7 +122,8 @@ size_t sg_model_chain(const struct sg_model *m, uint32_t chain, const struct sg_
 const struct sg_detail *sg_model_detail(const struct sg_model *m, uint32_t detail);
 /** sg_model_stack() - frame ids (leaf first) of a stack; sg_model_frame() - its symbol and module. */
 size_t sg_model_stack(const struct sg_model *m, uint32_t stack, const uint32_t **ret);
-bool sg_model_frame(const struct sg_model *m, uint32_t frame, const char **ret_sym, const char **ret_mod, bool *ret_kernel);
+bool sg_model_frame(const struct sg_model *m, uint32_t frame, const char **ret_sym, const char **ret_mod,
+		    bool *ret_kernel);
 /** sg_model_dev() - name of a block device ("vda"), or NULL */
 const char *sg_model_dev(const struct sg_model *m, uint32_t dev);
 

@@ -39,23 +39,25 @@
 	X(9, THRASH, "thrashing", "ns", "delays->thrashing_delay",                                         \
 	  "only pages that were evicted recently; overlaps block I/O and swap-in")
 
+/* clang-format off */
 enum sg_oracle_quantity {
 #define SG_X(id, sym, ...) SG_ORACLE_##sym = id,
 	SG_ORACLE_LIST(SG_X)
 #undef SG_X
 	SG_ORACLE_MAX = 10,
 };
+/* clang-format on */
 
 /* One comparison. lo..hi holds `ours` widened by what the kernel's figure may leave out or add. */
 struct sg_oracle_row {
 	uint32_t uid; /* 0 = all compared threads together */
 	uint32_t tid, tgid;
-	char comm[16]; /* hostile bytes possible; NUL-terminated */
+	char comm[16];	  /* hostile bytes possible; NUL-terminated */
 	uint8_t quantity; /* enum sg_oracle_quantity */
 	uint64_t ours, kernel;
-	int64_t diff; /* ours minus the kernel's */
+	int64_t diff;	 /* ours minus the kernel's */
 	uint64_t lo, hi; /* hi == UINT64_MAX: the kernel's may be larger by any amount */
-	uint64_t off; /* how far the kernel's figure is outside lo..hi; 0 = they agree */
+	uint64_t off;	 /* how far the kernel's figure is outside lo..hi; 0 = they agree */
 };
 
 struct sg_oracle_opts {
@@ -64,13 +66,13 @@ struct sg_oracle_opts {
 };
 
 struct sg_oracle_stats {
-	uint64_t compared;     /* exited threads in the totals */
-	uint64_t late;	       /* of these: the command itself, forked just before the recording */
-	uint64_t before;       /* not compared: they ran before the recording began */
-	uint64_t lost;         /* not compared: records of them may be lost */
-	uint64_t absurd;       /* compared, but a delay of theirs was longer than their life: left out */
-	uint64_t unfinished;   /* not compared: alive at the end of the recording */
-	bool delays_off;       /* no compared thread had delay accounting: kernel.task_delayacct is 0 */
+	uint64_t compared;   /* exited threads in the totals */
+	uint64_t late;	     /* of these: the command itself, forked just before the recording */
+	uint64_t before;     /* not compared: they ran before the recording began */
+	uint64_t lost;	     /* not compared: records of them may be lost */
+	uint64_t absurd;     /* compared, but a delay of theirs was longer than their life: left out */
+	uint64_t unfinished; /* not compared: alive at the end of the recording */
+	bool delays_off;     /* no compared thread had delay accounting: kernel.task_delayacct is 0 */
 };
 
 struct sg_oracle;

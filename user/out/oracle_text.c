@@ -81,7 +81,7 @@ int sg_oracle_text(struct sg_oracle *o, FILE *f)
 	if (st.absurd)
 		fprintf(f,
 			"%" PRIu64 " threads have a delay longer than their life, left out: accounting was "
-				   "switched on while they waited\n",
+			"switched on while they waited\n",
 			st.absurd);
 	if (st.compared && st.delays_off)
 		fputs("Delays are not compared: kernel.task_delayacct was 0 (sysctl kernel.task_delayacct=1 "

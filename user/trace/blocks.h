@@ -53,7 +53,7 @@ void sg_blocks_rewind(struct sg_blocks *b);
  *
  * Return: 1; 0 when it is damaged or cut, which is counted; negative errno.
  */
-int sg_blocks_load(struct sg_blocks *b, const struct sg_block *blk, size_t pad, uint8_t **ret, size_t *ret_len,
-		   struct sg_err *err);
+int sg_blocks_load(struct sg_blocks *b, const struct sg_block *blk, size_t pad, uint8_t **ret,
+		   size_t *ret_len, struct sg_err *err);
 
 #endif

@@ -13,40 +13,40 @@
 
 /* First byte of a record: a slice if this bit is set, else a record kind, or SG_CODEC_RAW. */
 #define SG_CODEC_SLICE 0x80
-#define SG_CODEC_RAW 0 /* the record's own bytes: it has something in a reserved field */
+#define SG_CODEC_RAW   0 /* the record's own bytes: it has something in a reserved field */
 
 /* Slice, first byte: what differs from the prediction. */
-#define SG_CS_UID 0x01	   /* not the thread that followed this CPU's last one the last time */
+#define SG_CS_UID      0x01 /* not the thread that followed this CPU's last one the last time */
 #define SG_CS_PREV_OUT 0x02 /* not the thread's last out */
-#define SG_CS_WAKE 0x04	   /* wake is not 0 */
-#define SG_CS_WAKER 0x08   /* wctx, wvec, wsrc, waker, raiser: not those of its last slice */
-#define SG_CS_STOP 0x10	   /* stop, wkind: not how its last slice ended */
-#define SG_CS_CALL 0x20	   /* nr, fdtype, arg: not those of its last slice */
-#define SG_CS_SEQ 0x40	   /* sysseq: did not grow as the last time */
+#define SG_CS_WAKE     0x04 /* wake is not 0 */
+#define SG_CS_WAKER    0x08 /* wctx, wvec, wsrc, waker, raiser: not those of its last slice */
+#define SG_CS_STOP     0x10 /* stop, wkind: not how its last slice ended */
+#define SG_CS_CALL     0x20 /* nr, fdtype, arg: not those of its last slice */
+#define SG_CS_SEQ      0x40 /* sysseq: did not grow as the last time */
 /* Slice, second byte. */
 #define SG_CS2_FLAGS 0x01 /* not those of its last slice */
-#define SG_CS2_END 0x02	  /* out_stop, out_kind: not those of its last slice */
-#define SG_CS2_KEYS 0x04  /* keys of the pairs: not those of its last slice */
-#define SG_CS2_CNT 0x08	  /* counts of the pairs: not those of its last slice */
-#define SG_CS2_SUM 0x10	  /* the pairs do not add up to out - in */
-#define SG_CS2_WHO 0x20	  /* not the thread of this CPU's last slice */
-#define SG_CS2_FLT 0x40	  /* fltseq not that of its last slice, or fltres or out_fltseq not 0 */
-#define SG_CS2_MORE 0x80  /* a third byte follows */
+#define SG_CS2_END   0x02 /* out_stop, out_kind: not those of its last slice */
+#define SG_CS2_KEYS  0x04 /* keys of the pairs: not those of its last slice */
+#define SG_CS2_CNT   0x08 /* counts of the pairs: not those of its last slice */
+#define SG_CS2_SUM   0x10 /* the pairs do not add up to out - in */
+#define SG_CS2_WHO   0x20 /* not the thread of this CPU's last slice */
+#define SG_CS2_FLT   0x40 /* fltseq not that of its last slice, or fltres or out_fltseq not 0 */
+#define SG_CS2_MORE  0x80 /* a third byte follows */
 /* Slice, third byte: fields that are not 0. */
 #define SG_CS3_THROTTLE 0x01
-#define SG_CS3_SVC 0x02
-#define SG_CS3_DEV 0x04
-#define SG_CS3_WORK 0x08
-#define SG_CS3_LOST 0x10 /* hdr.lost has changed */
+#define SG_CS3_SVC	0x02
+#define SG_CS3_DEV	0x04
+#define SG_CS3_WORK	0x08
+#define SG_CS3_LOST	0x10 /* hdr.lost has changed */
 
 /* Bytes a buffer needs so that any record can be encoded into it, and readable bytes behind one that is decoded. */
 #define SG_CODEC_ROOM (2 * SG_EVENT_MAX + 256)
-#define SG_CODEC_PAD 2048
+#define SG_CODEC_PAD  2048
 
 #define SG_CODEC_SLOTS 1024 /* threads remembered: uid modulo this */
 #define SG_CODEC_PAIRS 8    /* pairs remembered of each */
 
-#define SG_CODEC_KINDS 16 /* kinds 1..8 and 64..71, of which the last record is remembered */
+#define SG_CODEC_KINDS 16  /* kinds 1..8 and 64..71, of which the last record is remembered */
 #define SG_CODEC_FIXED 112 /* bytes of its fixed part */
 
 /* What is remembered of a thread. All zero for a thread not seen yet. */

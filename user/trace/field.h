@@ -32,8 +32,8 @@ struct sg_field {
 	uint8_t size;
 	uint8_t fmt; /* enum sg_field_fmt */
 	uint32_t def;
-	bool def_uid; /* default is hdr.uid instead of def */
-	bool near;    /* a time shortly before hdr.ts: a recording tells the difference */
+	bool def_uid;		     /* default is hdr.uid instead of def */
+	bool near;		     /* a time shortly before hdr.ts: a recording tells the difference */
 	const struct sg_word *words; /* ends with a NULL name */
 };
 
@@ -45,8 +45,8 @@ uint64_t sg_field_get(const struct sg_field *f, const struct sg_hdr *h);
 void sg_field_set(const struct sg_field *f, struct sg_hdr *h, uint64_t v);
 uint64_t sg_field_default(const struct sg_field *f, const struct sg_hdr *h);
 
-extern const struct sg_word sg_words_kind[], sg_words_stop[], sg_words_wctx[], sg_words_wsrc[], sg_words_vec[],
-	sg_words_fdtype[], sg_words_mark[];
+extern const struct sg_word sg_words_kind[], sg_words_stop[], sg_words_wctx[], sg_words_wsrc[],
+	sg_words_vec[], sg_words_fdtype[], sg_words_mark[];
 
 /** sg_word_name() - name of @v, NULL when it has none */
 const char *sg_word_name(const struct sg_word *w, uint32_t v);

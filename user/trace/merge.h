@@ -25,9 +25,9 @@ struct sg_cursor {
 	uint64_t left; /* records not decoded yet */
 	uint64_t last; /* greatest ts its block may have */
 	uint64_t rank;
-	bool replay;   /* of a block before the place sought */
-	uint32_t gap;  /* damaged places in the file before its block */
-	bool def;      /* definitions: no order by time */
+	bool replay;  /* of a block before the place sought */
+	uint32_t gap; /* damaged places in the file before its block */
+	bool def;     /* definitions: no order by time */
 	struct sg_payload *payload;
 	struct sg_codec codec;
 	struct sg_cursor *next; /* free list */
@@ -37,11 +37,11 @@ struct sg_merge {
 	struct sg_merge_item {
 		uint64_t ts, rank;
 		struct sg_cursor *c;
-	} *heap;
+	} * heap;
 	size_t cnt, cap;
 	struct sg_cursor *pool;
-	uint64_t opened;      /* streams so far: the order in the file */
-	uint64_t cost;	      /* bytes held by open blocks */
+	uint64_t opened; /* streams so far: the order in the file */
+	uint64_t cost;	 /* bytes held by open blocks */
 	uint64_t bad_streams, bad_records;
 };
 

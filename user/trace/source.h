@@ -10,11 +10,11 @@
 struct sg_source {
 	int fd;
 	bool seekable;
-	bool eof;	/* pipe: nothing more will come */
-	int error;	/* negative errno of a failed read: the bytes end there */
+	bool eof;  /* pipe: nothing more will come */
+	int error; /* negative errno of a failed read: the bytes end there */
 	const uint8_t *mem;
-	uint64_t size;	/* file, memory: bytes in all */
-	uint8_t *buf;	/* window: bytes [base, base + len) */
+	uint64_t size; /* file, memory: bytes in all */
+	uint8_t *buf;  /* window: bytes [base, base + len) */
 	uint64_t base;
 	size_t len, cap;
 };

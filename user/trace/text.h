@@ -22,8 +22,8 @@ typedef int (*sg_text_expect_fn)(void *ctx, unsigned line, const char *text);
  *
  * Return: 0, what a callback returned, or -EINVAL with @err naming line and word.
  */
-int sg_text_parse(const char *text, size_t len, sg_text_event_fn on_event, sg_text_expect_fn on_expect, void *ctx,
-		  struct sg_err *err);
+int sg_text_parse(const char *text, size_t len, sg_text_event_fn on_event, sg_text_expect_fn on_expect,
+		  void *ctx, struct sg_err *err);
 
 /** sg_text_parse_file() - the same from @f, which is read to its end */
 int sg_text_parse_file(FILE *f, sg_text_event_fn on_event, sg_text_expect_fn on_expect, void *ctx,

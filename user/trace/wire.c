@@ -40,6 +40,7 @@ const struct sg_hdr *sg_wire_expand(const struct sg_hdr *h, size_t size, union s
 	s->out_kind = c->out_kind;
 	s->npair = n;
 	for (unsigned i = 0; i < n; i++)
-		s->pair[i] = (struct sg_pair){ .key = c->pair[i].key, .cnt = c->pair[i].cnt, .ns = c->pair[i].ns };
+		s->pair[i] =
+			(struct sg_pair){ .key = c->pair[i].key, .cnt = c->pair[i].cnt, .ns = c->pair[i].ns };
 	return &s->h;
 }
