@@ -15,19 +15,19 @@
 #include "sg_abi.h"
 #include "sg_kern.h"
 
-#define NSYS 15			   /* system call slots of a slice: different calls in it before it is cut */
-#define SLOT_SYS SG_ACC_MAX	   /* first system call slot */
-#define SLOT_HIDDEN SG_C_CPU_SPIN  /* the kernel side never spins: its slot holds unreported run-queue wait */
-#define NSLOT (SLOT_SYS + NSYS)	   /* <= 32: one bit each in thread.used */
+#define NSYS	    15		  /* system call slots of a slice: different calls in it before it is cut */
+#define SLOT_SYS    SG_ACC_MAX	  /* first system call slot */
+#define SLOT_HIDDEN SG_C_CPU_SPIN /* the kernel side never spins: its slot holds unreported run-queue wait */
+#define NSLOT	    (SLOT_SYS + NSYS) /* <= 32: one bit each in thread.used */
 
 /* ---- knobs, set before load -------------------------------------------------- */
-const volatile u32 self_tgid = 0;	  /* the recorder: never in scope */
+const volatile u32 self_tgid = 0; /* the recorder: never in scope */
 const volatile bool scope_all = false;
-const volatile u64 scope_cgroup = 0;	  /* kernfs id of the target cgroup, 0 = none */
+const volatile u64 scope_cgroup = 0;	     /* kernfs id of the target cgroup, 0 = none */
 const volatile int scope_cgroup_subsys = -1; /* v1 controller index, -1 = default hierarchy */
 const volatile int scope_cgroup_level = 0;
 const volatile u64 stack_threshold_ns = 50000;
-const volatile u64 cut_ns = 16000000;	  /* a longer slice is cut at the next tick */
+const volatile u64 cut_ns = 16000000; /* a longer slice is cut at the next tick */
 const volatile bool want_stacks = true;
 const volatile bool has_syscalls = false; /* a system call probe is attached */
 const volatile u8 sysclass[512] = {};	  /* SC_* of each system call */
@@ -54,17 +54,17 @@ struct slot {
 	u16 rsv;
 };
 
-#define TH_INSCOPE 1
-#define TH_RELATED 2   /* woke, or was woken by, a thread in scope: recorded, it explains */
+#define TH_INSCOPE   1
+#define TH_RELATED   2 /* woke, or was woken by, a thread in scope: recorded, it explains */
 #define TH_ANNOUNCED 4
-#define TH_BEFORE 8    /* existed before the recording */
-#define TH_FIRST 16    /* no slice was sent yet */
-#define TH_ROOT 32
-#define TH_KTHREAD 64
+#define TH_BEFORE    8	/* existed before the recording */
+#define TH_FIRST     16 /* no slice was sent yet */
+#define TH_ROOT	     32
+#define TH_KTHREAD   64
 #define TH_KSOFTIRQD 128
-#define TH_LAST 256    /* last thread of its process, exiting */
-#define TH_EXEC 512
-#define TH_EMIT (TH_INSCOPE | TH_RELATED)
+#define TH_LAST	     256 /* last thread of its process, exiting */
+#define TH_EXEC	     512
+#define TH_EMIT	     (TH_INSCOPE | TH_RELATED)
 
 struct thread {
 	/* identity */
@@ -74,35 +74,35 @@ struct thread {
 	u32 creator;
 	u32 tgid;
 	/* running slice */
-	u64 in;	       /* 0 = off CPU, or not seen to come on */
-	u64 last;      /* thread clock of the last transition */
-	u64 irq_in;    /* the CPU's interrupt clock at `in` */
+	u64 in;	    /* 0 = off CPU, or not seen to come on */
+	u64 last;   /* thread clock of the last transition */
+	u64 irq_in; /* the CPU's interrupt clock at `in` */
 	u32 irqs_in;
-	u32 seq;       /* odd while thread-level code updates: a tick must not look */
+	u32 seq; /* odd while thread-level code updates: a tick must not look */
 	u64 last_snap;
-	u32 used;      /* slots with something in them */
-	u8 cur;	       /* slot that time goes to now */
-	u8 base;       /* enum sg_kind below everything: USER, KTHREAD, EXIT */
+	u32 used; /* slots with something in them */
+	u8 cur;	  /* slot that time goes to now */
+	u8 base;  /* enum sg_kind below everything: USER, KTHREAD, EXIT */
 	u8 insys;
-	u8 flt;	       /* 0, SG_K_FAULT or SG_K_KFAULT */
-	u8 rec;	       /* 0 or SG_K_R* / SG_K_COMPACT */
-	u8 flt_swap;   /* the open fault touched a swap entry */
-	u8 rec_swap;   /* the open reclaim swapped pages out */
-	u8 nsys;       /* system call slots in use */
-	u8 resynced;   /* this slice's begin is not that of a reported switch */
-	u8 many;       /* a count of this slice needs more than 16 bits */
+	u8 flt;	     /* 0, SG_K_FAULT or SG_K_KFAULT */
+	u8 rec;	     /* 0 or SG_K_R* / SG_K_COMPACT */
+	u8 flt_swap; /* the open fault touched a swap entry */
+	u8 rec_swap; /* the open reclaim swapped pages out */
+	u8 nsys;     /* system call slots in use */
+	u8 resynced; /* this slice's begin is not that of a reported switch */
+	u8 many;     /* a count of this slice needs more than 16 bits */
 	u8 cursys;
 	u8 compat;
 	u16 nr;
-	u64 rec_ns0;   /* reclaim slot when the open reclaim began (in this slice) */
+	u64 rec_ns0; /* reclaim slot when the open reclaim began (in this slice) */
 	u64 arg[5];
 	u32 sysseq, fltseq;
 	u32 markseq;
 	u8 want_ustack;
-	u8 reading;    /* our own program reads its memory: faults of that are not its own */
-	u8 fltres;     /* how the fault of the wait before ended, if in this slice */
+	u8 reading; /* our own program reads its memory: faults of that are not its own */
+	u8 fltres;  /* how the fault of the wait before ended, if in this slice */
 	u8 depth_uprobe;
-	u8 related;    /* one byte, only ever set: written by wakers and by itself */
+	u8 related; /* one byte, only ever set: written by wakers and by itself */
 	u64 uprobe_id;
 	/* the wait before the running slice (or the wait going on) */
 	u64 out;
@@ -153,17 +153,17 @@ static __always_inline void *ring_of(u32 cpu)
 	return bpf_map_lookup_elem(&rings, &cpu);
 }
 
-#define ring_reserve(c, size)                                                                      \
-	({                                                                                         \
-		void *__r = ring_of(bpf_get_smp_processor_id());                                   \
-		void *__p = __r ? bpf_ringbuf_reserve(__r, size, 0) : NULL;                        \
-		if (!__p)                                                                          \
-			(c)->lost++;                                                               \
-		else                                                                               \
-			(c)->emitted++;                                                            \
-		__p;                                                                               \
+#define ring_reserve(c, size)                                               \
+	({                                                                  \
+		void *__r = ring_of(bpf_get_smp_processor_id());            \
+		void *__p = __r ? bpf_ringbuf_reserve(__r, size, 0) : NULL; \
+		if (!__p)                                                   \
+			(c)->lost++;                                        \
+		else                                                        \
+			(c)->emitted++;                                     \
+		__p;                                                        \
 	})
-#define ring_submit(p) bpf_ringbuf_submit(p, BPF_RB_NO_WAKEUP)
+#define ring_submit(p)	bpf_ringbuf_submit(p, BPF_RB_NO_WAKEUP)
 #define ring_discard(p) bpf_ringbuf_discard(p, BPF_RB_NO_WAKEUP)
 
 static __always_inline void fill_hdr(struct sg_hdr *h, struct cpu_state *c, u8 kind, u32 uid, u64 ts)
@@ -241,7 +241,7 @@ static __always_inline u8 base_slot(const struct thread *t)
 static __always_inline u8 top_slot(const struct thread *t)
 {
 	if (t->rec)
-		return t->rec == SG_K_RMEMCG   ? SG_C_MEM_RECLAIM_MEMCG
+		return t->rec == SG_K_RMEMCG	? SG_C_MEM_RECLAIM_MEMCG
 		       : t->rec == SG_K_RDIRECT ? SG_C_MEM_RECLAIM_DIRECT
 						: SG_C_MEM_COMPACT;
 	if (t->flt)
@@ -280,20 +280,20 @@ static __always_inline u8 sys_slot(struct thread *t, u16 nr)
 }
 
 /* A transition of the running thread: callers change insys/flt/rec between begin and end. */
-#define thread_update_begin(t, c)                                                                  \
-	({                                                                                         \
-		u64 __irq, __now;                                                                  \
-		(t)->seq++;                                                                        \
-		barrier();                                                                         \
-		__now = clock_pair(c, &__irq);                                                     \
-		settle(t, __now - __irq);                                                          \
-		__now;                                                                             \
+#define thread_update_begin(t, c)              \
+	({                                     \
+		u64 __irq, __now;              \
+		(t)->seq++;                    \
+		barrier();                     \
+		__now = clock_pair(c, &__irq); \
+		settle(t, __now - __irq);      \
+		__now;                         \
 	})
-#define thread_update_end(t)                                                                       \
-	do {                                                                                       \
-		(t)->cur = top_slot(t);                                                            \
-		barrier();                                                                         \
-		(t)->seq++;                                                                        \
+#define thread_update_end(t)            \
+	do {                            \
+		(t)->cur = top_slot(t); \
+		barrier();              \
+		(t)->seq++;             \
 	} while (0)
 
 #ifndef barrier
@@ -338,7 +338,8 @@ static __always_inline void wake_consume(struct thread *t)
  * slice begins now, and what was before is a hole. Called by the thread's own
  * events and, for hogs, by the tick.
  */
-static __always_inline void resync(struct task_struct *p, struct thread *t, struct cpu_state *c, u64 now, u64 irq)
+static __always_inline void resync(struct task_struct *p, struct thread *t, struct cpu_state *c, u64 now,
+				   u64 irq)
 {
 	u64 in;
 	s64 off = c->arrival_off;
@@ -448,7 +449,8 @@ struct filling {
  * number of pairs is kept in @n, memory of the record: a value that is read back
  * is unknown to the verifier, so that it need not walk every combination of slots.
  */
-static __noinline int fill_pairs(struct thread *t, struct sg_pair *p, u32 max, volatile u32 *n, struct filling *f)
+static __noinline int fill_pairs(struct thread *t, struct sg_pair *p, u32 max, volatile u32 *n,
+				 struct filling *f)
 {
 	u32 m = t->used, extra = f->extra;
 	u64 extra_ns = f->extra_ns, sum = f->irq_ns;
@@ -491,7 +493,8 @@ static __noinline int fill_pairs(struct thread *t, struct sg_pair *p, u32 max, v
 }
 
 /* ---- small records ---------------------------------------------------------------- */
-static __always_inline void emit_thread(struct task_struct *p, struct thread *t, struct cpu_state *c, u64 ts, u32 flags)
+static __always_inline void emit_thread(struct task_struct *p, struct thread *t, struct cpu_state *c, u64 ts,
+					u32 flags)
 {
 	struct sg_thread *r = ring_reserve(c, sizeof(*r));
 
@@ -504,9 +507,9 @@ static __always_inline void emit_thread(struct task_struct *p, struct thread *t,
 	r->tid = p->pid;
 	r->tgid = p->tgid;
 	r->creator = t->creator;
-	r->flags = flags | (t->flags & TH_KTHREAD ? SG_TF_KTHREAD : 0) | (t->flags & TH_INSCOPE ? SG_TF_INSCOPE : 0) |
-		   (t->flags & TH_BEFORE ? SG_TF_BEFORE : 0) | (t->flags & TH_ROOT ? SG_TF_ROOT : 0) |
-		   (t->flags & TH_EXEC ? SG_TF_EXEC : 0);
+	r->flags = flags | (t->flags & TH_KTHREAD ? SG_TF_KTHREAD : 0) |
+		   (t->flags & TH_INSCOPE ? SG_TF_INSCOPE : 0) | (t->flags & TH_BEFORE ? SG_TF_BEFORE : 0) |
+		   (t->flags & TH_ROOT ? SG_TF_ROOT : 0) | (t->flags & TH_EXEC ? SG_TF_EXEC : 0);
 	bpf_probe_read_kernel_str(r->comm, sizeof(r->comm), p->comm);
 	ring_submit(r);
 	t->flags = (t->flags | TH_ANNOUNCED) & ~TH_EXEC;

@@ -26,20 +26,20 @@ static __always_inline void hard_leave(struct cpu_state *c)
 	c->blk_on = 0;
 }
 
-#define HARD_PAIR(name)                                                                            \
-	SEC("?tp_btf/" #name "_entry")                                                             \
-	int BPF_PROG(name##_entry_btf)                                                             \
-	{                                                                                          \
-		if (enabled)                                                                       \
-			hard_enter(this_cpu());                                                    \
-		return 0;                                                                          \
-	}                                                                                          \
-	SEC("?tp_btf/" #name "_exit")                                                              \
-	int BPF_PROG(name##_exit_btf)                                                              \
-	{                                                                                          \
-		if (enabled)                                                                       \
-			hard_leave(this_cpu());                                                    \
-		return 0;                                                                          \
+#define HARD_PAIR(name)                         \
+	SEC("?tp_btf/" #name "_entry")          \
+	int BPF_PROG(name##_entry_btf)          \
+	{                                       \
+		if (enabled)                    \
+			hard_enter(this_cpu()); \
+		return 0;                       \
+	}                                       \
+	SEC("?tp_btf/" #name "_exit")           \
+	int BPF_PROG(name##_exit_btf)           \
+	{                                       \
+		if (enabled)                    \
+			hard_leave(this_cpu()); \
+		return 0;                       \
 	}
 
 HARD_PAIR(irq_handler)
@@ -64,7 +64,9 @@ int BPF_PROG(local_timer_entry_btf)
 		p = bpf_get_current_task_btf();
 		t = thread_of(p);
 		if (t && (!t->in || c->cur != t->uid) && !(t->seq & 1))
-			resync(p, t, c, now, c->hard_total + c->soft_total); /* nothing of it was being written: the thread's own code would have begun so too */
+			resync(p, t, c, now,
+			       c->hard_total +
+				       c->soft_total); /* nothing of it was being written: the thread's own code would have begun so too */
 		else if (t && emits(t) && now - t->last_snap > cut_ns)
 			emit_snap(t, c, now);
 	}
