@@ -100,7 +100,6 @@ static void io_odirect(struct truth *t)
 	read_all(t, fd, 64u << 20, &s);
 	truth_end(t, "io_odirect");
 	truth_leaf(t, "io.block", TRUTH_EQ, s.blocked);
-	truth_wait(t, "io.block", TRUTH_EQ, s.blocked);
 }
 
 static void io_evicted(struct truth *t)
@@ -163,7 +162,6 @@ static void io_throttled(struct truth *t)
 	if (s.blocked < 30 * MSEC)
 		truth_fail(t, "throttled for only %llu ns", (unsigned long long)s.blocked);
 	truth_want(t, NULL, "*", "io.block", TRUTH_EQ, s.blocked);
-	truth_wait(t, "io.block", TRUTH_EQ, s.blocked);
 }
 
 /* ---- FUSE --------------------------------------------------------------- */
@@ -209,7 +207,7 @@ static void io_fuse(struct truth *t)
 	if (t->w[2])
 		truth_fail(t, "reads through FUSE failed");
 	truth_leaf(t, "timer.sleep", TRUTH_EQ, t->w[1]);
-	truth_wait(t, "io.fuse", TRUTH_EQ, s.blocked);
+	truth_blocked(t, "io.fuse", &s);
 }
 
 const struct truth_scenario truth_io[] = {

@@ -79,7 +79,7 @@ static void pipe_sleep(struct truth *t)
 		truth_fail(t, "pipe: %s", strerror(errno));
 	s = ask(t, &ch, sleep_then_write);
 	truth_leaf(t, "timer.sleep", TRUTH_EQ, t->w[1]);
-	truth_wait(t, "ipc.pipe", TRUTH_EQ, s.blocked);
+	truth_blocked(t, "ipc.pipe", &s);
 }
 
 static void pipe_cpu(struct truth *t)
@@ -91,7 +91,7 @@ static void pipe_cpu(struct truth *t)
 		truth_fail(t, "pipe: %s", strerror(errno));
 	s = ask(t, &ch, burn_then_write);
 	truth_cpu_leaf(t, NULL, t->w[2]);
-	truth_wait(t, "ipc.pipe", TRUTH_EQ, s.blocked);
+	truth_blocked(t, "ipc.pipe", &s);
 }
 
 static void eventfd_sleep(struct truth *t)
@@ -102,7 +102,7 @@ static void eventfd_sleep(struct truth *t)
 	ch.fd[0] = ch.fd[1] = eventfd(0, EFD_CLOEXEC);
 	s = ask(t, &ch, sleep_then_write);
 	truth_leaf(t, "timer.sleep", TRUTH_EQ, t->w[1]);
-	truth_wait(t, "ipc", TRUTH_EQ, s.blocked);
+	truth_blocked(t, "ipc", &s);
 }
 
 /* ---- ping-pong: two processes on one CPU, 20000 rounds ------------------- */
@@ -177,7 +177,7 @@ static void signal_wait(struct truth *t)
 	truth_end(t, "signal_wait");
 	truth_reap(t, pid);
 	truth_leaf(t, "timer.sleep", TRUTH_EQ, t->w[1]);
-	truth_wait(t, "ipc.signal", TRUTH_EQ, s.blocked);
+	truth_blocked(t, "ipc.signal", &s);
 }
 
 static void on_alarm(int sig)
@@ -262,7 +262,7 @@ static void poll_pipe(struct truth *t)
 	truth_end(t, "poll_pipe");
 	truth_reap(t, pid);
 	truth_cpu_leaf(t, NULL, t->w[2]);
-	truth_wait(t, "ipc", TRUTH_EQ, s.blocked);
+	truth_blocked(t, "ipc", &s);
 	truth_leaf(t, "timer.sleep", TRUTH_LE, 2 * MSEC);
 }
 

@@ -100,7 +100,7 @@ static void mutex_one(struct truth *t, void *(*fn)(void *), bool sleeps)
 		truth_leaf(t, "timer.sleep", TRUTH_EQ, t->w[1]);
 	else
 		truth_cpu_leaf(t, NULL, t->w[1]);
-	truth_wait(t, "ipc.futex", TRUTH_EQ, s.blocked);
+	truth_blocked(t, "ipc.futex", &s);
 }
 
 static void mutex_sleep(struct truth *t)
@@ -163,7 +163,7 @@ static void mutex_nested(struct truth *t)
 	pthread_join(th, NULL);
 	truth_leaf(t, "timer.sleep", TRUTH_EQ, t->w[1]);
 	truth_cpu_leaf(t, NULL, t->w[2]);
-	truth_wait(t, "ipc.futex", TRUTH_EQ, s.blocked);
+	truth_blocked(t, "ipc.futex", &s);
 }
 
 /* ---- condition variables: first sleeps, then tells the second, which works, then tells the asker. */
@@ -215,7 +215,7 @@ static void cond_wants(struct truth *t, const struct truth_span *s)
 {
 	truth_leaf(t, "timer.sleep", TRUTH_EQ, t->w[1]);
 	truth_cpu_leaf(t, NULL, t->w[2]);
-	truth_wait(t, "ipc.futex", TRUTH_EQ, s->blocked);
+	truth_blocked(t, "ipc.futex", s);
 }
 
 static void cond_threads(struct truth *t)
@@ -305,7 +305,7 @@ static void kernel_inode_lock(struct truth *t)
 	pthread_join(th, NULL);
 	if (t->w[6] || s.blocked < 5 * MSEC)
 		truth_fail(t, "blocked for only %llu ns", (unsigned long long)s.blocked);
-	truth_wait(t, "lock.kernel", TRUTH_EQ, s.blocked);
+	truth_blocked(t, "lock.kernel", &s);
 	/* What the holder did meanwhile is the leaf: one long write, and the turns others took. */
 	truth_leaf(t, "cpu.sys.pwrite64", TRUTH_GE, 5 * MSEC);
 	truth_leaf(t, "cpu.sys.pwrite64+sched+cpu.irq", TRUTH_GE, s.blocked * 95 / 100);
@@ -344,7 +344,7 @@ static void kernel_mmap_lock(struct truth *t)
 	pthread_join(th, NULL);
 	if (t->w[6] || s.blocked < 5 * MSEC)
 		truth_fail(t, "blocked for only %llu ns", (unsigned long long)s.blocked);
-	truth_wait(t, "lock.kernel", TRUTH_EQ, s.blocked);
+	truth_blocked(t, "lock.kernel", &s);
 	truth_leaf(t, "cpu.sys.mmap", TRUTH_GE, 5 * MSEC);
 	truth_leaf(t, "cpu.sys.mmap+sched+cpu.irq", TRUTH_GE, s.blocked * 95 / 100);
 }

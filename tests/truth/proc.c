@@ -55,7 +55,7 @@ static void proc_tree(struct truth *t)
 	truth_end(t, "proc_tree");
 	truth_leaf(t, "timer.sleep", TRUTH_EQ, t->w[1]);
 	truth_cpu_leaf(t, NULL, t->w[2]);
-	truth_wait(t, "ipc.child", TRUTH_EQ, s.blocked);
+	truth_blocked(t, "ipc.child", &s);
 }
 
 /* ---- exec --------------------------------------------------------------- */
@@ -90,7 +90,7 @@ static void exec_one(struct truth *t, bool through_shell)
 	if (pread(fd, &slept, sizeof(slept), 0) != sizeof(slept))
 		truth_fail(t, "the child did not say how long it slept");
 	truth_leaf(t, "timer.sleep", TRUTH_EQ, slept);
-	truth_wait(t, "ipc.child", TRUTH_EQ, s.blocked);
+	truth_blocked(t, "ipc.child", &s);
 }
 
 static void proc_vfork(struct truth *t)
@@ -172,7 +172,7 @@ static void proc_exit(struct truth *t)
 	if (gone < 2 * MSEC)
 		truth_fail(t, "its exit took only %llu ns", (unsigned long long)gone);
 	truth_leaf(t, "cpu.sys.exit", TRUTH_EQ, gone);
-	truth_wait(t, "ipc.child", TRUTH_EQ, s.blocked);
+	truth_blocked(t, "ipc.child", &s);
 }
 
 /* ---- tasks -------------------------------------------------------------- */

@@ -134,7 +134,7 @@ struct truth_want *truth_want(struct truth *t, const char *task, const char *com
 void truth_fail(struct truth *t, const char *fmt, ...) __attribute__((format(printf, 2, 3), noreturn));
 
 void truth_burn(uint64_t ns);	   /* use the CPU for about so long, in user mode */
-uint64_t truth_sleep(uint64_t ns); /* sleep; returns how long it was really off the CPU asleep */
+uint64_t truth_sleep(uint64_t ns); /* sleep; returns how long that was, without what came after the timer */
 void truth_nap(uint64_t ns);	   /* sleep, unmeasured */
 void truth_pin(int cpu);	   /* -1: the last CPU */
 int truth_cpus(void);
