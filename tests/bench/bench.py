@@ -341,7 +341,8 @@ def main():
         doc.update(json.load(open(a.json)), **{k: doc[k] for k in ("date", "reps")})
     except FileNotFoundError:
         pass
-    say(f"kernel {doc['kernel']}, {doc['cpus']} CPUs; busy before the run: {busy_pct(1):.0f} % of one CPU")
+    doc["busy_before_pct"] = round(busy_pct(2), 1)
+    say(f"kernel {doc['kernel']}, {doc['cpus']} CPUs; busy before the run: {doc['busy_before_pct']} % of one CPU")
     with tempfile.TemporaryDirectory(prefix="sandglass-bench.", dir="/var/tmp") as tmp:
         for name in a.part or PARTS:
             doc[name] = PARTS[name](a.reps, tmp)

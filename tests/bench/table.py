@@ -16,7 +16,8 @@ def table(head, rows):
 def main():
     for path in sys.argv[1:]:
         d = json.load(open(path))
-        print(f"Kernel {d['kernel']}, {d['cpus']} CPUs, {d['date']}, medians of {d['reps']} rounds.\n")
+        print(f"Kernel {d['kernel']}, {d['cpus']} CPUs, {d['date']}, medians of {d['reps']} rounds; other programs used "
+              f"{d['busy_before_pct']:.0f} % of one CPU before the run.\n")
         if "pipe" in d:
             table(["`perf bench sched pipe`, pinned", "us/op", "added us/op", "of perf sched record's"],
                   [[n, f"{r['us_per_op']:.2f}", f"{r['added_us']:.2f}" if n != "bare" else "",

@@ -31,11 +31,19 @@ packages() {
 
 for what in "$@"; do
 	case $what in
-	demo) { echo '    $ make demo'; make --no-print-directory demo 2>&1 </dev/null | grep -vE '^  (CC|LD|AR|BPF|BPFLD|SKEL) ' | shown; } >"$tmp/out" ;;
+	demo)
+		make --no-print-directory O="$O" demo >"$tmp/text" 2>&1 </dev/null || { tail "$tmp/text" >&2; exit 1; }
+		{
+			echo '    $ make demo'
+			grep -vE '^  [A-Z]{2,6}  +' "$tmp/text" | sed "s|$O/|build/|g" | shown
+		} >"$tmp/out" ;;
 	run)
-		rm -rf "$tmp/b"
-		{ echo '    $ sandglass run -- make -j2'
-		"$O/sandglass" run -- make -j2 O="$tmp/b" V=1 "$tmp/b/libsg.a" 2>&1 >/dev/null </dev/null | shown; } >"$tmp/out" ;;
+		rm -rf /tmp/b
+		{
+			echo '    $ sandglass run -- make -j2 O=/tmp/b /tmp/b/libsg.a'
+			"$O/sandglass" run -- make -j2 O=/tmp/b /tmp/b/libsg.a 2>&1 >/dev/null </dev/null | shown
+		} >"$tmp/out"
+		rm -rf /tmp/b ;;
 	bench) tests/bench/table.py tests/bench/results/*.json >"$tmp/out" ;;
 	packages) packages >"$tmp/out" ;;
 	*) echo "readme.sh: demo, run, bench or packages" >&2; exit 2 ;;
