@@ -22,6 +22,7 @@
 #include "kern/meta.h"
 #include "kern/names.h"
 #include "kern/perturb.h"
+#include "kern/spool.h"
 #include "trace/rec.h"
 #include "trace/wire.h"
 
@@ -41,6 +42,7 @@ struct recorder {
 	struct sg_intern *intern;
 	struct sg_marks *marks;
 	struct sg_names *names;
+	struct sg_spool *spool;
 	struct sg_target child;
 	struct sg_perturb perturb;
 	struct sg_err *err;
@@ -165,10 +167,22 @@ static void progress(struct recorder *r, uint64_t now)
 	fflush(stderr);
 }
 
+static int spool_check(struct recorder *r)
+{
+	int e = sg_spool_error(r->spool);
+
+	return e ? sg_err_set(r->err, e,
+			      "writing the recording failed: %s; what was written before can be read",
+			      strerror(-e))
+		 : 0;
+}
+
 /* What is due from time to time. */
 static void housekeeping(struct recorder *r, uint64_t now)
 {
 	sg_perturb_tick(&r->perturb, now);
+	if (!r->write_err)
+		r->write_err = spool_check(r);
 	if (now >= r->clock_ns) {
 		put_clock(r);
 		r->clock_ns = now + CLOCK_NS;
@@ -302,8 +316,8 @@ static int scope_set(struct recorder *r)
 static int recorder_open(struct recorder *r)
 {
 	const struct sg_record_opts *o = r->o;
+	int e, fd = -1;
 	char *meta;
-	int e;
 
 	e = sg_live_open(&r->live, &o->live, r->err);
 	if (e)
@@ -311,7 +325,9 @@ static int recorder_open(struct recorder *r)
 	meta = sg_meta_json(r->live, o);
 	if (!meta)
 		return -ENOMEM;
-	e = sg_writer_open(&r->w, o->out_fd, meta, o->level, r->err);
+	e = sg_spool_open(&r->spool, o->out_fd, &fd, r->err);
+	if (!e)
+		e = sg_writer_open(&r->w, fd, meta, o->level, r->err);
 	free(meta);
 	if (!e)
 		e = sg_intern_new(&r->intern, put, r);
@@ -373,6 +389,11 @@ static int recorder_end(struct recorder *r)
 		sg_writer_close(r->w, NULL, NULL);
 	r->w = NULL;
 	free(end_json);
+	if (sg_spool_close(r->spool) && !e)
+		e = sg_err_set(
+			r->err, -ENOSPC,
+			"writing the recording failed at its end; what was written before can be read");
+	r->spool = NULL;
 	r->res->bytes = ws.bytes;
 	if (r->o->progress)
 		fprintf(stderr, "\r\033[K");
@@ -383,6 +404,7 @@ static void recorder_free(struct recorder *r)
 {
 	if (r->w)
 		sg_writer_close(r->w, NULL, NULL);
+	sg_spool_close(r->spool);
 	sg_names_free(r->names);
 	sg_marks_free(r->marks);
 	sg_intern_free(r->intern);
