@@ -75,9 +75,11 @@ static void io_fsync(struct truth *t)
 	s = truth_since(&c);
 	truth_end(t, "io_fsync");
 	/* The journal's thread does part of it on a CPU, on the asker's behalf: the wait has all, the leaf most. */
-	truth_blocked(t, "io.fsync", &s);
-	truth_want(t, NULL, "*", "io.fsync+io.block", TRUTH_GE, s.blocked * 7 / 10);
-	truth_want(t, NULL, "*", "io.fsync+io.block+cpu+sched+lock", TRUTH_GE, s.blocked);
+	/* A write may wait as well, for the journal or for a page under way. */
+	truth_blocked(t, "io.fsync+io.block+io.writeback+lock.kernel", &s);
+	truth_wait(t, "io.fsync", TRUTH_GE, s.blocked / 3);
+	truth_want(t, NULL, "*", "io.fsync+io.block", TRUTH_GE, s.blocked / 3);
+	truth_want(t, NULL, "*", "io+cpu+sched+lock", TRUTH_GE, s.blocked * 9 / 10);
 }
 
 static void read_all(struct truth *t, int fd, size_t bytes, struct truth_span *ret)

@@ -112,7 +112,7 @@ void truth_blocked(struct truth *t, const char *cause, const struct truth_span *
 
 	snprintf(both, sizeof(both), "%s+sched", cause);
 	truth_wait(t, both, TRUTH_EQ, s->blocked + s->delay);
-	truth_wait(t, cause, TRUTH_GE, s->blocked * 3 / 4);
+	truth_wait(t, cause, TRUTH_GE, s->blocked * 2 / 3);
 }
 
 static int out_write(const struct truth *t)
