@@ -157,8 +157,10 @@ static void *yielder(void *arg)
 
 	truth_pin(-1);
 	t->w[0] = 1;
-	while (!t->w[1])
+	while (!t->w[1]) {
+		truth_burn(200000); /* so that a turn is longer than what a switch costs */
 		sched_yield();
+	}
 	return NULL;
 }
 
