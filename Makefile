@@ -168,7 +168,7 @@ fuzz:
 CMDS := $(shell sed -n 's/^\tX."\([a-z]*\)",.*/\1/p' user/cmd/cmd.h)
 MAN := $(O)/man/sandglass.1 $(CMDS:%=$(O)/man/sandglass-%.1)
 JOBS = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
-DEMO ?= bench task --env host --servers 2 --rounds 6 --pressure 0,2 -o $(O)/demo
+DEMO ?= bench task --env host --servers 2 --rounds 6 --writes 700000 --pressure 0,2,4 -o $(O)/demo
 need_root = @[ "$$(id -u)" = 0 ] || { echo 'make $@ needs root: it installs Debian packages and loads BPF programs.' >&2; exit 1; }
 
 deps:
