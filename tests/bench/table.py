@@ -27,7 +27,7 @@ def main():
             table(["`perf bench syscall basic`, pinned", "us/op", "added us/op"],
                   [[n, f"{r['us_per_op']:.3f}", f"{r['added_us']:.3f}" if n != "bare" else ""]
                    for n, r in d["syscall"].items()])
-        if "idle" in d:
+        if d.get("idle"):
             i = d["idle"]
             print(f"`record -a` on an idle machine: {i['own_cpu_pct']:.2f} % of one CPU in the recorder, "
                   f"{i['bpf_pct']:.2f} % in its programs.\n")
