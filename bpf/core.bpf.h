@@ -80,9 +80,10 @@ struct thread {
 	u32 irqs_in;
 	u32 seq; /* odd while thread-level code updates: a tick must not look */
 	u64 last_snap;
-	u32 used; /* slots with something in them */
-	u8 cur;	  /* slot that time goes to now */
-	u8 base;  /* enum sg_kind below everything: USER, KTHREAD, EXIT */
+	u64 snap_user; /* user time that the last cut of this slice has told */
+	u32 used;      /* slots with something in them */
+	u8 cur;	       /* slot that time goes to now */
+	u8 base;       /* enum sg_kind below everything: USER, KTHREAD, EXIT */
 	u8 insys;
 	u8 flt;	     /* 0, SG_K_FAULT or SG_K_KFAULT */
 	u8 rec;	     /* 0 or SG_K_R* / SG_K_COMPACT */
@@ -364,6 +365,7 @@ static __always_inline void resync(struct task_struct *p, struct thread *t, stru
 	slots_clear(t);
 	t->nsys = 0;
 	t->many = 0;
+	t->snap_user = 0;
 	if (t->insys)
 		t->cursys = sys_slot(t, t->nr);
 	t->cur = top_slot(t);

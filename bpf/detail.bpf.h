@@ -152,6 +152,7 @@ static __always_inline void emit_snap(struct thread *t, struct cpu_state *c, u64
 		return;
 	}
 	t->last_snap = now;
+	t->snap_user = t->s[SG_C_CPU_USER].ns + (t->cur == SG_C_CPU_USER ? f.extra_ns : 0);
 	ring_submit(r);
 }
 

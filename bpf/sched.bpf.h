@@ -39,7 +39,9 @@ static __always_inline void thread_init(struct task_struct *p, struct thread *t,
 		if (same_bytes(comm, "ksoftirqd", 9))
 			t->flags |= TH_KSOFTIRQD;
 		/* They serve everybody, and what they did before they first woke us is asked for at once. */
-		t->related = t->flags & TH_KSOFTIRQD || same_bytes(comm, "rcu", 3);
+		t->related = t->flags & TH_KSOFTIRQD || same_bytes(comm, "rcu", 3) ||
+			     same_bytes(comm, "jbd2", 4) || same_bytes(comm, "kswapd", 6) ||
+			     same_bytes(comm, "migration", 9);
 	}
 	t->cur = base_slot(t);
 	if (scope_all || in_target_cgroup(p))
@@ -251,6 +253,7 @@ static __noinline int slice_cut(struct thread *t)
 	t->irqs_in = c->irqs;
 	t->nsys = 0;
 	t->many = 0;
+	t->snap_user = 0;
 	t->w_stop = SG_STOP_NONE;
 	t->w_kind = top_kind(t);
 	t->w_wake = t->w_throttle = t->w_svc = 0;
@@ -356,6 +359,7 @@ static __always_inline void slice_begin(struct task_struct *p, struct thread *t,
 	t->w_who = who;
 	t->nsys = 0;
 	t->many = t->resynced = 0;
+	t->snap_user = 0;
 	t->rec_ns0 = 0;
 	t->seq &= ~1u;
 	if (t->used)
@@ -410,32 +414,36 @@ static __always_inline void emit_exit(struct task_struct *p, struct thread *t, s
 /*
  * Was the thread off the CPU in the middle of this slice, unreported? Then the
  * scheduler's books show a later arrival and more run-queue wait than we saw: that
- * much of the slice is run-queue wait, out of what it was doing when it had none
- * of its events: user code if there is enough of it, else what it does now.
+ * much of the slice is run-queue wait. It is taken out of user code, where no event
+ * could have told, and never out of what a cut has already sent. Only after a wait
+ * that was run-queue wait whole: the books of a blocked thread also count what
+ * EEVDF's delayed dequeue leaves on the queue.
  */
 #define HIDDEN_MIN_NS 50000
 static __always_inline void hidden_wait(struct task_struct *p, struct thread *t, struct cpu_state *c)
 {
-	u64 arrival = compat_last_arrival(p), seen, delta, from = t->out;
-	u32 i;
+	u64 arrival = compat_last_arrival(p), seen, delta;
+	struct slot *user = &t->s[SG_C_CPU_USER];
+	bool late;
 
 	if (!arrival || t->resynced || t->w_stop == SG_STOP_NONE)
 		return;
-	if (t->w_wake > from)
-		from = t->w_wake;
-	seen = t->out ? t->in - from : 0;
+	late = c->arrival_off && arrival + c->arrival_off > t->in + HIDDEN_MIN_NS;
+	if (!late || t->w_stop != SG_STOP_RUNNABLE || !t->out) {
+		if (!late || is_blocked(t->w_stop))
+			c->arrival_off = t->in - arrival;
+		return;
+	}
+	seen = t->in - t->out;
 	delta = compat_run_delay(p) - t->run_delay;
-	if (!t->out || delta < seen + HIDDEN_MIN_NS) {
+	if (delta < seen + HIDDEN_MIN_NS) {
 		c->arrival_off = t->in - arrival;
 		return;
 	}
-	if (!c->arrival_off || arrival + c->arrival_off < t->in + HIDDEN_MIN_NS)
-		return;
 	delta -= seen;
-	i = t->s[SG_C_CPU_USER].ns > delta ? SG_C_CPU_USER : t->cur & 31;
-	if (t->s[i].ns < delta)
+	if (user->ns < t->snap_user || user->ns - t->snap_user < delta)
 		return;
-	t->s[i].ns -= delta;
+	user->ns -= delta;
 	t->s[SLOT_HIDDEN].ns += delta;
 	t->s[SLOT_HIDDEN].cnt++;
 	t->used |= 1u << SLOT_HIDDEN;

@@ -16,7 +16,7 @@ trap 'rm -rf "$dir"' EXIT
 	perf bench sched messaging -g 5 -t -l 400 >/dev/null 2>&1
 	wait' 2>"$dir/err"
 [ -s "$dir/l.sgt" ] || { not_ok recorded "$(cat "$dir/err")"; exit 0; }
-"$sg" report --json="$dir/j" --no-order-check "$dir/l.sgt" 2>>"$dir/err" >/dev/null
+"$sg" report --json="$dir/j" --order-check=no "$dir/l.sgt" 2>>"$dir/err" >/dev/null
 python3 - "$dir/j" "$dir/l.sgt" <<'PY'
 import json, os, sys
 d = json.load(open(sys.argv[1]))

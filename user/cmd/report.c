@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "base/parse.h"
 #include "cmd/cmd.h"
@@ -23,16 +24,19 @@ enum {
 	OPT_QUANTILE,
 	OPT_GROUP,
 	OPT_ORACLE,
-	OPT_NO_ORDER
+	OPT_ORDER
 };
 
 #define GROUPS_SHOWN 12
+
+#define ORDER_CHECK_BYTES (16 << 20)
 
 struct args {
 	struct sg_analysis_opts o;
 	struct sg_text_opts text;
 	const char *file, *json;
 	bool want_json, want_oracle;
+	enum { ORDER_AUTO, ORDER_YES, ORDER_NO } order;
 	double quantile;
 	struct sg_json *doc;
 	struct sg_oracle *oracle;
@@ -55,8 +59,10 @@ static const struct argp_option options[] = {
 	  "task: where the task's time went (the default); critical: what must shrink to end earlier", 1 },
 	{ "oracle", OPT_ORACLE, NULL, 0, "compare with the kernel's own accounting of every exited thread",
 	  1 },
-	{ "no-order-check", OPT_NO_ORDER, NULL, 0,
-	  "skip the second walk that tells where the order of waiting decides (half the time and memory)",
+	{ "order-check", OPT_ORDER, "yes|no", 0,
+	  "the second walk that tells where the order of waiting decides; it takes as long again, so by "
+	  "default only "
+	  "recordings up to 16 MiB get it",
 	  1 },
 	{ 0 },
 };
@@ -107,8 +113,10 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 	case OPT_ORACLE:
 		a->want_oracle = true;
 		break;
-	case OPT_NO_ORDER:
-		a->o.check_order = false;
+	case OPT_ORDER:
+		if (strcmp(arg, "yes") && strcmp(arg, "no"))
+			argp_error(s, "--order-check is yes or no, not '%s'", arg);
+		a->order = strcmp(arg, "yes") ? ORDER_NO : ORDER_YES;
 		break;
 	case ARGP_KEY_ARG:
 		if (a->file)
@@ -281,10 +289,18 @@ static int report(struct args *a, struct sg_input *in, struct sg_err *err)
 	return ret;
 }
 
+/* Small enough for the second walk to be no matter. What is no file has no size: not small. */
+static bool is_small(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && S_ISREG(st.st_mode) && st.st_size <= ORDER_CHECK_BYTES;
+}
+
 int sg_cmd_report(int argc, char **argv)
 {
 	static const char name[] = "sandglass report";
-	struct args a = { .o = { .slowest = 3, .check_order = true }, .quantile = 0.99 };
+	struct args a = { .o = { .slowest = 3 }, .quantile = 0.99 };
 	struct sg_input in = { .fd = -1 };
 	struct sg_err err = { 0 };
 	int ret, code = SG_EXIT_OK;
@@ -293,6 +309,7 @@ int sg_cmd_report(int argc, char **argv)
 	argp_err_exit_status = SG_EXIT_USAGE;
 	argp_parse(&sg_argp_report, argc, argv, 0, NULL, &a);
 	setlocale(LC_CTYPE, "");
+	a.o.check_order = a.order == ORDER_YES || (a.order == ORDER_AUTO && is_small(a.file));
 	ret = report(&a, &in, &err);
 	if (ret) {
 		code = sg_input_fail(name, &err, ret);

@@ -4,6 +4,7 @@
 #define SG_INTERN_H
 
 #include "base/err.h"
+#include <stdbool.h>
 #include "trace/event.h"
 
 struct sg_intern;

@@ -81,6 +81,7 @@ char *sg_meta_end_json(struct sg_live *l, struct sg_perturb *p, const struct sg_
 	struct json_object *m = json_object_new_object();
 
 	json_object_object_add(m, "perturbation", sg_perturb_json(p, l, res->wall_ns, res->slices, bytes));
+	U64(m, "stacks_dropped", res->stacks_dropped);
 	json_object_object_add(m, "interrupted", json_object_new_boolean(res->interrupted));
 	return finish(m);
 }

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,11 +18,11 @@
 #include <time.h>
 #include <unistd.h>
 #include "kern/target.h"
-#include "kern/intern.h"
 #include "kern/marks.h"
 #include "kern/meta.h"
 #include "kern/names.h"
 #include "kern/perturb.h"
+#include "kern/resolver.h"
 #include "kern/spool.h"
 #include "trace/rec.h"
 #include "trace/wire.h"
@@ -29,7 +30,7 @@
 /* How long to sleep between two drains: by how much came, so that an idle machine stays idle. */
 #define SLEEP_MAX_MS	   100
 #define SLEEP_MIN_MS	   1
-#define WATERMARK_SLACK_NS 20000000ull
+#define WATERMARK_SLACK_NS 500000000ull
 #define FLUSH_NS	   1000000000ull
 #define CLOCK_NS	   1000000000ull
 #define PROGRESS_NS	   250000000ull
@@ -39,7 +40,8 @@ struct recorder {
 	struct sg_record_result *res;
 	struct sg_live *live;
 	struct sg_writer *w;
-	struct sg_intern *intern;
+	struct sg_resolver *resolver;
+	pthread_mutex_t w_lock; /* the writer has two users: the drain and the resolver */
 	struct sg_marks *marks;
 	struct sg_names *names;
 	struct sg_spool *spool;
@@ -64,10 +66,14 @@ static uint64_t now_ns(clockid_t id)
 static int put(void *ctx, const struct sg_hdr *ev)
 {
 	struct recorder *r = ctx;
+	int e;
 
+	pthread_mutex_lock(&r->w_lock);
 	if (!r->write_err)
 		r->write_err = sg_writer_put(r->w, ev, r->err);
-	return r->write_err;
+	e = r->write_err;
+	pthread_mutex_unlock(&r->w_lock);
+	return e;
 }
 
 /* ---- records from the rings ---------------------------------------------------- */
@@ -81,12 +87,13 @@ static int on_record(void *ctx, const struct sg_hdr *raw, size_t size)
 		return 0; /* not of our making; the CPU's drop count would tell of a loss */
 	switch (h->kind) {
 	case SG_REC_STACK:
-		return sg_intern_stack(r->intern, (const struct sg_stack *)h);
+		sg_resolver_stack(r->resolver, (const struct sg_stack *)h);
+		return 0;
 	case SG_REC_THREAD: {
 		const struct sg_thread *t = (const struct sg_thread *)h;
 
 		if (t->flags & SG_TF_EXEC) {
-			sg_intern_exec(r->intern, t->tgid);
+			sg_resolver_exec(r->resolver, t->tgid);
 			sg_marks_exec(r->marks, t->tgid);
 		}
 		break;
@@ -161,7 +168,9 @@ static void progress(struct recorder *r, uint64_t now)
 		return;
 	r->progress_ns = now + PROGRESS_NS;
 	sg_live_stats(r->live, &st);
+	pthread_mutex_lock(&r->w_lock);
 	sg_writer_stats(r->w, &ws);
+	pthread_mutex_unlock(&r->w_lock);
 	fprintf(stderr, "\r\033[Krecording %.1f s  %.0f slices/s  %.1f MiB  lost %" PRIu64 " ", s,
 		s > 0 ? r->res->slices / s : 0, ws.bytes / 1048576.0, st.lost);
 	fflush(stderr);
@@ -188,8 +197,10 @@ static void housekeeping(struct recorder *r, uint64_t now)
 		r->clock_ns = now + CLOCK_NS;
 	}
 	if (now >= r->flush_ns) {
+		pthread_mutex_lock(&r->w_lock);
 		if (!r->write_err)
 			r->write_err = sg_writer_flush(r->w, r->err);
+		pthread_mutex_unlock(&r->w_lock);
 		r->flush_ns = now + FLUSH_NS;
 	}
 	progress(r, now);
@@ -265,8 +276,10 @@ static int loop(struct recorder *r)
 
 		if (n < 0 && !r->write_err)
 			return sg_err_set(r->err, n, "reading the rings failed: %s", strerror(-n));
-		/* Every record is stamped within microseconds of its place in the ring. */
+		/* Every record is stamped within microseconds of its place in the ring; stacks wait for their names. */
+		pthread_mutex_lock(&r->w_lock);
 		sg_writer_watermark(r->w, drain_ns - WATERMARK_SLACK_NS);
+		pthread_mutex_unlock(&r->w_lock);
 		housekeeping(r, now);
 		if (finished(r, now))
 			return 0;
@@ -330,7 +343,7 @@ static int recorder_open(struct recorder *r)
 		e = sg_writer_open(&r->w, fd, meta, o->level, r->err);
 	free(meta);
 	if (!e)
-		e = sg_intern_new(&r->intern, put, r);
+		e = sg_resolver_new(&r->resolver, put, r);
 	if (!e)
 		e = sg_marks_new(&r->marks, r->live);
 	if (!e)
@@ -373,12 +386,14 @@ static int recorder_end(struct recorder *r)
 	sg_live_stop(r->live, &end_ns, r->err);
 	sg_perturb_end(&r->perturb, end_ns);
 	sg_live_drain(r->live, on_record, r);
+	sg_resolver_finish(r->resolver);
 	sg_live_swapouts(r->live, on_swapout, r);
 	put_clock(r);
 	put_window(r, end_ns, SG_WINDOW_END);
 	sg_live_stats(r->live, &st);
 	sg_writer_stats(r->w, &ws);
 	r->res->lost = st.lost;
+	r->res->stacks_dropped = sg_resolver_dropped(r->resolver);
 	r->res->wall_ns = end_ns - r->start_ns;
 	r->res->events = ws.events;
 	end_json = sg_meta_end_json(r->live, &r->perturb, r->res, ws.bytes);
@@ -402,12 +417,13 @@ static int recorder_end(struct recorder *r)
 
 static void recorder_free(struct recorder *r)
 {
+	sg_resolver_free(r->resolver);
 	if (r->w)
 		sg_writer_close(r->w, NULL, NULL);
+	pthread_mutex_destroy(&r->w_lock);
 	sg_spool_close(r->spool);
 	sg_names_free(r->names);
 	sg_marks_free(r->marks);
-	sg_intern_free(r->intern);
 	sg_live_close(r->live);
 	if (r->sig_fd >= 0)
 		close(r->sig_fd);
@@ -432,6 +448,7 @@ int sg_record(const struct sg_record_opts *o, struct sg_record_result *ret, stru
 	int e;
 
 	memset(ret, 0, sizeof(*ret));
+	pthread_mutex_init(&r.w_lock, NULL);
 	e = signals_block(&r);
 	/* Forked before anything is loaded: the command inherits neither maps nor priority. */
 	if (!e && o->argv)

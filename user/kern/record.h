@@ -28,7 +28,7 @@ struct sg_record_result {
 	bool ran;	 /* the command was started */
 	int wait_status; /* its status, as of waitpid() */
 	int exec_errno;	 /* the command could not be executed */
-	uint64_t slices, events, bytes, lost, wall_ns;
+	uint64_t slices, events, bytes, lost, stacks_dropped, wall_ns;
 	bool interrupted;  /* SIGINT or SIGTERM ended it */
 	bool targets_gone; /* every -p process exited before the time was up */
 };
