@@ -12,6 +12,7 @@
 #include "cmd/cmd.h"
 #include "cmd/input.h"
 #include "model/oracle.h"
+#include "model/swapout.h"
 #include "out/json.h"
 #include "out/text.h"
 
@@ -40,6 +41,7 @@ struct args {
 	double quantile;
 	struct sg_json *doc;
 	struct sg_oracle *oracle;
+	struct sg_swapouts *swapouts;
 };
 
 static const struct argp_option options[] = {
@@ -156,7 +158,10 @@ const struct argp sg_argp_report = {
 
 static int feed_oracle(void *ctx, const struct sg_hdr *ev)
 {
-	return sg_oracle_feed(((struct args *)ctx)->oracle, ev);
+	struct args *a = ctx;
+	int ret = sg_oracle_feed(a->oracle, ev);
+
+	return ret ? ret : sg_swapouts_feed(a->swapouts, ev);
 }
 
 static int on_task(void *ctx, const struct sg_model *m, const struct sg_task *t, struct sg_blame *tb)
@@ -219,6 +224,8 @@ static int print_text(FILE *f, const struct args *a, struct sg_input *in)
 	if (!ret && a->oracle) {
 		fputc('\n', f);
 		ret = sg_oracle_text(a->oracle, f);
+		if (!ret)
+			ret = sg_swapouts_text(a->swapouts, h.end_meta, f);
 	}
 	return ret;
 }
@@ -250,6 +257,8 @@ static int print_json(FILE *f, const struct args *a, struct sg_input *in)
 	e.meta = sg_reader_meta(in->reader);
 	e.end_meta = sg_reader_end_meta(in->reader);
 	e.extra = a->oracle ? oracle_object(a->oracle) : NULL;
+	if (e.extra)
+		json_object_object_add(e.extra, "swapout", sg_swapouts_json(a->swapouts, e.end_meta));
 	ret = sg_json_end(a->doc, f, &e);
 	json_object_put(e.extra);
 	return ret;
@@ -262,6 +271,8 @@ static int report(struct args *a, struct sg_input *in, struct sg_err *err)
 
 	if (a->want_oracle) {
 		ret = sg_oracle_new(&a->oracle, NULL);
+		if (!ret)
+			ret = sg_swapouts_new(&a->swapouts);
 		a->o.on_event = feed_oracle;
 	}
 	if (!ret && a->want_json) {
@@ -284,6 +295,7 @@ static int report(struct args *a, struct sg_input *in, struct sg_err *err)
 	}
 	sg_json_free(a->doc);
 	sg_oracle_free(a->oracle);
+	sg_swapouts_free(a->swapouts);
 	if (spool)
 		fclose(spool);
 	return ret;

@@ -8,6 +8,7 @@
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
+#include "kern/proc.h"
 
 #define STR(o, k, v) json_object_object_add(o, k, json_object_new_string(v))
 #define U64(o, k, v) json_object_object_add(o, k, json_object_new_uint64(v))
@@ -75,12 +76,27 @@ char *sg_meta_json(const struct sg_live *l, const struct sg_record_opts *o)
 	return finish(m);
 }
 
-char *sg_meta_end_json(struct sg_live *l, struct sg_perturb *p, const struct sg_record_result *res,
-		       uint64_t bytes)
+int sg_meta_vmstat(struct sg_vmstat *ret)
 {
+	int e = sg_proc_vmstat("pswpin", &ret->pswpin);
+
+	return e ? e : sg_proc_vmstat("pswpout", &ret->pswpout);
+}
+
+char *sg_meta_end_json(struct sg_live *l, struct sg_perturb *p, const struct sg_record_result *res,
+		       uint64_t bytes, const struct sg_vmstat *begin)
+{
+	struct sg_vmstat now;
 	struct json_object *m = json_object_new_object();
 
 	json_object_object_add(m, "perturbation", sg_perturb_json(p, l, res->wall_ns, res->slices, bytes));
+	if (!sg_meta_vmstat(&now)) {
+		struct json_object *v = json_object_new_object();
+
+		U64(v, "pswpin", now.pswpin - begin->pswpin);
+		U64(v, "pswpout", now.pswpout - begin->pswpout);
+		json_object_object_add(m, "vmstat", v);
+	}
 	U64(m, "stacks_dropped", res->stacks_dropped);
 	json_object_object_add(m, "interrupted", json_object_new_boolean(res->interrupted));
 	return finish(m);

@@ -47,6 +47,7 @@ struct recorder {
 	struct sg_spool *spool;
 	struct sg_target child;
 	struct sg_perturb perturb;
+	struct sg_vmstat vmstat;
 	struct sg_err *err;
 	sigset_t oldmask;
 	int sig_fd;
@@ -361,6 +362,7 @@ static int recorder_start(struct recorder *r)
 	setpriority(PRIO_PROCESS, 0, -20);
 	if (r->o->argv)
 		sg_marks_program(r->marks, r->o->argv[0]);
+	sg_meta_vmstat(&r->vmstat);
 	e = sg_live_start(r->live, &r->start_ns, r->err);
 	if (e)
 		return e;
@@ -396,7 +398,7 @@ static int recorder_end(struct recorder *r)
 	r->res->stacks_dropped = sg_resolver_dropped(r->resolver);
 	r->res->wall_ns = end_ns - r->start_ns;
 	r->res->events = ws.events;
-	end_json = sg_meta_end_json(r->live, &r->perturb, r->res, ws.bytes);
+	end_json = sg_meta_end_json(r->live, &r->perturb, r->res, ws.bytes, &r->vmstat);
 	e = r->write_err;
 	if (!e)
 		e = sg_writer_close(r->w, end_json, r->err);
