@@ -33,6 +33,7 @@ parts() {
 log=$O/check
 mkdir -p "$log"
 TMPDIR=$(mktemp -d /tmp/sandglass-check.XXXXXX)
+chmod 755 "$TMPDIR" # tests become another user in it
 # Every process of this run carries the mark, so that what stays behind is found.
 export TMPDIR SANDGLASS_CHECK=$TMPDIR
 passed=0 failed=0 skipped=0
