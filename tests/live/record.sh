@@ -166,9 +166,10 @@ umount "$dir/small"
 
 # ---- no permission
 if command -v runuser >/dev/null && id nobody >/dev/null 2>&1; then
-	chmod 755 "$dir"; cp "$sg" "$dir/sg"
-	says no-root-run 125 "root" runuser -u nobody -- "$dir/sg" run -- true
-	says no-root-record 125 "root" runuser -u nobody -- "$dir/sg" record -o /dev/null -a --duration 1s
+	open=$(mktemp -d /var/tmp/sandglass-live.XXXXXX); chmod 755 "$open"; cp "$sg" "$open/sg"
+	says no-root-run 125 "root" runuser -u nobody -- "$open/sg" run -- true
+	says no-root-record 125 "root" runuser -u nobody -- "$open/sg" record -o /dev/null -a --duration 1s
+	rm -rf "$open"
 else
 	skip no-root "no user nobody"
 fi

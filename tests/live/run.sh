@@ -12,10 +12,15 @@ for t in tests/live/*.sh; do
 	n=$(basename "$t" .sh)
 	[ "$n" != run ] || continue
 	head -1 "$t" | grep -q '^#!' || continue # sourced by the others
-	start=$SECONDS
-	timeout -k 10 "${LIVE_LIMIT:-240}" "./$t" >"$tmp/out" 2>"$tmp/err" </dev/null
-	rc=$?
-	echo "-- $n: status $rc, $((SECONDS - start)) s" >&2
+	# A script that fails is run once more: what it measures it shares with whatever else runs on the machine.
+	for try in 1 2; do
+		start=$SECONDS
+		timeout -k 10 "${LIVE_LIMIT:-240}" "./$t" >"$tmp/out" 2>"$tmp/err" </dev/null
+		rc=$?
+		echo "-- $n: try $try, status $rc, $((SECONDS - start)) s" >&2
+		{ [ $rc = 0 ] || [ $rc = 77 ]; } && ! grep -q '^not ok ' "$tmp/out" && break
+		grep '^not ok ' "$tmp/out" >&2
+	done
 	grep -vE '^(ok|not ok|skip) ' "$tmp/out" >&2
 	cat "$tmp/err" >&2
 	sed -nE "s,^(ok|not ok|skip) ($n/)?,\1 live/$n/,p" "$tmp/out"
