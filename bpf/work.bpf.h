@@ -289,7 +289,19 @@ static __always_inline void sys_enter(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u6
 		mark_access(t, c, nr == 21 ? a0 : a1);
 }
 
-static __always_inline void sys_exit(void *ctx)
+/* Did the call return because its time was up? What they return then: man 2 clock_nanosleep, futex, poll ... */
+static __always_inline bool time_was_up(u16 nr, long ret)
+{
+	if (nr == 35 || nr == 230) /* nanosleep, clock_nanosleep */
+		return ret == 0;
+	if (nr == 202) /* futex: ETIMEDOUT */
+		return ret == -110;
+	if (nr == 128) /* rt_sigtimedwait: EAGAIN */
+		return ret == -11;
+	return (sysclass[nr & 511] & (SC_TMO2_MS | SC_TMO3_MS | SC_TMO4_PTR | SC_TMO2_PTR)) && ret == 0;
+}
+
+static __always_inline void sys_exit(void *ctx, long ret)
 {
 	struct cpu_state *c;
 	struct thread *t = running(&c);
@@ -301,6 +313,9 @@ static __always_inline void sys_exit(void *ctx)
 	now = thread_update_begin(t, c);
 	if (t->flt)
 		fault_close(t, SG_FLT_FAILED);
+	/* A wake that no probe saw (an interrupt on top of a thread whose events are not reported) still has a result. */
+	if (t->w_kind == SG_K_SYSCALL && t->w_sysseq == t->sysseq && time_was_up(t->nr, ret))
+		t->w_flags |= SG_SF_TIMEDOUT;
 	t->rec = 0;
 	t->insys = 0;
 	thread_update_end(t);
@@ -318,9 +333,9 @@ int BPF_PROG(sys_enter_btf, struct pt_regs *regs, long id)
 }
 
 SEC("?tp_btf/sys_exit")
-int BPF_PROG(sys_exit_btf)
+int BPF_PROG(sys_exit_btf, struct pt_regs *regs, long ret)
 {
-	sys_exit(ctx);
+	sys_exit(ctx, ret);
 	return 0;
 }
 
@@ -334,7 +349,7 @@ int sys_enter_tp(struct trace_event_raw_sys_enter *ctx)
 SEC("?tp/raw_syscalls/sys_exit")
 int sys_exit_tp(struct trace_event_raw_sys_exit *ctx)
 {
-	sys_exit(ctx);
+	sys_exit(ctx, ctx->ret);
 	return 0;
 }
 

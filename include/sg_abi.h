@@ -156,6 +156,7 @@ enum sg_fdtype {
 #define SG_SF_WORK	 (1u << 12) /* slice ran a work item: work_* valid */
 #define SG_SF_NOUSERTIME (1u << 13) /* syscall probe missing: user time includes system time */
 #define SG_SF_SWAPOUT	 (1u << 14) /* wait before: inside a reclaim that had swapped pages out */
+#define SG_SF_TIMEDOUT (1u << 15) /* wait before: its system call returned as one whose time was up */
 
 /* A record's header. ts: CLOCK_MONOTONIC ns. lost: this CPU's drops so far. */
 struct sg_hdr {

@@ -30,6 +30,12 @@ void sg_wait_of(const struct sg_model *m, const struct sg_trec *r, struct sg_wai
 		.kthread_waker = waker && (waker->flags & SG_TF_KTHREAD),
 		.syms = sg_dict_syms(m, r->stack_kern),
 	};
+	/* No waking was seen, but the call says that its time was up: its timer woke it. */
+	if (!r->wake && (r->flags & SG_SF_TIMEDOUT)) {
+		ret->wctx = SG_WCTX_TIMER;
+		ret->wsrc = SG_WSRC_TIMER;
+		ret->timeout = true;
+	}
 }
 
 /* The rule and the origin of a wait, found once per record. */
@@ -41,7 +47,7 @@ static const struct sg_rule *rule_of(const struct sg_model *m, struct sg_trec *r
 
 		sg_wait_of(m, r, &wait);
 		r->rule = sg_classify(&wait) - sg_rules() + 1;
-		r->origin = r->wake ? sg_wait_origin(&wait, &uid) : SG_ORG_NONE;
+		r->origin = r->wake || (r->flags & SG_SF_TIMEDOUT) ? sg_wait_origin(&wait, &uid) : SG_ORG_NONE;
 	}
 	return sg_rules() + r->rule - 1;
 }
