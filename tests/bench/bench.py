@@ -260,9 +260,11 @@ def loads(kind, seconds):
 def record_load(kind, seconds, path):
     rec = Recorder(record_args(path), set(CPUS))
     procs = loads(kind, seconds)
-    for p in procs:
-        p.wait()
-    rec.stop()
+    try:
+        for p in procs:
+            p.wait()
+    finally:
+        rec.stop()
     return rec
 
 
@@ -346,6 +348,7 @@ def main():
         pass
     doc["busy_before_pct"] = round(busy_pct(2), 1)
     say(f"kernel {doc['kernel']}, {doc['cpus']} CPUs; busy before the run: {doc['busy_before_pct']} % of one CPU")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what it made goes away
     with tempfile.TemporaryDirectory(prefix="sandglass-bench.", dir="/var/tmp") as tmp:
         for name in a.part or PARTS:
             doc[name] = PARTS[name](a.reps, tmp)

@@ -55,12 +55,15 @@ checked() { # NAME LOGDIR COMMAND...
 	out=$(timeout -k 5 240 "$@" --tap=- 2>&1 </dev/null)
 	local rc=$? report
 	report=$(cat "$dir"/* 2>/dev/null | grep -v '^--') # valgrind: --PID-- is about itself
-	if [ -n "$report" ]; then
+	if [ $rc != 0 ] && printf '%s\n' "$out" | grep -q '^not ok'; then
+		printf '%s\n' "$out" "$report" >&2 # a failed test leaks, too: its own words first
+		not_ok "$name" "status $rc: $(printf '%s\n' "$out" "$report" | grep -m3 -E '^not ok|runtime error|ERROR')"
+	elif [ -n "$report" ]; then
 		printf '%s\n' "$report" >&2
 		not_ok "$name" "$(printf '%s\n' "$report" | grep -m1 -E 'ERROR|runtime error|==.*(Invalid|lost|uninit|overlap)' || echo 'see the log')"
 	elif [ $rc != 0 ]; then
 		printf '%s\n' "$out" >&2
-		not_ok "$name" "status $rc: $(printf '%s\n' "$out" | grep -m3 -E '^not ok|runtime error')"
+		not_ok "$name" "status $rc: $(printf '%s\n' "$out" | tail -n 1)"
 	elif ! printf '%s\n' "$out" | grep -q '^ok '; then
 		not_ok "$name" 'ran no test'
 	else
