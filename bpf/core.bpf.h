@@ -177,6 +177,21 @@ static __always_inline void fill_hdr(struct sg_hdr *h, struct cpu_state *c, u8 k
 	h->rsv = 0;
 }
 
+/* Send the slices that wait on this CPU. With interrupts off only. */
+static __always_inline void batch_flush(struct cpu_state *c)
+{
+	void *r = ring_of(bpf_get_smp_processor_id());
+	u32 n = c->batch.h.rsv;
+
+	if (!n)
+		return;
+	if (!r || bpf_ringbuf_output(r, &c->batch, sizeof(c->batch), BPF_RB_NO_WAKEUP))
+		c->lost += n;
+	else
+		c->emitted += n;
+	c->batch.h.rsv = 0;
+}
+
 /* ---- the thread's clock -------------------------------------------------------- */
 /*
  * Time and this CPU's interrupt clock as one pair. Both totals only grow, so

@@ -70,6 +70,7 @@ int BPF_PROG(local_timer_entry_btf)
 		else if (t && emits(t) && now - t->last_snap > cut_ns)
 			emit_snap(t, c, now);
 	}
+	batch_flush(c);
 	hard_enter(c);
 	c->timer_on = 1;
 	return 0;

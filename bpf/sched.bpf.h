@@ -202,35 +202,34 @@ static __noinline int fill_short(struct sg_slice_short *r, struct thread *t, str
 		}                                                                                    \
 		!!__s;                                                                               \
 	})
-/* 1 sent, 0 no room, -1 does not add up */
-#define EMIT_SHORT(c, t, k, n)                                                              \
-	({                                                                                  \
-		struct sg_slice_short *__s =                                                \
-			ring_reserve(c, sizeof(*__s) + (n) * sizeof(struct sg_pair_short)); \
-		int __r = 0;                                                                \
-		if (__s && fill_short(__s, t, k, n)) {                                      \
-			ring_submit(__s);                                                   \
-			__r = 1;                                                            \
-		} else if (__s) {                                                           \
-			ring_discard(__s);                                                  \
-			__r = -1;                                                           \
-		}                                                                           \
-		__r;                                                                        \
-	})
+/* Into the batch of this CPU; false when its times do not add up. With interrupts off only. */
+static __always_inline bool batch_slice(struct thread *t, struct cpu_state *c, struct closing *k)
+{
+	u32 n = c->batch.h.rsv & (SG_BATCH - 1);
 
-static __always_inline void emit_slice(struct thread *t, struct cpu_state *c, struct closing *k)
+	if (!fill_short((struct sg_slice_short *)&c->batch.slot[n], t, k, SG_BATCH_PAIRS))
+		return false;
+	if (!n)
+		fill_hdr(&c->batch.h, c, SG_REC_BATCH, 0, k->now);
+	c->batch.h.rsv = n + 1;
+	if (n + 1 == SG_BATCH)
+		batch_flush(c);
+	return true;
+}
+
+/* @irqs_off: at a switch; else the batch is not ours to write. */
+static __always_inline void emit_slice(struct thread *t, struct cpu_state *c, struct closing *k,
+				       bool irqs_off)
 {
 	u32 n = popcount(t->used) + 1;
-	int ok = -1;
+	bool ok;
 
-	if (n <= 8 && is_short(t, c, k)) {
-		ok = n <= 4 ? EMIT_SHORT(c, t, k, 4) : EMIT_SHORT(c, t, k, 8);
-		if (ok > 0)
-			slots_clear_used(t);
+	if (irqs_off && n <= SG_BATCH_PAIRS && is_short(t, c, k) && batch_slice(t, c, k)) {
+		slots_clear_used(t);
+		return;
 	}
-	if (ok < 0)
-		ok = n <= 8 ? EMIT_SLICE(c, t, k, 8) : EMIT_SLICE(c, t, k, SG_PAIR_MAX);
-	if (ok > 0)
+	ok = n <= 8 ? EMIT_SLICE(c, t, k, 8) : EMIT_SLICE(c, t, k, SG_PAIR_MAX);
+	if (ok)
 		t->flags &= ~TH_FIRST;
 }
 
@@ -245,7 +244,7 @@ static __noinline int slice_cut(struct thread *t)
 	settle(t, k.now - k.irq);
 	t->seq++;
 	if (emits(t) && (t->flags & TH_ANNOUNCED))
-		emit_slice(t, c, &k);
+		emit_slice(t, c, &k, false);
 	if (t->used)
 		slots_clear(t);
 	t->in = t->out = t->last_snap = k.now;
@@ -472,7 +471,7 @@ static __always_inline void slice_end(struct task_struct *p, struct thread *t, s
 		if (!(t->flags & TH_ANNOUNCED))
 			emit_thread(p, t, c, now, 0);
 		if (t->in || !(t->flags & TH_FIRST) || k.stop == SG_STOP_DEAD)
-			emit_slice(t, c, &k);
+			emit_slice(t, c, &k, true);
 		if (k.stop == SG_STOP_DEAD) {
 			if (t->flags & TH_LAST)
 				emit_proc_mark(p, t, c, now, SG_MARK_EXIT);
@@ -518,6 +517,8 @@ int BPF_PROG(sched_switch_btf, bool preempt, struct task_struct *prev, struct ta
 			c->cur = tn->uid;
 			c->cur_flags = tn->flags | (tn->related ? TH_RELATED : 0);
 		}
+	} else {
+		batch_flush(c); /* an idle CPU may not come back for long */
 	}
 	return 0;
 }

@@ -79,7 +79,7 @@ int close_tasks(struct bpf_iter__task *ctx)
 		k.stop = SG_STOP_NONE;
 		if (k.now - k.irq >= t->last)
 			settle(t, k.now - k.irq);
-		emit_slice(t, c, &k);
+		emit_slice(t, c, &k, false);
 		return 0;
 	}
 	/* Still off CPU: a slice of no length that carries the open wait. */
@@ -88,7 +88,7 @@ int close_tasks(struct bpf_iter__task *ctx)
 	t->w_waker = t->k_waker;
 	t->w_ctx = t->k_wake ? t->k_ctx : 0;
 	k.stop = t->w_stop;
-	emit_slice(t, c, &k);
+	emit_slice(t, c, &k, false);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #ifndef __VMLINUX_H__
 #include <linux/types.h>
 #endif
+#include "sg_abi.h"
 
 #define MAX_CPU 512
 
@@ -45,6 +46,7 @@ struct cpu_state {
 	__s64 arrival_off;	/* our clock minus the queue's, at the last reported switch-in */
 	__u64 repaired, hidden; /* switches that only the scheduler's books showed */
 	__u64 holes, torn, missed, orphan_ends, snaps_skipped, stack_races;
+	struct sg_batch batch; /* slices that wait for company; written with interrupts off only */
 	struct raised raised[16]; /* by vector; 10 exist */
 } __attribute__((aligned(64)));
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /* The short form of a slice says what the long one says; hostile counts are refused. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "trace/wire.h"
@@ -83,4 +84,34 @@ Test(wire, refuses_what_does_not_fit)
 	cr_expect_null(sg_wire_expand(&u.c.h, sizeof(u) - 1, &room));
 	cr_expect_null(sg_wire_expand(&h, sizeof(h), &room));
 	cr_expect_null(sg_wire_expand(&h, sizeof(h) - 1, &room));
+}
+
+static int count(void *ctx, const struct sg_hdr *h)
+{
+	unsigned *n = ctx;
+
+	cr_expect_eq(h->kind, SG_REC_SLICE);
+	cr_expect_eq(h->ts, 100 + *n);
+	(*n)++;
+	return 0;
+}
+
+Test(wire, batches_come_apart_in_order)
+{
+	struct sg_batch b = { .h = { .kind = SG_REC_BATCH, .rsv = 5 } };
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 5; i++) {
+		struct sg_slice_short *s = (struct sg_slice_short *)&b.slot[i];
+
+		s->h = (struct sg_hdr){ .ts = 100 + i, .kind = SG_REC_SLICE_SHORT, .rsv = i };
+	}
+	cr_expect_eq(sg_wire_each(&b.h, sizeof(b), &room, count, &n), 0);
+	cr_expect_eq(n, 5);
+	b.h.rsv = SG_BATCH + 1;
+	cr_expect_eq(sg_wire_each(&b.h, sizeof(b), &room, count, &n), -EBADMSG);
+	b.h.rsv = 1;
+	cr_expect_eq(sg_wire_each(&b.h, sizeof(b) - 1, &room, count, &n), -EBADMSG);
+	((struct sg_slice_short *)&b.slot[0])->h.rsv = SG_BATCH_PAIRS + 1;
+	cr_expect_eq(sg_wire_each(&b.h, sizeof(b), &room, count, &n), -EBADMSG);
 }

@@ -293,6 +293,7 @@ int sg_live_stop(struct sg_live *l, uint64_t *ret_ns, struct sg_err *err)
 	*ret_ns = now_ns(); /* what closes below is stamped later: nothing of the window is left open */
 	nanosleep(&grace, NULL);
 	iter_run(l->close);
+	l->stopped = true;
 	return 0;
 }
 

@@ -23,6 +23,7 @@ struct sg_live {
 	void *fn_ctx;
 	int64_t drained;
 	int fn_err;
+	bool stopped; /* what still waits in batches is handed over too */
 };
 
 int sg_live_keep(struct sg_live *l, struct bpf_link *link);

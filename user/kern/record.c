@@ -78,14 +78,10 @@ static int put(void *ctx, const struct sg_hdr *ev)
 }
 
 /* ---- records from the rings ---------------------------------------------------- */
-static int on_record(void *ctx, const struct sg_hdr *raw, size_t size)
+static int on_event(void *ctx, const struct sg_hdr *h)
 {
 	struct recorder *r = ctx;
-	union sg_wire_slice room;
-	const struct sg_hdr *h = sg_wire_expand(raw, size, &room);
 
-	if (!h)
-		return 0; /* not of our making; the CPU's drop count would tell of a loss */
 	switch (h->kind) {
 	case SG_REC_STACK:
 		sg_resolver_stack(r->resolver, (const struct sg_stack *)h);
@@ -110,6 +106,14 @@ static int on_record(void *ctx, const struct sg_hdr *raw, size_t size)
 		break;
 	}
 	return put(r, h);
+}
+
+static int on_record(void *ctx, const struct sg_hdr *raw, size_t size)
+{
+	union sg_wire_slice room;
+	int e = sg_wire_each(raw, size, &room, on_event, ctx);
+
+	return e == -EBADMSG ? 0 : e; /* not of our making; the CPU's drop count would tell of a loss */
 }
 
 /* ---- events of our own ----------------------------------------------------------- */

@@ -67,6 +67,13 @@ int64_t sg_live_drain(struct sg_live *l, sg_live_fn fn, void *ctx)
 	l->drained = 0;
 	l->fn_err = 0;
 	r = ring_buffer__consume(l->rb);
+	for (unsigned cpu = 0; l->stopped && cpu < l->ncpu; cpu++) {
+		struct sg_batch *b = &l->skel->bss->cpus[cpu].batch;
+
+		if (b->h.rsv)
+			on_record(l, b, sizeof(*b));
+		b->h.rsv = 0;
+	}
 	if (l->fn_err < 0)
 		return l->fn_err;
 	return r < 0 ? r : l->drained;

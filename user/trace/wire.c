@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 #include "trace/wire.h"
 
+#include <errno.h>
 #include <string.h>
 
 const struct sg_hdr *sg_wire_expand(const struct sg_hdr *h, size_t size, union sg_wire_slice *room)
@@ -43,4 +44,25 @@ const struct sg_hdr *sg_wire_expand(const struct sg_hdr *h, size_t size, union s
 		s->pair[i] =
 			(struct sg_pair){ .key = c->pair[i].key, .cnt = c->pair[i].cnt, .ns = c->pair[i].ns };
 	return &s->h;
+}
+
+int sg_wire_each(const struct sg_hdr *h, size_t size, union sg_wire_slice *room, sg_wire_fn fn, void *ctx)
+{
+	const struct sg_batch *b = (const struct sg_batch *)h;
+	const struct sg_hdr *one;
+	int ret = 0;
+
+	if (size < sizeof(*h))
+		return -EBADMSG;
+	if (h->kind != SG_REC_BATCH) {
+		one = sg_wire_expand(h, size, room);
+		return one ? fn(ctx, one) : -EBADMSG;
+	}
+	if (size < sizeof(*b) || h->rsv > SG_BATCH)
+		return -EBADMSG;
+	for (unsigned i = 0; i < h->rsv && ret >= 0; i++) {
+		one = sg_wire_expand((const struct sg_hdr *)&b->slot[i], sizeof(b->slot[i]), room);
+		ret = one ? fn(ctx, one) : -EBADMSG;
+	}
+	return ret;
 }
