@@ -30,7 +30,7 @@ enum {
 
 #define GROUPS_SHOWN 12
 
-#define ORDER_CHECK_BYTES (16 << 20)
+#define ORDER_CHECK_BYTES (4 << 20)
 
 struct args {
 	struct sg_analysis_opts o;
@@ -64,7 +64,7 @@ static const struct argp_option options[] = {
 	{ "order-check", OPT_ORDER, "yes|no", 0,
 	  "the second walk that tells where the order of waiting decides; it takes as long again, so by "
 	  "default only "
-	  "recordings up to 16 MiB get it",
+	  "recordings up to 4 MiB get it",
 	  1 },
 	{ 0 },
 };

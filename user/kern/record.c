@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -385,6 +386,7 @@ static int recorder_end(struct recorder *r)
 {
 	struct sg_writer_stats ws;
 	struct sg_live_stats st;
+	struct stat st_file;
 	uint64_t end_ns;
 	char *end_json;
 	int e;
@@ -415,7 +417,9 @@ static int recorder_end(struct recorder *r)
 			r->err, -ENOSPC,
 			"writing the recording failed at its end; what was written before can be read");
 	r->spool = NULL;
-	r->res->bytes = ws.bytes;
+	r->res->bytes = fstat(r->o->out_fd, &st_file) || !S_ISREG(st_file.st_mode)
+				? ws.bytes
+				: (uint64_t)st_file.st_size;
 	if (r->o->progress)
 		fprintf(stderr, "\r\033[K");
 	return e;
