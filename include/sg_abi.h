@@ -156,7 +156,7 @@ enum sg_fdtype {
 #define SG_SF_WORK	 (1u << 12) /* slice ran a work item: work_* valid */
 #define SG_SF_NOUSERTIME (1u << 13) /* syscall probe missing: user time includes system time */
 #define SG_SF_SWAPOUT	 (1u << 14) /* wait before: inside a reclaim that had swapped pages out */
-#define SG_SF_TIMEDOUT (1u << 15) /* wait before: its system call returned as one whose time was up */
+#define SG_SF_TIMEDOUT	 (1u << 15) /* wait before: its system call returned as one whose time was up */
 
 /* A record's header. ts: CLOCK_MONOTONIC ns. lost: this CPU's drops so far. */
 struct sg_hdr {
@@ -244,8 +244,8 @@ struct sg_slice_short {
  * than filling it (100 ns of 150 for a slice), so they share it. Ring only.
  * h.rsv: how many; h.lost: as of the first; each slot starts with a sg_slice_short.
  */
-#define SG_REC_BATCH 254
-#define SG_BATCH 8
+#define SG_REC_BATCH   254
+#define SG_BATCH       8
 #define SG_BATCH_PAIRS 8
 struct sg_batch_slot {
 	__u64 words[(sizeof(struct sg_slice_short) + SG_BATCH_PAIRS * sizeof(struct sg_pair_short)) / 8];

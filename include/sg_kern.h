@@ -46,7 +46,7 @@ struct cpu_state {
 	__s64 arrival_off;	/* our clock minus the queue's, at the last reported switch-in */
 	__u64 repaired, hidden; /* switches that only the scheduler's books showed */
 	__u64 holes, torn, missed, orphan_ends, snaps_skipped, stack_races;
-	struct sg_batch batch; /* slices that wait for company; written with interrupts off only */
+	struct sg_batch batch;	  /* slices that wait for company; written with interrupts off only */
 	struct raised raised[16]; /* by vector; 10 exist */
 } __attribute__((aligned(64)));
 

@@ -99,6 +99,7 @@ static int count(void *ctx, const struct sg_hdr *h)
 Test(wire, batches_come_apart_in_order)
 {
 	struct sg_batch b = { .h = { .kind = SG_REC_BATCH, .rsv = 5 } };
+	struct sg_slice_short *first = (struct sg_slice_short *)&b.slot[0];
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < 5; i++) {
@@ -112,6 +113,6 @@ Test(wire, batches_come_apart_in_order)
 	cr_expect_eq(sg_wire_each(&b.h, sizeof(b), &room, count, &n), -EBADMSG);
 	b.h.rsv = 1;
 	cr_expect_eq(sg_wire_each(&b.h, sizeof(b) - 1, &room, count, &n), -EBADMSG);
-	((struct sg_slice_short *)&b.slot[0])->h.rsv = SG_BATCH_PAIRS + 1;
+	first->h.rsv = SG_BATCH_PAIRS + 1;
 	cr_expect_eq(sg_wire_each(&b.h, sizeof(b), &room, count, &n), -EBADMSG);
 }

@@ -47,7 +47,8 @@ static const struct sg_rule *rule_of(const struct sg_model *m, struct sg_trec *r
 
 		sg_wait_of(m, r, &wait);
 		r->rule = sg_classify(&wait) - sg_rules() + 1;
-		r->origin = r->wake || (r->flags & SG_SF_TIMEDOUT) ? sg_wait_origin(&wait, &uid) : SG_ORG_NONE;
+		r->origin =
+			r->wake || (r->flags & SG_SF_TIMEDOUT) ? sg_wait_origin(&wait, &uid) : SG_ORG_NONE;
 	}
 	return sg_rules() + r->rule - 1;
 }
