@@ -80,10 +80,11 @@ struct thread {
 	u32 irqs_in;
 	u32 seq; /* odd while thread-level code updates: a tick must not look */
 	u64 last_snap;
-	u64 snap_user; /* user time that the last cut of this slice has told */
-	u32 used;      /* slots with something in them */
-	u8 cur;	       /* slot that time goes to now */
-	u8 base;       /* enum sg_kind below everything: USER, KTHREAD, EXIT */
+	u64 snap_user;	 /* user time that the last cut of this slice has told */
+	u64 snap_hidden; /* and hidden wait */
+	u32 used;	 /* slots with something in them */
+	u8 cur;		 /* slot that time goes to now */
+	u8 base;	 /* enum sg_kind below everything: USER, KTHREAD, EXIT */
 	u8 insys;
 	u8 flt;	     /* 0, SG_K_FAULT or SG_K_KFAULT */
 	u8 rec;	     /* 0 or SG_K_R* / SG_K_COMPACT */
@@ -380,7 +381,7 @@ static __always_inline void resync(struct task_struct *p, struct thread *t, stru
 	slots_clear(t);
 	t->nsys = 0;
 	t->many = 0;
-	t->snap_user = 0;
+	t->snap_user = t->snap_hidden = 0;
 	if (t->insys)
 		t->cursys = sys_slot(t, t->nr);
 	t->cur = top_slot(t);
@@ -424,6 +425,24 @@ static __always_inline struct thread *running(struct cpu_state **ret_c)
 	return t;
 }
 
+/*
+ * How long the running thread was off the CPU in the middle of this slice,
+ * unreported: then the scheduler's books show a later arrival and more run-queue
+ * wait than we saw. Only after a wait that was run-queue wait whole: the books of a
+ * blocked thread also count what EEVDF's delayed dequeue leaves on the queue.
+ */
+#define HIDDEN_MIN_NS 50000
+static __always_inline u64 hidden_ns(struct task_struct *p, const struct thread *t, const struct cpu_state *c)
+{
+	u64 seen = t->in - t->out, delta = compat_run_delay(p) - t->run_delay;
+
+	if (t->resynced || t->w_stop != SG_STOP_RUNNABLE || !t->out || !c->arrival_off)
+		return 0;
+	if (compat_last_arrival(p) + c->arrival_off <= t->in + HIDDEN_MIN_NS)
+		return 0;
+	return delta < seen + HIDDEN_MIN_NS ? 0 : delta - seen;
+}
+
 /* Index of the lowest bit of @m, which is not 0 (de Bruijn: BPF has no instruction for it). */
 const volatile u8 debruijn[32] = { 0,  1,  28, 2,  29, 14, 24, 3, 30, 22, 20, 15, 25, 17, 4,  8,
 				   31, 27, 13, 23, 21, 19, 16, 7, 26, 12, 18, 6,  11, 5,  10, 9 };
@@ -456,7 +475,8 @@ static __always_inline u16 slot_key(u32 i, u16 nr)
 struct filling {
 	u64 extra_ns; /* more on slot `extra`: the part that is not booked yet */
 	u64 irq_ns;
-	u64 sum; /* out: total of all pairs */
+	u64 hidden_ns; /* of user time: was run-queue wait */
+	u64 sum;       /* out: total of all pairs */
 	u32 extra, irq_cnt;
 	u32 clear, pad; /* empty the slots: the slice ends */
 };
@@ -470,10 +490,12 @@ static __noinline int fill_pairs(struct thread *t, struct sg_pair *p, u32 max, v
 				 struct filling *f)
 {
 	u32 m = t->used, extra = f->extra;
-	u64 extra_ns = f->extra_ns, sum = f->irq_ns;
+	u64 extra_ns = f->extra_ns, sum = f->irq_ns, hidden = f->hidden_ns;
 
 	if (extra_ns)
 		m |= 1u << (extra & 31);
+	if (hidden)
+		m |= 1u << SLOT_HIDDEN;
 	*n = 0;
 	if (f->irq_ns) {
 		p->key = SG_C_CPU_IRQ;
@@ -490,6 +512,10 @@ static __noinline int fill_pairs(struct thread *t, struct sg_pair *p, u32 max, v
 		m &= m - 1;
 		if (i == extra)
 			ns += extra_ns;
+		if (i == SG_C_CPU_USER)
+			ns -= hidden;
+		if (i == SLOT_HIDDEN)
+			ns += hidden;
 		if (f->clear)
 			s->ns = 0;
 		if ((!ns && !s->cnt) || k >= max)

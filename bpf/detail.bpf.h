@@ -125,6 +125,7 @@ static __always_inline void emit_snap(struct thread *t, struct cpu_state *c, u64
 {
 	u64 irq = c->hard_total + c->soft_total, clk = now - irq;
 	struct filling f = { .extra = t->cur };
+	u64 user;
 	struct sg_snap *r;
 
 	if (!t->in || c->cur != t->uid || (t->seq & 1) || now < t->in) {
@@ -139,6 +140,10 @@ static __always_inline void emit_snap(struct thread *t, struct cpu_state *c, u64
 	f.extra_ns = clk > t->last ? clk - t->last : 0;
 	f.irq_ns = now - t->in - (clk - (t->in - t->irq_in));
 	f.irq_cnt = c->irqs - t->irqs_in;
+	user = t->s[SG_C_CPU_USER].ns + (t->cur == SG_C_CPU_USER ? f.extra_ns : 0);
+	f.hidden_ns = hidden_ns(bpf_get_current_task_btf(), t, c);
+	if (user < t->snap_user + f.hidden_ns)
+		f.hidden_ns = user < t->snap_user + t->snap_hidden ? 0 : t->snap_hidden;
 	r = ring_reserve(c, sizeof(*r) + SG_PAIR_MAX * sizeof(struct sg_pair));
 	if (!r)
 		return;
@@ -152,7 +157,8 @@ static __always_inline void emit_snap(struct thread *t, struct cpu_state *c, u64
 		return;
 	}
 	t->last_snap = now;
-	t->snap_user = t->s[SG_C_CPU_USER].ns + (t->cur == SG_C_CPU_USER ? f.extra_ns : 0);
+	t->snap_user = user - f.hidden_ns;
+	t->snap_hidden = f.hidden_ns;
 	ring_submit(r);
 }
 

@@ -243,8 +243,11 @@ static __noinline int slice_cut(struct thread *t)
 	t->seq |= 1;
 	settle(t, k.now - k.irq);
 	t->seq++;
-	if (emits(t) && (t->flags & TH_ANNOUNCED))
+	if (emits(t)) {
+		if (!(t->flags & TH_ANNOUNCED))
+			emit_thread(bpf_get_current_task_btf(), t, c, k.now, 0);
 		emit_slice(t, c, &k, false);
+	}
 	if (t->used)
 		slots_clear(t);
 	t->in = t->out = t->last_snap = k.now;
@@ -252,7 +255,7 @@ static __noinline int slice_cut(struct thread *t)
 	t->irqs_in = c->irqs;
 	t->nsys = 0;
 	t->many = 0;
-	t->snap_user = 0;
+	t->snap_user = t->snap_hidden = 0;
 	t->w_stop = SG_STOP_NONE;
 	t->w_kind = top_kind(t);
 	t->w_wake = t->w_throttle = t->w_svc = 0;
@@ -358,7 +361,7 @@ static __always_inline void slice_begin(struct task_struct *p, struct thread *t,
 	t->w_who = who;
 	t->nsys = 0;
 	t->many = t->resynced = 0;
-	t->snap_user = 0;
+	t->snap_user = t->snap_hidden = 0;
 	t->rec_ns0 = 0;
 	t->seq &= ~1u;
 	if (t->used)
@@ -411,36 +414,32 @@ static __always_inline void emit_exit(struct task_struct *p, struct thread *t, s
 }
 
 /*
- * Was the thread off the CPU in the middle of this slice, unreported? Then the
- * scheduler's books show a later arrival and more run-queue wait than we saw: that
- * much of the slice is run-queue wait. It is taken out of user code, where no event
- * could have told, and never out of what a cut has already sent. Only after a wait
- * that was run-queue wait whole: the books of a blocked thread also count what
- * EEVDF's delayed dequeue leaves on the queue.
+ * The distance of the two clocks, from a reported begin. An arrival that was not
+ * reported comes later and makes it look smaller, by far: only small steps down are
+ * believed, or a step that stays.
  */
-#define HIDDEN_MIN_NS 50000
+static __always_inline void arrival_learn(struct cpu_state *c, s64 off)
+{
+	if (!c->arrival_off || off > c->arrival_off - 20000 || ++c->arrival_odd > 64) {
+		c->arrival_off = off;
+		c->arrival_odd = 0;
+	}
+}
+
+/* The hidden wait of the slice that ends: out of user code, where no event could have told, but never out of what a cut has sent. */
 static __always_inline void hidden_wait(struct task_struct *p, struct thread *t, struct cpu_state *c)
 {
-	u64 arrival = compat_last_arrival(p), seen, delta;
+	u64 arrival = compat_last_arrival(p), delta = hidden_ns(p, t, c);
 	struct slot *user = &t->s[SG_C_CPU_USER];
-	bool late;
 
-	if (!arrival || t->resynced || t->w_stop == SG_STOP_NONE)
-		return;
-	late = c->arrival_off && arrival + c->arrival_off > t->in + HIDDEN_MIN_NS;
-	if (!late || t->w_stop != SG_STOP_RUNNABLE || !t->out) {
-		if (!late || is_blocked(t->w_stop))
-			c->arrival_off = t->in - arrival;
+	if (!delta) {
+		if (arrival && !t->resynced && t->w_stop != SG_STOP_NONE)
+			arrival_learn(c, t->in - arrival);
 		return;
 	}
-	seen = t->in - t->out;
-	delta = compat_run_delay(p) - t->run_delay;
-	if (delta < seen + HIDDEN_MIN_NS) {
-		c->arrival_off = t->in - arrival;
-		return;
-	}
-	delta -= seen;
-	if (user->ns < t->snap_user || user->ns - t->snap_user < delta)
+	if (user->ns < t->snap_user + delta)
+		delta = t->snap_hidden;
+	if (!delta || user->ns < delta)
 		return;
 	user->ns -= delta;
 	t->s[SLOT_HIDDEN].ns += delta;
@@ -471,7 +470,8 @@ static __always_inline void slice_end(struct task_struct *p, struct thread *t, s
 		if (!(t->flags & TH_ANNOUNCED))
 			emit_thread(p, t, c, now, 0);
 		if (t->in || !(t->flags & TH_FIRST) || k.stop == SG_STOP_DEAD)
-			emit_slice(t, c, &k, true);
+			/* The last slice goes before the thread's EXIT, which bears the same time. */
+			emit_slice(t, c, &k, k.stop != SG_STOP_DEAD);
 		if (k.stop == SG_STOP_DEAD) {
 			if (t->flags & TH_LAST)
 				emit_proc_mark(p, t, c, now, SG_MARK_EXIT);

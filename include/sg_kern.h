@@ -44,6 +44,7 @@ struct cpu_state {
 	__u32 blk_dev, blk_on;
 	__u64 lost, emitted;
 	__s64 arrival_off;	/* our clock minus the queue's, at the last reported switch-in */
+	__u64 arrival_odd;	/* begins in a row that contradict it */
 	__u64 repaired, hidden; /* switches that only the scheduler's books showed */
 	__u64 holes, torn, missed, orphan_ends, snaps_skipped, stack_races;
 	struct sg_batch batch;	  /* slices that wait for company; written with interrupts off only */
