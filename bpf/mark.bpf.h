@@ -39,31 +39,35 @@ static __noinline int emit_mark(struct thread *t, u64 id, u64 status, u32 type_s
 	return 0;
 }
 
-static __always_inline int mark_now(u64 id, u64 status, u32 type, u32 src, const char *uname)
+/* Scalars only and not static: the verifier looks at it once, not at every end of a parsing loop before it. */
+__noinline int mark_now(u64 id, u64 status, u32 type_src, u64 uname)
 {
 	struct cpu_state *c;
 	struct thread *t = running(&c);
 
-	/* A waker from outside is recorded to explain; its tasks are its own business. */
-	if (!t || !(t->flags & TH_INSCOPE))
+	if (!t || !emits(t))
 		return 0;
 	thread_update_begin(t, c);
 	thread_update_end(t);
 	if (!(t->flags & TH_ANNOUNCED))
 		emit_thread(bpf_get_current_task_btf(), t, c, bpf_ktime_get_ns(), 0);
-	emit_mark(t, id, status, type | src << 8, uname);
+	emit_mark(t, id, status, type_src, (const char *)uname);
 	return 0;
 }
 
 /* "/.sandglass/begin/ID/NAME" or "/.sandglass/end/ID/STATUS" looked for with access(2): any language can. */
 #define MARK_PREFIX "/.sandglass/"
-static __noinline int mark_access(struct thread *t, struct cpu_state *unused, u64 upath)
+/* A function of its own to the verifier (not static), as slice_cut(). */
+__noinline int mark_access(u64 upath)
 {
+	struct thread *t = thread_of(bpf_get_current_task_btf());
 	char path[48] = {};
 	u64 id = 0, num = 0;
 	u32 i, type;
 	long len;
 
+	if (!t)
+		return 0;
 	t->reading = 1;
 	len = bpf_probe_read_user_str(path, sizeof(path), (void *)upath);
 	t->reading = 0;
@@ -86,22 +90,22 @@ static __noinline int mark_access(struct thread *t, struct cpu_state *unused, u6
 		return 0;
 	i++;
 	if (type == SG_MARK_BEGIN)
-		return mark_now(id, 0, type, SG_MSRC_ACCESS, (const char *)(upath + i));
+		return mark_now(id, 0, type | SG_MSRC_ACCESS << 8, upath + i);
 	for (int k = 0; k < 10 && i < sizeof(path) - 1 && path[i] >= '0' && path[i] <= '9'; k++, i++)
 		num = num * 10 + (path[i] - '0');
-	return mark_now(id, num, type, SG_MSRC_ACCESS, NULL);
+	return mark_now(id, num, type | SG_MSRC_ACCESS << 8, 0);
 }
 
 SEC("?usdt")
 int BPF_USDT(task_begin_usdt, u64 id, const char *name)
 {
-	return mark_now(id, 0, SG_MARK_BEGIN, SG_MSRC_USDT, name);
+	return mark_now(id, 0, SG_MARK_BEGIN | SG_MSRC_USDT << 8, (u64)name);
 }
 
 SEC("?usdt")
 int BPF_USDT(task_end_usdt, u64 id, u64 status)
 {
-	return mark_now(id, status, SG_MARK_END, SG_MSRC_USDT, NULL);
+	return mark_now(id, status, SG_MARK_END | SG_MSRC_USDT << 8, 0);
 }
 
 /* A function as a task: outermost call of a thread, entry to return. */
@@ -116,7 +120,7 @@ int BPF_KPROBE(task_uprobe_entry)
 	if (t->depth_uprobe++)
 		return 0;
 	t->uprobe_id = (u64)t->uid << 32 | (u32)(t->markseq + 1);
-	return mark_now(t->uprobe_id, 0, SG_MARK_BEGIN, SG_MSRC_UPROBE, NULL);
+	return mark_now(t->uprobe_id, 0, SG_MARK_BEGIN | SG_MSRC_UPROBE << 8, 0);
 }
 
 SEC("?uretprobe")
@@ -127,7 +131,7 @@ int BPF_KRETPROBE(task_uprobe_return, u64 ret)
 
 	if (!t || !t->depth_uprobe || --t->depth_uprobe)
 		return 0;
-	return mark_now(t->uprobe_id, ret, SG_MARK_END, SG_MSRC_UPROBE, NULL);
+	return mark_now(t->uprobe_id, ret, SG_MARK_END | SG_MSRC_UPROBE << 8, 0);
 }
 
 #endif

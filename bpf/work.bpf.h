@@ -286,7 +286,7 @@ static __always_inline void sys_enter(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u6
 		t->many = 1;
 	thread_update_end(t);
 	if (sysclass[nr & 511] & SC_ACCESS)
-		mark_access(t, c, nr == 21 ? a0 : a1);
+		mark_access(nr == 21 ? a0 : a1);
 }
 
 /* Did the call return because its time was up? What they return then: man 2 clock_nanosleep, futex, poll ... */
