@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include "base/parse.h"
 #include "kern/pids.h"
 
@@ -137,4 +138,11 @@ int sg_recopts_cgroup(struct sg_recopts *r, const char *arg, struct sg_err *err)
 	r->o.live.cgroup_subsys = cg.v2 ? -1 : cg.subsys;
 	r->o.live.cgroup_level = cg.level;
 	return 0;
+}
+
+int sg_recopts_exit(const struct sg_record_result *res)
+{
+	if (WIFSIGNALED(res->wait_status))
+		return 128 + WTERMSIG(res->wait_status);
+	return WEXITSTATUS(res->wait_status);
 }

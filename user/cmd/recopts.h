@@ -25,4 +25,7 @@ int sg_recopts_pids(struct sg_recopts *r, struct sg_err *err);
 /** sg_recopts_cgroup() - fill the scope from what -G named */
 int sg_recopts_cgroup(struct sg_recopts *r, const char *arg, struct sg_err *err);
 
+/** sg_recopts_exit() - the command's own exit code, as a shell would give it: 128+N when signal N killed it */
+int sg_recopts_exit(const struct sg_record_result *res);
+
 #endif

@@ -144,14 +144,6 @@ static void closing_line(const struct args *a, const struct sg_record_result *re
 	fprintf(stderr, "\nread it with: sandglass report %s\n", a->out);
 }
 
-/* The command's own exit code as a shell would give it. */
-static int exit_code(const struct sg_record_result *res)
-{
-	if (WIFSIGNALED(res->wait_status))
-		return 128 + WTERMSIG(res->wait_status);
-	return WEXITSTATUS(res->wait_status);
-}
-
 int sg_cmd_record(int argc, char **argv)
 {
 	static const char name[] = "sandglass record";
@@ -188,7 +180,7 @@ int sg_cmd_record(int argc, char **argv)
 		if (res.exec_errno)
 			fprintf(stderr, "%s: can't run %s: %s\n", name, a->rec.o.argv[0],
 				strerror(res.exec_errno));
-		code = res.ran					  ? exit_code(&res)
+		code = res.ran					  ? sg_recopts_exit(&res)
 		       : res.targets_gone && a->rec.o.duration_ns ? SG_EXIT_FAIL
 								  : SG_EXIT_OK;
 	}

@@ -190,12 +190,6 @@ static int explain(const struct args *a, int fd, struct sg_err *err)
 	return e;
 }
 
-static int exit_code(const struct sg_record_result *res)
-{
-	return WIFSIGNALED(res->wait_status) ? 128 + WTERMSIG(res->wait_status)
-					     : WEXITSTATUS(res->wait_status);
-}
-
 int sg_cmd_run(int argc, char **argv)
 {
 	static const char name[] = "sandglass run";
@@ -220,7 +214,7 @@ int sg_cmd_run(int argc, char **argv)
 		r = sg_record(&a->rec.o, &res, &err);
 	}
 	if (res.ran)
-		code = exit_code(&res);
+		code = sg_recopts_exit(&res);
 	if (res.exec_errno)
 		fprintf(stderr, "%s: can't run %s: %s\n", name, a->rec.o.argv[0], strerror(res.exec_errno));
 	else if (r >= 0)
