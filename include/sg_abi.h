@@ -24,14 +24,16 @@
 	X(5, STACK, stack)     /* raw stack of a long wait or of a sample */                            \
 	X(6, DETAIL, detail)   /* what a long wait waited on: file, socket */                           \
 	X(7, EXIT, exit)       /* a thread is gone; nothing of it follows */                            \
-	X(8, SWAPOUT, swapout) /* pages of a process written to swap (cumulative) */
+	X(8, SWAPOUT, swapout) /* pages of a process written to swap (cumulative) */                    \
+	X(9, GUEST, guest)     /* one intercepted system call of a sandbox's guest, or one message to its Gofer */ \
+	X(10, CGROUP, cgroup)  /* name of a cgroup, before the first thread that is in it */
 
 /* clang-format off */
 enum sg_rec {
 #define SG_X(id, sym, name) SG_REC_##sym = id,
 	SG_REC_LIST(SG_X)
 #undef SG_X
-	SG_REC_MAX = 9,
+	SG_REC_MAX = 11,
 };
 /* clang-format on */
 
@@ -49,6 +51,7 @@ enum sg_rec {
 	X(9, GUEST, "guest")                                                 \
 	X(10, KVMEXIT, "kvmexit")                                            \
 	X(11, VMM, "vmm")                                                    \
+	X(12, GUESTCALL, "guestcall") /* stopped at a system call its tracer emulates (PTRACE_SYSEMU): nr is the guest's */ \
 	X(15, UNSEEN, "unseen") /* thread existed before the recording and has not run */
 
 /* clang-format off */
@@ -171,12 +174,24 @@ struct sg_hdr {
 /* One (cause, time, count) of a breakdown. key: see SG_KEY_*. */
 struct sg_pair {
 	__u16 key;
-	__u16 rsv;
+	__u16 err; /* SG_KEY_SYSCALL: how many of cnt failed (65535: that or more) */
 	__u32 cnt;
 	__u64 ns;
 };
 /* key < 64: enum sg_cause. key with this bit: cpu.sys of one system call number. */
 #define SG_KEY_SYSCALL 0x8000
+/*
+ * key with this bit: a guest's system call that a seccomp trap (SIGSYS) gave to its
+ * sandbox, from the trap to rt_sigreturn: trap.seccomp of that number.
+ */
+#define SG_KEY_GUEST 0x4000
+/*
+ * key with this bit: the word a thread left in a shared window when it woke its other
+ * side by a futex that is not private (the low bits of the u16 at address + 16). A
+ * message type if the thread is a Gofer's, else noise: who reads must know. ns is 0.
+ */
+#define SG_KEY_FLIPCALL 0x2000
+#define SG_KEY_LOW(key) ((key) & 0x1fff) /* number in a key of GUEST or FLIPCALL */
 #define SG_PAIR_MAX    26
 
 /* SLICE: hdr.ts is the switch-out. Everything named "wait" is about the time before `in`. */
@@ -209,9 +224,13 @@ struct sg_slice {
 	__u32 out_fltseq;  /* fault instance open at the end of this slice, 0 none */
 	__u64 work_queued; /* SF_WORK: when the last work item was queued */
 	__u32 work_by;	   /* SF_WORK: by whom (uid) */
-	__u32 rsv;
+	__u32 note;	   /* of the wait: SG_NOTE_* | 16 bits */
 	struct sg_pair pair[];
 };
+
+/* What a wait's note tells in its low 16 bits. */
+#define SG_NOTE_FLIPCALL 0x10000u /* word at address + 16 of the futex its waker woke it by: see SG_KEY_FLIPCALL */
+#define SG_NOTE_TRAPPED	 0x20000u /* it waited inside a seccomp trap: of this system call of the guest */
 
 /*
  * The common slice, as it crosses the ring: half the bytes. Ring only, never in
@@ -235,7 +254,7 @@ struct sg_slice_short {
 	__u16 nr;
 	__u8 stop, wkind, fdtype, wctx;
 	__u8 wvec, wsrc, out_stop, out_kind;
-	__u32 rsv;
+	__u32 note;
 	struct sg_pair_short pair[];
 };
 
@@ -321,7 +340,7 @@ struct sg_thread {
 	struct sg_hdr h;
 	__u64 birth;  /* ts of fork, 0 = before the recording */
 	__u64 start;  /* task->start_time (CLOCK_MONOTONIC ns) */
-	__u64 cgroup; /* kernfs id of its cgroup in the default hierarchy */
+	__u64 cgroup; /* kernfs id of its cgroup: the memory controller's where that is a v1 hierarchy, else the default one's */
 	__u32 tid, tgid;
 	__u32 creator; /* uid of the forking thread, 0 unknown */
 	__u32 flags;
@@ -345,6 +364,39 @@ struct sg_swapout {
 	__u32 rsv;
 };
 
+enum sg_guest_what {
+	SG_GUEST_CALL = 1, /* nr: system call number */
+	SG_GUEST_RPC = 2,  /* nr: message type of the Gofer's protocol, seen from the Sentry */
+};
+enum sg_guest_src {
+	SG_GSRC_TRAP = 1,   /* SIGSYS to rt_sigreturn in a stub */
+	SG_GSRC_TRACE = 2,  /* runsc trace */
+	SG_GSRC_UPROBE = 3, /* probes in the Sentry */
+};
+/* GUEST: hdr.ts is the end; hdr.uid the stub's or Sentry's thread, 0 unknown. */
+struct sg_guest {
+	struct sg_hdr h;
+	__u64 begin; /* 0 = only the end is known */
+	__u64 on_ns; /* on a CPU in it, interrupts apart; 0 unknown */
+	__s64 ret;
+	__u32 gtid;    /* the guest's own thread id, 0 unknown */
+	__u32 sandbox; /* process id of the Sentry, 0 unknown (then: of hdr.uid) */
+	__u16 nr;
+	__u8 what; /* enum sg_guest_what */
+	__u8 src;  /* enum sg_guest_src */
+	__u16 len; /* of text: process name, NUL, path (either may be empty) */
+	__u16 rsv;
+	char text[];
+};
+#define SG_GUEST_TEXT_MAX 512
+
+#define SG_CGROUP_NAME 104
+struct sg_cgroup {
+	struct sg_hdr h;
+	__u64 id;
+	char name[SG_CGROUP_NAME]; /* last part of its path: hostile bytes possible */
+};
+
 #define SG_ASSERT_SIZE(t, n) _Static_assert(sizeof(t) == (n), "hole in " #t)
 SG_ASSERT_SIZE(struct sg_hdr, 24);
 SG_ASSERT_SIZE(struct sg_pair, 16);
@@ -358,5 +410,7 @@ SG_ASSERT_SIZE(struct sg_detail, 24 + 16 + 8 + SG_DETAIL_NAME);
 SG_ASSERT_SIZE(struct sg_thread, 24 + 24 + 16 + 16);
 SG_ASSERT_SIZE(struct sg_exit, 24 + 8 + 80);
 SG_ASSERT_SIZE(struct sg_swapout, 40);
+SG_ASSERT_SIZE(struct sg_guest, 24 + 24 + 8 + 8);
+SG_ASSERT_SIZE(struct sg_cgroup, 24 + 8 + SG_CGROUP_NAME);
 
 #endif

@@ -79,7 +79,7 @@
 	  "cache=loose or virtiofs instead of 9P")                                                  \
 	X(38, IO_FUSE, "io.fuse", SG_OFF, "sched,syscall", "none",                                  \
 	  "waiting for a FUSE file system's server", "look at the server; longer entry/attr timeouts") \
-	X(39, IO_GOFER, "io.gofer", SG_OFF, "sched", "none", "waiting for a gVisor Gofer",          \
+	X(39, IO_GOFER, "io.gofer", SG_OFF, "sched,syscall", "none", "waiting for a gVisor Gofer",  \
 	  "directfs, or fewer file operations")                                                     \
 	X(40, IO_WRITEBACK, "io.writeback", SG_OFF, "sched", "taskstats blkio_delay (part)",        \
 	  "throttled: dirtied pages faster than the device writes them",                            \
@@ -100,10 +100,12 @@
 	  "look at who delivers the event")                                                         \
 	X(47, NET_REMOTE, "net.remote", SG_OFF, "sched,syscall,irq", "none",                        \
 	  "waiting for another machine", "look at the network and the peer")                        \
-	X(48, TRAP_PTRACE, "trap.ptrace", SG_OFF, "sched", "none",                                  \
-	  "stopped by a tracer (ptrace)", "trace less, or detach")                                  \
-	X(49, TRAP_SECCOMP, "trap.seccomp", SG_OFF, "sched,syscall", "none",                        \
-	  "waiting for a seccomp supervisor", "a cheaper filter")                                   \
+	X(48, TRAP_PTRACE, "trap.ptrace", SG_ON | SG_OFF, "sched,syscall", "none",                  \
+	  "stopped by a tracer (ptrace), and switching to it and back",                             \
+	  "trace less, or detach; in gVisor: the systrap platform")                                 \
+	X(49, TRAP_SECCOMP, "trap.seccomp", SG_ON | SG_OFF, "sched,syscall,trap", "none",           \
+	  "a system call caught by seccomp (SIGSYS, or a supervisor), and switching to who serves it", \
+	  "fewer system calls, or a cheaper filter")                                                \
 	X(50, TRAP_STOP, "trap.stop", SG_OFF, "sched", "none",                                      \
 	  "stopped by a signal (SIGSTOP, SIGTSTP)", "kill -CONT it")                                \
 	X(51, TRAP_FREEZE, "trap.freeze", SG_OFF, "sched", "none",                                  \

@@ -97,10 +97,11 @@ static uint32_t slice_mask(const struct sg_codec *c, const struct sg_codec_threa
 {
 	bool keys = t->npair != s->npair || s->npair > SG_CODEC_PAIRS, cnts = keys;
 	uint64_t sum = 0;
-	uint32_t m = SG_CODEC_SLICE, more = 0;
+	uint32_t m = SG_CODEC_SLICE, more = 0, errs = 0;
 
 	for (unsigned i = 0; i < s->npair; i++) {
 		sum += s->pair[i].ns;
+		errs |= s->pair[i].err;
 		if (i < SG_CODEC_PAIRS) {
 			keys |= s->pair[i].key != t->key[i];
 			cnts |= s->pair[i].cnt != t->cnt[i];
@@ -127,6 +128,8 @@ static uint32_t slice_mask(const struct sg_codec *c, const struct sg_codec_threa
 	more |= s->dev ? SG_CS3_DEV : 0;
 	more |= s->work_queued || s->work_by ? SG_CS3_WORK : 0;
 	more |= s->h.lost != c->lost ? SG_CS3_LOST : 0;
+	more |= s->note ? SG_CS3_NOTE : 0;
+	more |= errs ? SG_CS3_ERR : 0;
 	return more ? m | SG_CS2_MORE << 8 | more << 16 : m;
 }
 
@@ -172,6 +175,10 @@ static uint8_t *put_seldom(const struct sg_codec *c, uint8_t *p, const struct sg
 	}
 	if (m3 & SG_CS3_LOST)
 		p = sg_varint_put(p, s->h.lost - c->lost);
+	if (m3 & SG_CS3_NOTE)
+		p = sg_varint_put(p, s->note);
+	for (unsigned i = 0; m3 & SG_CS3_ERR && i < s->npair; i++)
+		p = sg_varint_put(p, s->pair[i].err);
 	return p;
 }
 
@@ -230,14 +237,14 @@ static bool get_pairs(const struct sg_codec_thread *t, const uint8_t **pp, struc
 			return false;
 		for (unsigned i = 0; i < s->npair; i++) {
 			s->pair[i].key = sg_codec_unkey(sg_varint_get(pp));
-			s->pair[i].rsv = 0;
+			s->pair[i].err = 0;
 		}
 	} else {
 		if (s->npair > SG_CODEC_PAIRS)
 			return false;
 		for (unsigned i = 0; i < s->npair; i++) {
 			s->pair[i].key = t->key[i];
-			s->pair[i].rsv = 0;
+			s->pair[i].err = 0;
 		}
 	}
 	if (!(m2 & SG_CS2_CNT) && s->npair > SG_CODEC_PAIRS)
@@ -277,6 +284,10 @@ static void get_seldom(const struct sg_codec *c, const uint8_t **pp, struct sg_s
 	}
 	if (m3 & SG_CS3_LOST)
 		s->h.lost = c->lost + sg_varint_get(pp);
+	if (m3 & SG_CS3_NOTE)
+		s->note = (uint32_t)sg_varint_get(pp);
+	for (unsigned i = 0; m3 & SG_CS3_ERR && i < s->npair; i++)
+		s->pair[i].err = (uint16_t)sg_varint_get(pp);
 }
 
 /* Everything that is as predicted. */
@@ -301,7 +312,7 @@ static void predict(const struct sg_codec *c, const struct sg_codec_thread *t, s
 	s->who = c->thread[c->last].uid;
 	s->fltseq = t->fltseq;
 	s->fltres = 0;
-	s->dev = s->out_fltseq = s->work_by = s->rsv = 0;
+	s->dev = s->out_fltseq = s->work_by = s->note = 0;
 }
 
 static int get_slice(struct sg_codec *c, const uint8_t **pp, const uint8_t *end, struct sg_slice *s)
@@ -350,14 +361,10 @@ static int get_slice(struct sg_codec *c, const uint8_t **pp, const uint8_t *end,
 uint8_t *sg_codec_put(struct sg_codec *c, uint8_t *p, const struct sg_hdr *ev, size_t size)
 {
 	const struct sg_slice *s = (const void *)ev;
-	unsigned rsv;
 
 	if (ev->kind != SG_REC_SLICE)
 		return sg_codec_put_rec(c, p, ev, size);
-	rsv = s->h.rsv | s->rsv;
-	for (unsigned i = 0; i < s->npair; i++)
-		rsv |= s->pair[i].rsv;
-	return rsv ? sg_codec_put_raw(c, p, ev, size) : put_slice(c, p, s);
+	return s->h.rsv ? sg_codec_put_raw(c, p, ev, size) : put_slice(c, p, s);
 }
 
 int sg_codec_get(struct sg_codec *c, const uint8_t **pp, const uint8_t *end, struct sg_hdr *buf)

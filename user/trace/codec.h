@@ -38,6 +38,8 @@
 #define SG_CS3_DEV	0x04
 #define SG_CS3_WORK	0x08
 #define SG_CS3_LOST	0x10 /* hdr.lost has changed */
+#define SG_CS3_NOTE	0x20
+#define SG_CS3_ERR	0x40 /* of a pair at least */
 
 /* Bytes a buffer needs so that any record can be encoded into it, and readable bytes behind one that is decoded. */
 #define SG_CODEC_ROOM (2 * SG_EVENT_MAX + 256)
@@ -46,8 +48,8 @@
 #define SG_CODEC_SLOTS 1024 /* threads remembered: uid modulo this */
 #define SG_CODEC_PAIRS 8    /* pairs remembered of each */
 
-#define SG_CODEC_KINDS 16  /* kinds 1..8 and 64..71, of which the last record is remembered */
-#define SG_CODEC_FIXED 112 /* bytes of its fixed part */
+#define SG_CODEC_KINDS 24  /* kinds 1..12 and 64..75, of which the last record is remembered */
+#define SG_CODEC_FIXED 136 /* bytes of its fixed part */
 
 /* What is remembered of a thread. All zero for a thread not seen yet. */
 struct sg_codec_thread {

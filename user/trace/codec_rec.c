@@ -15,7 +15,7 @@
 
 #define SG_X(id, sym, name)                                                           \
 	_Static_assert(id == 2 || sizeof(struct sg_##name) <= SG_CODEC_FIXED, #name); \
-	_Static_assert(id <= 8 || (id >= 64 && id < 72), #name);
+	_Static_assert(id <= 12 || (id >= 64 && id < 76), #name);
 SG_REC_LIST(SG_X)
 SG_UREC_LIST(SG_X)
 #undef SG_X
@@ -32,6 +32,8 @@ static struct tail tail_of(const struct sg_hdr *h)
 	const struct sg_stackdef *sd = (const void *)h;
 	const struct sg_frame *fr = (const void *)h;
 	const struct sg_name *nm = (const void *)h;
+	const struct sg_container *ct = (const void *)h;
+	const struct sg_guest *gu = (const void *)h;
 
 	switch (h->kind) {
 	case SG_REC_SNAP:
@@ -44,6 +46,10 @@ static struct tail tail_of(const struct sg_hdr *h)
 		return (struct tail){ sizeof(*fr), fr->len, 1, SG_FRAME_TEXT_MAX };
 	case SG_REC_NAME:
 		return (struct tail){ sizeof(*nm), nm->len, 1, SG_NAME_TEXT_MAX };
+	case SG_REC_CONTAINER:
+		return (struct tail){ sizeof(*ct), ct->len, 1, SG_CONTAINER_TEXT_MAX };
+	case SG_REC_GUEST:
+		return (struct tail){ sizeof(*gu), gu->len, 1, SG_GUEST_TEXT_MAX };
 	default:
 		return (struct tail){ 0 };
 	}
@@ -67,15 +73,21 @@ static void set_tail_count(struct sg_hdr *h, size_t n)
 	case SG_REC_NAME:
 		((struct sg_name *)h)->len = (uint16_t)n;
 		break;
+	case SG_REC_CONTAINER:
+		((struct sg_container *)h)->len = (uint16_t)n;
+		break;
+	case SG_REC_GUEST:
+		((struct sg_guest *)h)->len = (uint16_t)n;
+		break;
 	}
 }
 
 /* The last record of @kind in the stream; NULL for a kind that is not remembered. */
 static struct sg_hdr *last_of(struct sg_codec *c, unsigned kind)
 {
-	if (kind < 1 || kind > 71 || (kind > 8 && kind < 64))
+	if (!sg_event_fixed(kind))
 		return NULL;
-	return (struct sg_hdr *)c->rec[kind < 64 ? kind - 1 : kind - 56];
+	return (struct sg_hdr *)c->rec[kind < 64 ? kind - 1 : kind - 52];
 }
 
 static uint8_t *put_fields(uint8_t *p, const struct sg_hdr *h, const struct sg_hdr *last)
@@ -181,7 +193,7 @@ static bool has_reserved(const struct sg_hdr *ev)
 	set_tail_count(h, t.n);
 	if (ev->kind == SG_REC_SNAP)
 		for (unsigned i = 0; i < s->npair; i++)
-			rsv |= s->pair[i].rsv;
+			rsv |= s->pair[i].err; /* cuts count no errors */
 	return rsv || memcmp(plain, ev, sg_event_fixed(ev->kind));
 }
 

@@ -39,6 +39,12 @@ static size_t tail_size(const struct sg_hdr *h)
 	case SG_REC_NAME:
 		n = ((const struct sg_name *)h)->len, each = 1, max = SG_NAME_TEXT_MAX;
 		break;
+	case SG_REC_CONTAINER:
+		n = ((const struct sg_container *)h)->len, each = 1, max = SG_CONTAINER_TEXT_MAX;
+		break;
+	case SG_REC_GUEST:
+		n = ((const struct sg_guest *)h)->len, each = 1, max = SG_GUEST_TEXT_MAX;
+		break;
 	default:
 		return 0;
 	}

@@ -21,7 +21,8 @@
 	X(68, STACKDEF, stackdef) /* dictionary: stack id -> frame ids, leaf first */  \
 	X(69, STACKREF, stackref) /* a STACK record after interning */                 \
 	X(70, NAME, name)	  /* dictionary: device or cgroup id -> name */        \
-	X(71, WINDOW, window)	  /* recording started (begin) or stopped (end) at ts */
+	X(71, WINDOW, window)	  /* recording started (begin) or stopped (end) at ts */ \
+	X(72, CONTAINER, container) /* whose a cgroup is */
 
 enum sg_urec {
 #define SG_X(id, sym, name) SG_REC_##sym = id,
@@ -45,8 +46,8 @@ struct sg_clock {
 struct sg_role {
 	struct sg_hdr h;
 	uint32_t tgid;
-	uint32_t rsv;
-	char name[SG_ROLE_NAME]; /* NUL-terminated */
+	uint32_t sandbox;	 /* process id of the Sentry of the sandbox that tgid is part of, 0 none */
+	char name[SG_ROLE_NAME]; /* NUL-terminated; "sentry", "gofer", "stub" when sandbox is set */
 };
 
 struct sg_frame {
@@ -86,6 +87,16 @@ struct sg_window {
 	struct sg_hdr h;
 	uint32_t type;
 	uint32_t ncpu;
+};
+
+/* Text: id, name, image, runtime, platform ("runc", "ptrace", "systrap", "kvm" ...), each ended by NUL. Hostile bytes possible. */
+struct sg_container {
+	struct sg_hdr h;
+	uint64_t cgroup; /* as in struct sg_thread */
+	uint32_t pid;	 /* of its first process (gVisor: the Sentry), 0 unknown */
+	uint16_t len;
+	uint16_t rsv;
+	char text[];
 };
 
 /* Largest event in bytes; a decoder never produces a larger one. */

@@ -199,6 +199,35 @@ static const struct sg_field fields_swapout[] = {
 	F(swapout, "tgid", tgid, DEC, .def_uid = true),
 };
 
+static const struct sg_word words_guest[] = { { "call", SG_GUEST_CALL }, { "rpc", SG_GUEST_RPC }, { 0 } };
+static const struct sg_word words_gsrc[] = {
+	{ "trap", SG_GSRC_TRAP },
+	{ "trace", SG_GSRC_TRACE },
+	{ "uprobe", SG_GSRC_UPROBE },
+	{ 0 },
+};
+
+static const struct sg_field fields_guest[] = {
+	F(guest, "begin", begin, DEC, .near = true),
+	F(guest, "on", on_ns, DEC, .def = 0),
+	F(guest, "ret", ret, SIGNED, .def = 0),
+	F(guest, "gtid", gtid, DEC, .def = 0),
+	F(guest, "sandbox", sandbox, DEC, .def = 0),
+	F(guest, "nr", nr, DEC, .def = 0),
+	F(guest, "what", what, DEC, .def = SG_GUEST_CALL, .words = words_guest),
+	F(guest, "src", src, DEC, .def = SG_GSRC_TRAP, .words = words_gsrc),
+};
+
+static const struct sg_field fields_cgroup[] = {
+	F(cgroup, "id", id, DEC, .def = 0),
+	F(cgroup, "name", name, BYTES, .def = 0),
+};
+
+static const struct sg_field fields_container[] = {
+	F(container, "cgroup", cgroup, DEC, .def = 0),
+	F(container, "pid", pid, DEC, .def = 0),
+};
+
 static const struct sg_field fields_lost[] = {
 	F(lost, "since", since, DEC, .def = 0),
 	F(lost, "n", n, DEC, .def = 0),
@@ -211,6 +240,7 @@ static const struct sg_field fields_clock[] = {
 
 static const struct sg_field fields_role[] = {
 	F(role, "tgid", tgid, DEC, .def = 0),
+	F(role, "sandbox", sandbox, DEC, .def = 0),
 	F(role, "name", name, BYTES, .def = 0),
 };
 

@@ -28,6 +28,7 @@ const struct sg_hdr *sg_wire_expand(const struct sg_hdr *h, size_t size, union s
 	s->raiser = c->raiser;
 	s->sysseq = c->sysseq;
 	s->arg = c->arg;
+	s->note = c->note;
 	s->who = c->who;
 	s->flags = c->flags;
 	s->nr = c->nr;
