@@ -499,7 +499,7 @@ static __noinline int fill_pairs(struct thread *t, struct sg_pair *p, u32 max, v
 	*n = 0;
 	if (f->irq_ns) {
 		p->key = SG_C_CPU_IRQ;
-		p->rsv = 0;
+		p->err = 0;
 		p->cnt = f->irq_cnt;
 		p->ns = f->irq_ns;
 		*n = 1;
@@ -521,7 +521,7 @@ static __noinline int fill_pairs(struct thread *t, struct sg_pair *p, u32 max, v
 		if ((!ns && !s->cnt) || k >= max)
 			continue;
 		p[k].key = slot_key(i, s->nr);
-		p[k].rsv = 0;
+		p[k].err = 0;
 		p[k].cnt = s->cnt;
 		p[k].ns = ns;
 		if (f->clear)

@@ -107,14 +107,14 @@ static __noinline void fill_slice(struct sg_slice *r, struct thread *t, struct c
 	r->out_fltseq = t->flt ? t->fltseq : 0;
 	r->work_queued = t->work_queued;
 	r->work_by = t->work_by;
-	r->rsv = 0;
+	r->note = 0;
 	if (t->in) {
 		f.irq_ns = k->irq - t->irq_in;
 		f.irq_cnt = c->irqs - t->irqs_in;
-		fill_pairs(t, r->pair, max, &r->rsv, &f);
+		fill_pairs(t, r->pair, max, &r->note, &f); /* counts in a field of the record that is not filled yet */
 	}
-	r->npair = r->rsv;
-	r->rsv = 0;
+	r->npair = r->note;
+	r->note = 0;
 	if (f.sum != k->now - in || (t->seq & 1)) {
 		r->flags |= SG_SF_TORN;
 		c->torn++;
@@ -143,7 +143,7 @@ static __always_inline bool is_short(const struct thread *t, const struct cpu_st
 static __noinline int fill_short(struct sg_slice_short *r, struct thread *t, struct closing *k, u32 max)
 {
 	struct cpu_state *c = this_cpu();
-	volatile u32 *n = &r->rsv;
+	volatile u32 *n = &r->note;
 	u64 sum = k->irq - t->irq_in;
 	u32 m = t->used;
 
@@ -187,8 +187,8 @@ static __noinline int fill_short(struct sg_slice_short *r, struct thread *t, str
 		sum += s->ns;
 		*n = x + 1;
 	}
-	r->h.rsv = r->rsv;
-	r->rsv = 0;
+	r->h.rsv = r->note;
+	r->note = 0;
 	return sum == k->now - t->in;
 }
 

@@ -25,8 +25,9 @@
 	X(6, DETAIL, detail)   /* what a long wait waited on: file, socket */                           \
 	X(7, EXIT, exit)       /* a thread is gone; nothing of it follows */                            \
 	X(8, SWAPOUT, swapout) /* pages of a process written to swap (cumulative) */                    \
-	X(9, GUEST, guest)     /* one intercepted system call of a sandbox's guest, or one message to its Gofer */ \
-	X(10, CGROUP, cgroup)  /* name of a cgroup, before the first thread that is in it */
+	X(9, GUEST,                                                                                     \
+	  guest) /* one intercepted system call of a sandbox's guest, or one message to its Gofer */    \
+	X(10, CGNAME, cgname) /* name of a cgroup, before the first thread that is in it */
 
 /* clang-format off */
 enum sg_rec {
@@ -38,20 +39,21 @@ enum sg_rec {
 /* clang-format on */
 
 /* ---- what a thread is doing (the small stack kept while it runs) -------- */
-#define SG_KIND_LIST(X)                                                      \
-	X(0, USER, "user")	 /* its own code */                          \
-	X(1, SYSCALL, "syscall") /* nr says which */                         \
-	X(2, FAULT, "fault")	 /* page fault from user mode */             \
-	X(3, KFAULT, "kfault")	 /* page fault taken inside a system call */ \
-	X(4, RDIRECT, "reclaim.direct")                                      \
-	X(5, RMEMCG, "reclaim.memcg")                                        \
-	X(6, COMPACT, "compact")                                             \
-	X(7, KTHREAD, "kthread") /* kernel thread: has no user mode */       \
-	X(8, EXIT, "exit")	 /* past sched_process_exit */               \
-	X(9, GUEST, "guest")                                                 \
-	X(10, KVMEXIT, "kvmexit")                                            \
-	X(11, VMM, "vmm")                                                    \
-	X(12, GUESTCALL, "guestcall") /* stopped at a system call its tracer emulates (PTRACE_SYSEMU): nr is the guest's */ \
+#define SG_KIND_LIST(X)                                                                                      \
+	X(0, USER, "user")	 /* its own code */                                                          \
+	X(1, SYSCALL, "syscall") /* nr says which */                                                         \
+	X(2, FAULT, "fault")	 /* page fault from user mode */                                             \
+	X(3, KFAULT, "kfault")	 /* page fault taken inside a system call */                                 \
+	X(4, RDIRECT, "reclaim.direct")                                                                      \
+	X(5, RMEMCG, "reclaim.memcg")                                                                        \
+	X(6, COMPACT, "compact")                                                                             \
+	X(7, KTHREAD, "kthread") /* kernel thread: has no user mode */                                       \
+	X(8, EXIT, "exit")	 /* past sched_process_exit */                                               \
+	X(9, GUEST, "guest")                                                                                 \
+	X(10, KVMEXIT, "kvmexit")                                                                            \
+	X(11, VMM, "vmm")                                                                                    \
+	X(12, GUESTCALL,                                                                                     \
+	  "guestcall") /* stopped at a system call its tracer emulates (PTRACE_SYSEMU): nr is the guest's */ \
 	X(15, UNSEEN, "unseen") /* thread existed before the recording and has not run */
 
 /* clang-format off */
@@ -191,8 +193,8 @@ struct sg_pair {
  * message type if the thread is a Gofer's, else noise: who reads must know. ns is 0.
  */
 #define SG_KEY_FLIPCALL 0x2000
-#define SG_KEY_LOW(key) ((key) & 0x1fff) /* number in a key of GUEST or FLIPCALL */
-#define SG_PAIR_MAX    26
+#define SG_KEY_LOW(key) ((key)&0x1fff) /* number in a key of GUEST or FLIPCALL */
+#define SG_PAIR_MAX	26
 
 /* SLICE: hdr.ts is the switch-out. Everything named "wait" is about the time before `in`. */
 struct sg_slice {
@@ -229,8 +231,9 @@ struct sg_slice {
 };
 
 /* What a wait's note tells in its low 16 bits. */
-#define SG_NOTE_FLIPCALL 0x10000u /* word at address + 16 of the futex its waker woke it by: see SG_KEY_FLIPCALL */
-#define SG_NOTE_TRAPPED	 0x20000u /* it waited inside a seccomp trap: of this system call of the guest */
+#define SG_NOTE_FLIPCALL \
+	0x10000u /* word at address + 16 of the futex its waker woke it by: see SG_KEY_FLIPCALL */
+#define SG_NOTE_TRAPPED 0x20000u /* it waited inside a seccomp trap: of this system call of the guest */
 
 /*
  * The common slice, as it crosses the ring: half the bytes. Ring only, never in
@@ -338,8 +341,8 @@ struct sg_detail {
 #define SG_TF_IDLE    (1u << 5)
 struct sg_thread {
 	struct sg_hdr h;
-	__u64 birth;  /* ts of fork, 0 = before the recording */
-	__u64 start;  /* task->start_time (CLOCK_MONOTONIC ns) */
+	__u64 birth; /* ts of fork, 0 = before the recording */
+	__u64 start; /* task->start_time (CLOCK_MONOTONIC ns) */
 	__u64 cgroup; /* kernfs id of its cgroup: the memory controller's where that is a v1 hierarchy, else the default one's */
 	__u32 tid, tgid;
 	__u32 creator; /* uid of the forking thread, 0 unknown */
@@ -376,9 +379,9 @@ enum sg_guest_src {
 /* GUEST: hdr.ts is the end; hdr.uid the stub's or Sentry's thread, 0 unknown. */
 struct sg_guest {
 	struct sg_hdr h;
-	__u64 begin; /* 0 = only the end is known */
-	__u64 on_ns; /* on a CPU in it, interrupts apart; 0 unknown */
-	__s64 ret;
+	__u64 begin;   /* 0 = only the end is known */
+	__u64 on_ns;   /* on a CPU in it, interrupts apart; 0 unknown */
+	__s32 ret;     /* what it returned, if that fits (errors do) */
 	__u32 gtid;    /* the guest's own thread id, 0 unknown */
 	__u32 sandbox; /* process id of the Sentry, 0 unknown (then: of hdr.uid) */
 	__u16 nr;
@@ -386,12 +389,13 @@ struct sg_guest {
 	__u8 src;  /* enum sg_guest_src */
 	__u16 len; /* of text: process name, NUL, path (either may be empty) */
 	__u16 rsv;
+	__u32 rsv2;
 	char text[];
 };
 #define SG_GUEST_TEXT_MAX 512
 
 #define SG_CGROUP_NAME 104
-struct sg_cgroup {
+struct sg_cgname {
 	struct sg_hdr h;
 	__u64 id;
 	char name[SG_CGROUP_NAME]; /* last part of its path: hostile bytes possible */
@@ -411,6 +415,6 @@ SG_ASSERT_SIZE(struct sg_thread, 24 + 24 + 16 + 16);
 SG_ASSERT_SIZE(struct sg_exit, 24 + 8 + 80);
 SG_ASSERT_SIZE(struct sg_swapout, 40);
 SG_ASSERT_SIZE(struct sg_guest, 24 + 24 + 8 + 8);
-SG_ASSERT_SIZE(struct sg_cgroup, 24 + 8 + SG_CGROUP_NAME);
+SG_ASSERT_SIZE(struct sg_cgname, 24 + 8 + SG_CGROUP_NAME);
 
 #endif

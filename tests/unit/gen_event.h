@@ -15,6 +15,8 @@ union gen_event {
 	struct sg_frame frame;
 	struct sg_stackdef stackdef;
 	struct sg_name name;
+	struct sg_container container;
+	struct sg_guest guest;
 	struct sg_thread thread;
 	struct sg_mark mark;
 	char bytes[SG_EVENT_MAX];
@@ -54,13 +56,13 @@ static const unsigned char gen_kinds[] = {
 #undef SG_X
 };
 
-static inline void gen_pairs(uint64_t *s, struct sg_pair *p, unsigned n)
+static inline void gen_pairs(uint64_t *s, struct sg_pair *p, unsigned n, bool slice)
 {
 	for (unsigned i = 0; i < n; i++) {
 		p[i].key = (uint16_t)gen_value(s, 2);
 		p[i].cnt = (uint32_t)gen_value(s, 4);
 		p[i].ns = gen_value(s, 8);
-		p[i].rsv = 0;
+		p[i].err = slice && !(gen_u64(s) % 4) ? (uint16_t)gen_value(s, 2) : 0;
 	}
 }
 
@@ -89,11 +91,11 @@ static inline size_t gen_event(uint64_t *s, unsigned kind, union gen_event *e)
 	switch (kind) {
 	case SG_REC_SLICE:
 		e->slice.npair = (uint8_t)(gen_u64(s) % (SG_PAIR_MAX + 1));
-		gen_pairs(s, e->slice.pair, e->slice.npair);
+		gen_pairs(s, e->slice.pair, e->slice.npair, true);
 		break;
 	case SG_REC_SNAP:
 		e->snap.npair = (uint32_t)(gen_u64(s) % (SG_PAIR_MAX + 1));
-		gen_pairs(s, e->snap.pair, e->snap.npair);
+		gen_pairs(s, e->snap.pair, e->snap.npair, false);
 		break;
 	case SG_REC_STACK:
 		e->stack.n = (uint16_t)(gen_u64(s) % (SG_STACK_MAX + 1));
@@ -114,6 +116,16 @@ static inline size_t gen_event(uint64_t *s, unsigned kind, union gen_event *e)
 		e->name.len = (uint16_t)(gen_u64(s) % (SG_NAME_TEXT_MAX + 1));
 		for (unsigned i = 0; i < e->name.len; i++)
 			e->name.text[i] = (char)gen_u64(s);
+		break;
+	case SG_REC_CONTAINER:
+		e->container.len = (uint16_t)(gen_u64(s) % (SG_CONTAINER_TEXT_MAX + 1));
+		for (unsigned i = 0; i < e->container.len; i++)
+			e->container.text[i] = (char)gen_u64(s);
+		break;
+	case SG_REC_GUEST:
+		e->guest.len = (uint16_t)(gen_u64(s) % (SG_GUEST_TEXT_MAX + 1));
+		for (unsigned i = 0; i < e->guest.len; i++)
+			e->guest.text[i] = (char)gen_u64(s);
 		break;
 	}
 	return sg_event_size(&e->h, sizeof(*e));

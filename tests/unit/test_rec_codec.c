@@ -124,12 +124,8 @@ Test(codec, reserved_fields)
 		size[i] = gen_event(&seed, gen_kinds[i % sizeof(gen_kinds)], &ev[i]);
 		ev[i].h.cpu = 3;
 		ev[i].h.rsv = (uint8_t)(1 + i % 255);
-		if (ev[i].h.kind == SG_REC_SLICE && i % 2) {
-			ev[i].h.rsv = 0;
-			ev[i].slice.rsv = i;
-		}
 		if (ev[i].h.kind == SG_REC_SNAP && ev[i].snap.npair)
-			ev[i].snap.pair[0].rsv = 9;
+			ev[i].snap.pair[0].err = 9;
 	}
 	check(ev, size, N, 5);
 }

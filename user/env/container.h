@@ -18,12 +18,14 @@ struct sg_container_info {
 	char id[SG_CONTAINER_ID]; /* 64 hexadecimal digits as a rule */
 	char name[256];		  /* without the leading slash; empty: not known */
 	char image[256];
-	char runtime[64];      /* as its manager calls it: "runc", "runsc-ptrace" */
-	char platform[32];     /* "runc", or gVisor's "ptrace", "systrap", "kvm"; "kata"; empty: not known */
-	char manager[32];      /* "docker", "podman", "containerd", "cri-o", "kubernetes" ... */
-	char cgroup[1024];     /* path of its cgroup below the hierarchy's mount ("/docker/ID"), empty: not known */
-	uint64_t cgroup_id;    /* kernfs id (inode) of that folder in the memory controller's (v1) or only (v2) hierarchy; 0 unknown */
-	uint32_t pid;	       /* first process on the host, 0 = not running; gVisor: the Sentry */
+	char runtime[64];  /* as its manager calls it: "runc", "runsc-ptrace" */
+	char platform[32]; /* "runc", or gVisor's "ptrace", "systrap", "kvm"; "kata"; empty: not known */
+	char manager[32];  /* "docker", "podman", "containerd", "cri-o", "kubernetes" ... */
+	char cgroup
+		[1024]; /* path of its cgroup below the hierarchy's mount ("/docker/ID"), empty: not known */
+	uint64_t
+		cgroup_id; /* kernfs id (inode) of that folder in the memory controller's (v1) or only (v2) hierarchy; 0 unknown */
+	uint32_t pid; /* first process on the host, 0 = not running; gVisor: the Sentry */
 	bool running;
 };
 
@@ -48,7 +50,8 @@ struct sg_container_opts {
 bool sg_container_of_cgroup(const char *path, char ret_id[SG_CONTAINER_ID], char ret_manager[32]);
 
 /** sg_containers() - all running ones; @all: stopped ones too (Engine only). 0 or negative errno with @err. */
-int sg_containers(struct sg_container_list *ret, const struct sg_container_opts *o, bool all, struct sg_err *err);
+int sg_containers(struct sg_container_list *ret, const struct sg_container_opts *o, bool all,
+		  struct sg_err *err);
 void sg_containers_free(struct sg_container_list *l);
 
 /**

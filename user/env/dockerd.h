@@ -22,7 +22,8 @@ struct sg_dockerd;
  *
  * Return: 0; -ENOENT when dockerd or containerd is not installed (@err says which package), -ETIMEDOUT, ...
  */
-int sg_dockerd_start(struct sg_dockerd **ret, const char *dir, const struct sg_runtime *rt, struct sg_err *err);
+int sg_dockerd_start(struct sg_dockerd **ret, const char *dir, const struct sg_runtime *rt,
+		     struct sg_err *err);
 /** sg_dockerd_socket() - path of its unix socket */
 const char *sg_dockerd_socket(const struct sg_dockerd *d);
 /** sg_dockerd_state() - its exec-root (runtimes keep their state below: runtime-runc/moby) */

@@ -17,7 +17,7 @@ struct sg_companion {
 	void *ctx;
 	/* After everything is attached, just before the kernel side starts; existing things are looked at here. NULL: nothing to do. */
 	int (*start)(void *ctx, sg_put_fn put, void *put_ctx, struct sg_err *err);
-	/* THREAD and CGROUP records as they are drained, in the recorder's thread: must not block, and copies what it keeps. */
+	/* THREAD and CGNAME records as they are drained, in the recorder's thread: must not block, and copies what it keeps. */
 	void (*event)(void *ctx, const struct sg_hdr *ev);
 	/* The kernel side has stopped and is drained: last chance to put. All threads end. */
 	void (*finish)(void *ctx);

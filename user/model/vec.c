@@ -23,7 +23,7 @@ bool sg_vec_load(struct sg_vec *ret, const struct sg_pair *p, uint32_t n, uint64
 		if (!x.ns)
 			continue;
 		x.key = key_known(x.key);
-		x.rsv = 0;
+		x.err = 0;
 		if (__builtin_add_overflow(sum, x.ns, &sum))
 			return false;
 		while (at && ret->p[at - 1].key > x.key)

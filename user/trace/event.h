@@ -13,15 +13,15 @@
 #include "sg_abi.h"
 
 /* User-side record kinds (ids are part of recordings). */
-#define SG_UREC_LIST(X)                                                                \
-	X(64, LOST, lost)	  /* records of one CPU were lost between two times */ \
-	X(65, CLOCK, clock)	  /* one instant on three clocks */                    \
-	X(66, ROLE, role)	  /* component name of a process */                    \
-	X(67, FRAME, frame)	  /* dictionary: frame id -> symbol, module */         \
-	X(68, STACKDEF, stackdef) /* dictionary: stack id -> frame ids, leaf first */  \
-	X(69, STACKREF, stackref) /* a STACK record after interning */                 \
-	X(70, NAME, name)	  /* dictionary: device or cgroup id -> name */        \
-	X(71, WINDOW, window)	  /* recording started (begin) or stopped (end) at ts */ \
+#define SG_UREC_LIST(X)                                                                    \
+	X(64, LOST, lost)	    /* records of one CPU were lost between two times */   \
+	X(65, CLOCK, clock)	    /* one instant on three clocks */                      \
+	X(66, ROLE, role)	    /* component name of a process */                      \
+	X(67, FRAME, frame)	    /* dictionary: frame id -> symbol, module */           \
+	X(68, STACKDEF, stackdef)   /* dictionary: stack id -> frame ids, leaf first */    \
+	X(69, STACKREF, stackref)   /* a STACK record after interning */                   \
+	X(70, NAME, name)	    /* dictionary: device or cgroup id -> name */          \
+	X(71, WINDOW, window)	    /* recording started (begin) or stopped (end) at ts */ \
 	X(72, CONTAINER, container) /* whose a cgroup is */
 
 enum sg_urec {
@@ -102,9 +102,10 @@ struct sg_container {
 /* Largest event in bytes; a decoder never produces a larger one. */
 #define SG_EVENT_MAX 4096
 /* What fits behind the fixed part of the records with a text or a list. */
-#define SG_FRAME_TEXT_MAX (SG_EVENT_MAX - sizeof(struct sg_frame))
-#define SG_NAME_TEXT_MAX  (SG_EVENT_MAX - sizeof(struct sg_name))
-#define SG_STACKDEF_MAX	  ((SG_EVENT_MAX - sizeof(struct sg_stackdef)) / sizeof(uint32_t))
+#define SG_FRAME_TEXT_MAX     (SG_EVENT_MAX - sizeof(struct sg_frame))
+#define SG_CONTAINER_TEXT_MAX (SG_EVENT_MAX - sizeof(struct sg_container))
+#define SG_NAME_TEXT_MAX      (SG_EVENT_MAX - sizeof(struct sg_name))
+#define SG_STACKDEF_MAX	      ((SG_EVENT_MAX - sizeof(struct sg_stackdef)) / sizeof(uint32_t))
 
 /**
  * sg_event_size() - size in bytes of an event, from its kind and counts

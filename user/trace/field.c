@@ -157,6 +157,7 @@ static const struct sg_field fields_slice[] = {
 	F(slice, "oflt", out_fltseq, DEC, .def = 0),
 	F(slice, "queued", work_queued, DEC, .def = 0),
 	F(slice, "queuer", work_by, DEC, .def = 0),
+	F(slice, "note", note, HEX, .def = 0),
 };
 
 static const struct sg_field fields_snap[] = {
@@ -218,9 +219,9 @@ static const struct sg_field fields_guest[] = {
 	F(guest, "src", src, DEC, .def = SG_GSRC_TRAP, .words = words_gsrc),
 };
 
-static const struct sg_field fields_cgroup[] = {
-	F(cgroup, "id", id, DEC, .def = 0),
-	F(cgroup, "name", name, BYTES, .def = 0),
+static const struct sg_field fields_cgname[] = {
+	F(cgname, "id", id, DEC, .def = 0),
+	F(cgname, "name", name, BYTES, .def = 0),
 };
 
 static const struct sg_field fields_container[] = {

@@ -38,6 +38,8 @@ struct parser {
 		struct sg_frame frame;
 		struct sg_stackdef stackdef;
 		struct sg_name name;
+		struct sg_container container;
+		struct sg_guest guest;
 		char bytes[SG_EVENT_MAX];
 	} ev;
 };
@@ -140,6 +142,21 @@ static bool cause_key(struct sg_text_word w, uint16_t *ret)
 		*ret = (uint16_t)v;
 		return true;
 	}
+	if (w.n > 6 && !memcmp(w.s, "guest.", 6)) {
+		w.s += 6, w.n -= 6;
+		*ret = SG_KEY_GUEST;
+		if (!sg_text_sysnr(w, &v) || v > 0x1fff)
+			return false;
+		*ret |= (uint16_t)v;
+		return true;
+	}
+	if (w.n > 5 && !memcmp(w.s, "flip.", 5)) {
+		*ret = SG_KEY_FLIPCALL;
+		if (!sg_text_number((struct sg_text_word){ w.s + 5, w.n - 5 }, 0x1fff, &v))
+			return false;
+		*ret |= (uint16_t)v;
+		return true;
+	}
 	if (w.n > 8 && !memcmp(w.s, "cpu.sys.", 8))
 		w.s += 8, w.n -= 8;
 	else if (w.n > 4 && !memcmp(w.s, "sys.", 4))
@@ -152,24 +169,29 @@ static bool cause_key(struct sg_text_word w, uint16_t *ret)
 	return true;
 }
 
-/* "user=10" or "sys.read=50/2": cause, ns, count. */
+/* "user=10", "sys.read=50/2" or "sys.read=50/2!1": cause, ns, count, how many failed. */
 static int pair(struct parser *P, struct sg_text_word key, struct sg_text_word val)
 {
 	bool snap = P->ev.h.kind == SG_REC_SNAP;
 	size_t n = snap ? P->ev.snap.npair : P->ev.slice.npair;
 	struct sg_pair *p = (snap ? P->ev.snap.pair : P->ev.slice.pair) + n;
-	struct sg_text_word cnt;
-	uint64_t v = 1;
+	struct sg_text_word cnt, err;
+	uint64_t v = 1, bad = 0;
 	uint16_t k;
 
 	if (!cause_key(key, &k))
 		return fail(P, key, "no field and no cause has this name");
 	if (n >= SG_PAIR_MAX)
 		return fail(P, key, "too many pairs");
-	if (sg_text_split(&val, '/', &cnt) && !sg_text_number(cnt, UINT32_MAX, &v))
-		return fail(P, cnt, "not a count");
+	if (sg_text_split(&val, '/', &cnt)) {
+		if (sg_text_split(&cnt, '!', &err) && !sg_text_number(err, UINT16_MAX, &bad))
+			return fail(P, err, "not a count of errors");
+		if (!sg_text_number(cnt, UINT32_MAX, &v))
+			return fail(P, cnt, "not a count");
+	}
 	p->key = k;
 	p->cnt = (uint32_t)v;
+	p->err = (uint16_t)bad;
 	if (!sg_text_number(val, UINT64_MAX, &v))
 		return fail(P, val, "not a time in ns");
 	p->ns = v;
@@ -314,17 +336,27 @@ static int list(struct parser *P, struct sg_text_word w)
 
 static int text(struct parser *P, struct sg_text_word w)
 {
-	bool frame = P->ev.h.kind == SG_REC_FRAME;
-	int n = frame ? sg_text_unquote(w, P->ev.frame.text, SG_FRAME_TEXT_MAX)
-		      : sg_text_unquote(w, P->ev.name.text, SG_NAME_TEXT_MAX);
+	int n = -1;
 
-	if (n < 0)
-		return fail(P, w, "not a string, or too long");
-	if (frame)
+	switch (P->ev.h.kind) {
+	case SG_REC_FRAME:
+		n = sg_text_unquote(w, P->ev.frame.text, SG_FRAME_TEXT_MAX);
 		P->ev.frame.len = (uint16_t)n;
-	else
+		break;
+	case SG_REC_NAME:
+		n = sg_text_unquote(w, P->ev.name.text, SG_NAME_TEXT_MAX);
 		P->ev.name.len = (uint16_t)n;
-	return 1;
+		break;
+	case SG_REC_CONTAINER:
+		n = sg_text_unquote(w, P->ev.container.text, SG_CONTAINER_TEXT_MAX);
+		P->ev.container.len = (uint16_t)n;
+		break;
+	case SG_REC_GUEST:
+		n = sg_text_unquote(w, P->ev.guest.text, SG_GUEST_TEXT_MAX);
+		P->ev.guest.len = (uint16_t)n;
+		break;
+	}
+	return n < 0 ? fail(P, w, "not a string, or too long") : 1;
 }
 
 /* Words of one kind of record only. Returns 1 when @w was one, 0 when not. */
@@ -355,6 +387,8 @@ static int special_word(struct parser *P, struct sg_text_word w, struct sg_text_
 		return has_val && sg_text_is_word(key, "frames") ? list(P, val) : 0;
 	case SG_REC_FRAME:
 	case SG_REC_NAME:
+	case SG_REC_CONTAINER:
+	case SG_REC_GUEST:
 		return has_val && sg_text_is_word(key, "text") ? text(P, val) : 0;
 	}
 	return 0;

@@ -154,6 +154,15 @@ static void put_cause(struct out *o, unsigned key)
 		put_sysnr(o, key & ~SG_KEY_SYSCALL);
 		return;
 	}
+	if ((key & ~0x1fff) == SG_KEY_GUEST) {
+		put(o, "guest.");
+		put_sysnr(o, SG_KEY_LOW(key));
+		return;
+	}
+	if ((key & ~0x1fff) == SG_KEY_FLIPCALL) {
+		put(o, "flip.%u", SG_KEY_LOW(key));
+		return;
+	}
 	switch (key) {
 #define SG_X(id, sym, dotted, ...) \
 	case id:                   \
@@ -174,8 +183,10 @@ static void put_pairs(struct out *o, const struct sg_pair *p, size_t n)
 		put(o, " ");
 		put_cause(o, p->key);
 		put(o, "=%" PRIu64, (uint64_t)p->ns);
-		if (p->cnt != 1)
+		if (p->cnt != 1 || p->err)
 			put(o, "/%u", p->cnt);
+		if (p->err)
+			put(o, "!%u", p->err);
 	}
 }
 
@@ -296,6 +307,8 @@ static void put_tail(struct out *o, const struct sg_hdr *h)
 	const struct sg_stack *st = (const void *)h;
 	const struct sg_frame *fr = (const void *)h;
 	const struct sg_name *nm = (const void *)h;
+	const struct sg_container *ct = (const void *)h;
+	const struct sg_guest *gu = (const void *)h;
 
 	switch (h->kind) {
 	case SG_REC_STACK:
@@ -313,6 +326,15 @@ static void put_tail(struct out *o, const struct sg_hdr *h)
 	case SG_REC_NAME:
 		put(o, " text=");
 		put_string(o, nm->text, nm->len);
+		break;
+	case SG_REC_CONTAINER:
+		put(o, " text=");
+		put_string(o, ct->text, ct->len);
+		break;
+	case SG_REC_GUEST:
+		put(o, gu->len ? " text=" : "");
+		if (gu->len)
+			put_string(o, gu->text, gu->len);
 		break;
 	}
 }

@@ -22,7 +22,10 @@
 	X('F', FRAME, 0)    \
 	X('G', STACKDEF, 0) \
 	X('A', NAME, 0)     \
-	X('W', WINDOW, 0)
+	X('W', WINDOW, 0)   \
+	X('Q', GUEST, 1)    \
+	X('I', CGNAME, 0)   \
+	X('B', CONTAINER, 0)
 
 /* Names of causes in breakdowns: "cpu." may be left out. */
 #define SG_TEXT_CPU "cpu."
