@@ -60,6 +60,9 @@ Test(lists, accumulators_are_the_on_cpu_causes)
 
 		if (c->id == SG_C_UNKNOWN || c->id == SG_C_UNKNOWN_LOST)
 			continue;
+		/* the time a trap itself takes on a CPU comes as pairs of system calls, not by a slot */
+		if (c->id == SG_C_TRAP_PTRACE || c->id == SG_C_TRAP_SECCOMP)
+			continue;
 		cr_expect(!!(c->where & SG_ON) == (c->id < SG_ACC_MAX), "%s: id %u on the wrong side of %d",
 			  c->name, c->id, SG_ACC_MAX);
 	}

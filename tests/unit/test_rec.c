@@ -22,6 +22,8 @@ static int rank(const struct sg_hdr *h)
 	switch (h->kind) {
 	case SG_REC_THREAD:
 	case SG_REC_ROLE:
+	case SG_REC_CGNAME:
+	case SG_REC_CONTAINER:
 		return 0;
 	case SG_REC_SWAPOUT:
 	case SG_REC_LOST:

@@ -224,7 +224,8 @@ Test(rec_doc, slice_masks)
 		M(2, SG_CS2_, FLT),	 M(2, SG_CS2_, MORE),
 		M(3, SG_CS3_, THROTTLE), M(3, SG_CS3_, SVC),
 		M(3, SG_CS3_, DEV),	 M(3, SG_CS3_, WORK),
-		M(3, SG_CS3_, LOST),	 { 0 },
+		M(3, SG_CS3_, LOST),	 M(3, SG_CS3_, NOTE),
+		M(3, SG_CS3_, ERR),	 { 0 },
 	};
 #undef M
 	static struct table t;

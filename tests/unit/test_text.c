@@ -128,6 +128,14 @@ Test(text, canonical_lines)
 		"G id=1 frames=1,2,3 @0",
 		"A id=8388609 type=dev text=sda1 @0",
 		"W type=begin ncpu=2 @0",
+		"S 7 c0 1-9 user=8 sys.openat=900/3!1 sys.close=7/1!65535 guest.getpid=40/2 flip.6=0/3 <=",
+		"S 7 c0 5-9 <t:guestcall@1 w=4 task:9 nr=getpid note=0x20027",
+		"Q 7 begin=40 on=30 ret=-2 gtid=3 sandbox=812 nr=257 src=trace text=\"node\\x00/work/a b\" "
+		"@100",
+		"Q 7 begin=40 nr=6 what=rpc src=uprobe @100",
+		"R tgid=7 sandbox=812 name=gofer @0",
+		"I id=70 name=\"\\x1b[31m\" @5",
+		"B cgroup=70 pid=812 text=\"4f\\x00web\\x00nginx:1\\x00runsc\\x00systrap\\x00\" @5",
 	};
 	static char out[SG_TEXT_MAX];
 	static struct kept k;
@@ -168,7 +176,7 @@ Test(text, errors_name_the_line)
 	static const struct {
 		const char *text, *msg;
 	} bad[] = {
-		{ "\n\nQ 7", "line 3: 'Q': no such record" },
+		{ "\n\nZ 7", "line 3: 'Z': no such record" },
 		{ "S x", "line 1: 'x': a thread number must follow" },
 		{ "S", "line 1: '': a thread number must follow" },
 		{ "T 7", "line 1: '': a thread's name must follow" },
@@ -188,6 +196,12 @@ Test(text, errors_name_the_line)
 		{ "M 7 b name=\"x", "line 1: 'name': not a string, or too long" },
 		{ "M 7 z", "line 1: 'z': no such word in this record" },
 		{ "X 7 codee=1", "line 1: 'codee': no such field in this record" },
+		{ "S 7 c0 1-2 sys.read=1/2!x", "line 1: 'x': not a count of errors" },
+		{ "S 7 c0 1-2 sys.read=1/2!65536", "line 1: '65536': not a count of errors" },
+		{ "S 7 c0 1-2 guest.raed=1", "line 1: 'guest.raed': no field and no cause has this name" },
+		{ "S 7 c0 1-2 flip.8192=1", "line 1: 'flip.8192': no field and no cause has this name" },
+		{ "Q x", "line 1: 'x': a thread number must follow" },
+		{ "Q 7 nr=65536", "line 1: '65536': not a value of this field" },
 		{ "L n=3 @x", "line 1: '@x': not a time in ns" },
 	};
 	static struct kept k;
