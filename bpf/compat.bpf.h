@@ -110,6 +110,25 @@ static __always_inline u64 compat_throttle_clock(struct task_struct *p)
 	return q->throttled_clock_self_time;
 }
 
+/*
+ * Number of the system call that @p, just stopped, has asked its tracer to emulate
+ * (PTRACE_SYSEMU); -1 when it stopped for something else. The flag moved from
+ * TIF_SYSCALL_EMU to thread_info.syscall_work in 5.12 (64eb35f701f0).
+ */
+static __always_inline int compat_emulated_call(struct task_struct *p)
+{
+	struct pt_regs *regs;
+	long nr;
+
+	if (!bpf_core_field_exists(p->thread_info.syscall_work) ||
+	    !(p->thread_info.syscall_work &
+	      (1ul << bpf_core_enum_value(enum syscall_work_bit, SYSCALL_WORK_BIT_SYSCALL_EMU))))
+		return -1;
+	regs = (struct pt_regs *)bpf_task_pt_regs(p);
+	nr = regs ? (long)BPF_CORE_READ(regs, orig_ax) : -1;
+	return nr >= 0 && nr < 0x7fff ? nr : -1;
+}
+
 /* The scheduler's own books (CONFIG_SCHED_INFO): 0 where the kernel keeps none. */
 static __always_inline u64 compat_last_arrival(struct task_struct *p)
 {

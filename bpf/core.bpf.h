@@ -26,6 +26,8 @@ const volatile bool scope_all = false;
 const volatile u64 scope_cgroup = 0;	     /* kernfs id of the target cgroup, 0 = none */
 const volatile int scope_cgroup_subsys = -1; /* v1 controller index, -1 = default hierarchy */
 const volatile int scope_cgroup_level = 0;
+const volatile int ident_subsys =
+	-1; /* v1 controller whose cgroups tell containers apart, -1 = default hierarchy */
 const volatile u64 stack_threshold_ns = 50000;
 const volatile u64 cut_ns = 16000000; /* a longer slice is cut at the next tick */
 const volatile bool want_stacks = true;
@@ -50,8 +52,8 @@ struct {
 struct slot {
 	u64 ns;
 	u32 cnt;
-	u16 nr; /* system call slots */
-	u16 rsv;
+	u16 key; /* from SLOT_SYS on: what it counts, SG_KEY_* */
+	u16 err;
 };
 
 #define TH_INSCOPE   1
@@ -96,7 +98,12 @@ struct thread {
 	u8 cursys;
 	u8 compat;
 	u16 nr;
-	u64 rec_ns0; /* reclaim slot when the open reclaim began (in this slice) */
+	u16 trapkey; /* serving a seccomp trap: SG_KEY_GUEST | number; 0 = not */
+	u8 trapslot; /* its slot in this slice */
+	u8 trapped;  /* it had such traps before */
+	u32 trap_pad;
+	u64 trap_begin, trap_off; /* when it began; off the CPU in it */
+	u64 rec_ns0;		  /* reclaim slot when the open reclaim began (in this slice) */
 	u64 arg[5];
 	u32 sysseq, fltseq;
 	u32 markseq;
@@ -109,7 +116,7 @@ struct thread {
 	/* the wait before the running slice (or the wait going on) */
 	u64 out;
 	u64 w_wake, w_throttle, w_svc;
-	u32 w_waker, w_raiser, w_sysseq, w_fltseq, w_flags, w_dev, w_arg, w_who;
+	u32 w_waker, w_raiser, w_sysseq, w_fltseq, w_flags, w_dev, w_arg, w_who, w_note;
 	u16 w_nr;
 	u8 w_stop, w_kind, w_fdtype, w_ctx, w_vec, w_src;
 	u64 thr_rq; /* its CFS queue then, to compare only */
@@ -120,7 +127,7 @@ struct thread {
 	u32 work_flag;
 	/* written by wakers under the thread's pi_lock; wseq odd while writing */
 	u32 wseq;
-	u32 k_waker, k_raiser, k_dev, k_flags;
+	u32 k_waker, k_raiser, k_dev, k_flags, k_note;
 	u8 k_ctx, k_vec, k_src, k_pad;
 	u64 k_wake, k_svc;
 	struct slot s[32];
@@ -252,6 +259,8 @@ static __always_inline void settle(struct thread *t, u64 clk)
 
 static __always_inline u8 base_slot(const struct thread *t)
 {
+	if (t->trapkey && t->base == SG_K_USER)
+		return t->trapslot;
 	return t->base == SG_K_USER ? SG_C_CPU_USER : t->base == SG_K_EXIT ? SG_C_CPU_EXIT : SG_C_CPU_SYS;
 }
 
@@ -279,21 +288,40 @@ static __always_inline u8 top_kind(const struct thread *t)
 	return t->base;
 }
 
-/* The slot of system call @nr in this slice, 0 = all are taken by other calls. */
-static __always_inline u8 sys_slot(struct thread *t, u16 nr)
+/* The slot of @key in this slice, 0 = all are taken by other keys. */
+static __always_inline u8 key_slot(struct thread *t, u16 key)
 {
 	u32 n = t->nsys;
 
 	for (u32 i = 0; i < NSYS; i++) {
 		if (i >= n) {
 			t->nsys = i + 1;
-			t->s[SLOT_SYS + i].nr = nr;
+			t->s[SLOT_SYS + i].key = key;
 			return SLOT_SYS + i;
 		}
-		if (t->s[SLOT_SYS + i].nr == nr)
+		if (t->s[SLOT_SYS + i].key == key)
 			return SLOT_SYS + i;
 	}
 	return 0;
+}
+
+/* A slice begins: slots for what the thread is in the middle of. */
+static __always_inline void slots_begin(struct thread *t)
+{
+	u32 n = 0;
+
+	if (t->trapkey) {
+		t->s[SLOT_SYS].key = t->trapkey;
+		t->trapslot = SLOT_SYS;
+		n = 1;
+	}
+	if (t->insys) {
+		t->s[SLOT_SYS + n].key = SG_KEY_SYSCALL | t->nr;
+		t->cursys = SLOT_SYS + n;
+		n++;
+	}
+	t->nsys = n;
+	t->cur = top_slot(t);
 }
 
 /* A transition of the running thread: callers change insys/flt/rec between begin and end. */
@@ -338,11 +366,12 @@ static __always_inline void wake_consume(struct thread *t)
 	t->w_vec = t->k_vec;
 	t->w_src = t->k_src;
 	t->w_flags |= t->k_flags;
+	t->w_note = t->trapkey ? SG_NOTE_TRAPPED | SG_KEY_LOW(t->trapkey) : t->k_note;
 	barrier();
 	if ((q & 1) || q != *(volatile u32 *)&t->wseq)
 		t->w_flags |= SG_SF_WAKETORN;
 	t->k_wake = 0;
-	t->k_waker = t->k_raiser = t->k_dev = t->k_flags = 0;
+	t->k_waker = t->k_raiser = t->k_dev = t->k_flags = t->k_note = 0;
 	t->k_svc = 0;
 	t->k_ctx = t->k_vec = t->k_src = 0;
 }
@@ -379,12 +408,9 @@ static __always_inline void resync(struct task_struct *p, struct thread *t, stru
 	t->w_who = c->cur; /* whose switch-out was not reported */
 	t->resynced = 1;
 	slots_clear(t);
-	t->nsys = 0;
 	t->many = 0;
 	t->snap_user = t->snap_hidden = 0;
-	if (t->insys)
-		t->cursys = sys_slot(t, t->nr);
-	t->cur = top_slot(t);
+	slots_begin(t);
 	t->last = in - irq;
 	t->irq_in = irq;
 	t->irqs_in = c->irqs;
@@ -466,9 +492,9 @@ static __always_inline void slots_clear_used(struct thread *t)
 	t->used = 0;
 }
 
-static __always_inline u16 slot_key(u32 i, u16 nr)
+static __always_inline u16 slot_key(u32 i, u16 key)
 {
-	return i == SLOT_HIDDEN ? SG_C_SCHED_RUNQ : i < SLOT_SYS ? i : SG_KEY_SYSCALL | nr;
+	return i == SLOT_HIDDEN ? SG_C_SCHED_RUNQ : i < SLOT_SYS ? i : key;
 }
 
 /* In and out of fill_pairs(): a program's function takes five arguments at most. */
@@ -518,14 +544,14 @@ static __noinline int fill_pairs(struct thread *t, struct sg_pair *p, u32 max, v
 			ns += hidden;
 		if (f->clear)
 			s->ns = 0;
-		if ((!ns && !s->cnt) || k >= max)
+		if ((!ns && !s->cnt && !s->err) || k >= max)
 			continue;
-		p[k].key = slot_key(i, s->nr);
-		p[k].err = 0;
+		p[k].key = slot_key(i, s->key);
+		p[k].err = f->clear ? s->err : 0;
 		p[k].cnt = s->cnt;
 		p[k].ns = ns;
 		if (f->clear)
-			s->cnt = 0;
+			s->cnt = s->err = 0;
 		sum += ns;
 		*n = k + 1;
 	}
@@ -536,9 +562,55 @@ static __noinline int fill_pairs(struct thread *t, struct sg_pair *p, u32 max, v
 }
 
 /* ---- small records ---------------------------------------------------------------- */
+static __always_inline struct cgroup *task_cgroup(struct task_struct *p, int subsys)
+{
+	struct cgroup_subsys_state *css = NULL;
+	struct css_set *set;
+
+	if (subsys < 0)
+		return BPF_CORE_READ(p, cgroups, dfl_cgrp);
+	set = BPF_CORE_READ(p, cgroups);
+	bpf_probe_read_kernel(&css, sizeof(css), &set->subsys[subsys & 15]);
+	return css ? BPF_CORE_READ(css, cgroup) : NULL;
+}
+
+/* Cgroups whose name was sent. When one falls out its name is sent again: no harm. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u64);
+	__type(value, u32);
+} named_cgroups SEC(".maps");
+
+/* The id of the cgroup that tells which container @p is in; its name goes first, once. */
+static __noinline u64 name_cgroup(struct task_struct *p, struct cpu_state *c, u64 ts)
+{
+	struct cgroup *cg = task_cgroup(p, ident_subsys);
+	struct sg_cgname *r;
+	u32 one = 1;
+	u64 id;
+
+	if (!cg)
+		return 0;
+	id = BPF_CORE_READ(cg, kn, id);
+	if (bpf_map_lookup_elem(&named_cgroups, &id))
+		return id;
+	r = ring_reserve(c, sizeof(*r));
+	if (!r)
+		return id;
+	fill_hdr(&r->h, c, SG_REC_CGNAME, 0, ts);
+	r->id = id;
+	__builtin_memset(r->name, 0, sizeof(r->name));
+	bpf_probe_read_kernel_str(r->name, sizeof(r->name), BPF_CORE_READ(cg, kn, name));
+	ring_submit(r);
+	bpf_map_update_elem(&named_cgroups, &id, &one, BPF_ANY);
+	return id;
+}
+
 static __always_inline void emit_thread(struct task_struct *p, struct thread *t, struct cpu_state *c, u64 ts,
 					u32 flags)
 {
+	u64 cgroup = name_cgroup(p, c, ts);
 	struct sg_thread *r = ring_reserve(c, sizeof(*r));
 
 	if (!r)
@@ -546,7 +618,7 @@ static __always_inline void emit_thread(struct task_struct *p, struct thread *t,
 	fill_hdr(&r->h, c, SG_REC_THREAD, t->uid, ts);
 	r->birth = t->birth;
 	r->start = p->start_time;
-	r->cgroup = BPF_CORE_READ(p, cgroups, dfl_cgrp, kn, id);
+	r->cgroup = cgroup;
 	r->tid = p->pid;
 	r->tgid = p->tgid;
 	r->creator = t->creator;

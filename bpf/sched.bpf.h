@@ -12,15 +12,7 @@ static __always_inline bool in_target_cgroup(struct task_struct *p)
 
 	if (!scope_cgroup)
 		return false;
-	if (scope_cgroup_subsys < 0)
-		cg = BPF_CORE_READ(p, cgroups, dfl_cgrp);
-	else {
-		struct cgroup_subsys_state *css = NULL;
-		struct css_set *set = BPF_CORE_READ(p, cgroups);
-
-		bpf_probe_read_kernel(&css, sizeof(css), &set->subsys[scope_cgroup_subsys & 15]);
-		cg = css ? BPF_CORE_READ(css, cgroup) : NULL;
-	}
+	cg = task_cgroup(p, scope_cgroup_subsys);
 	return cg && compat_cgroup_ancestor_id(cg, scope_cgroup_level) == scope_cgroup;
 }
 
@@ -111,10 +103,11 @@ static __noinline void fill_slice(struct sg_slice *r, struct thread *t, struct c
 	if (t->in) {
 		f.irq_ns = k->irq - t->irq_in;
 		f.irq_cnt = c->irqs - t->irqs_in;
-		fill_pairs(t, r->pair, max, &r->note, &f); /* counts in a field of the record that is not filled yet */
+		fill_pairs(t, r->pair, max, &r->note,
+			   &f); /* counts in a field of the record that is not filled yet */
 	}
 	r->npair = r->note;
-	r->note = 0;
+	r->note = t->w_note;
 	if (f.sum != k->now - in || (t->seq & 1)) {
 		r->flags |= SG_SF_TORN;
 		c->torn++;
@@ -181,14 +174,14 @@ static __noinline int fill_short(struct sg_slice_short *r, struct thread *t, str
 		m &= m - 1;
 		if ((!s->ns && !s->cnt) || x >= max)
 			continue;
-		r->pair[x].key = slot_key(i, s->nr);
+		r->pair[x].key = slot_key(i, s->key);
 		r->pair[x].cnt = s->cnt;
 		r->pair[x].ns = s->ns;
 		sum += s->ns;
 		*n = x + 1;
 	}
 	r->h.rsv = r->note;
-	r->note = 0;
+	r->note = t->w_note;
 	return sum == k->now - t->in;
 }
 
@@ -256,13 +249,13 @@ __noinline int slice_cut(struct thread *t)
 	t->in = t->out = t->last_snap = k.now;
 	t->irq_in = k.irq;
 	t->irqs_in = c->irqs;
-	t->nsys = 0;
 	t->many = 0;
 	t->snap_user = t->snap_hidden = 0;
+	slots_begin(t);
 	t->w_stop = SG_STOP_NONE;
 	t->w_kind = top_kind(t);
 	t->w_wake = t->w_throttle = t->w_svc = 0;
-	t->w_waker = t->w_raiser = t->w_dev = t->w_flags = t->w_who = 0;
+	t->w_waker = t->w_raiser = t->w_dev = t->w_flags = t->w_who = t->w_note = 0;
 	t->w_ctx = t->w_vec = t->w_src = t->w_fdtype = 0;
 	t->w_fltseq = 0;
 	t->fltres = SG_FLT_OPEN;
@@ -322,6 +315,14 @@ static __always_inline void wait_begin(struct task_struct *p, struct thread *t, 
 	t->w_sysseq = t->sysseq;
 	t->w_fltseq = t->flt ? t->fltseq : 0;
 	t->w_arg = t->insys ? (u32)t->arg[1] : 0;
+	if (stop == SG_STOP_TRACED && !t->insys) {
+		int nr = compat_emulated_call(p);
+
+		if (nr >= 0) {
+			t->w_kind = SG_K_GUESTCALL;
+			t->w_nr = nr & 0x7fff;
+		}
+	}
 	t->w_fdtype = SG_FD_NONE;
 	t->fltres = SG_FLT_OPEN;
 	if (stop != SG_STOP_RUNNABLE && stop != SG_STOP_THROTTLED) {
@@ -362,17 +363,16 @@ static __always_inline void slice_begin(struct task_struct *p, struct thread *t,
 	t->irqs_in = c->irqs;
 	t->last_snap = now;
 	t->w_who = who;
-	t->nsys = 0;
 	t->many = t->resynced = 0;
 	t->snap_user = t->snap_hidden = 0;
 	t->rec_ns0 = 0;
 	t->seq &= ~1u;
 	if (t->used)
 		slots_clear(t);
-	if (t->insys)
-		t->cursys = sys_slot(t, t->nr);
-	t->cur = top_slot(t);
+	slots_begin(t);
 	wake_consume(t);
+	if (t->trapkey && now > t->out)
+		t->trap_off += now - t->out;
 	t->w_throttle = 0;
 	/* The clock is the queue's: of another CPU's queue it says nothing about this wait. */
 	if (t->thr_rq == (u64)p->se.cfs_rq) {
@@ -536,6 +536,7 @@ static __always_inline void waking_context(struct cpu_state *c, struct thread *w
 	w->k_svc = 0;
 	w->k_flags = 0;
 	w->k_vec = 0;
+	w->k_note = 0;
 	w->k_src = SG_WSRC_NONE;
 	if (c->blk_on) {
 		w->k_src = SG_WSRC_BLOCK;
@@ -565,6 +566,8 @@ static __always_inline void waking_context(struct cpu_state *c, struct thread *w
 	}
 	w->k_ctx = SG_WCTX_TASK;
 	w->k_waker = c->cur;
+	if (c->flip && c->flip_uid == c->cur)
+		w->k_note = c->flip;
 }
 
 SEC("?tp_btf/sched_waking")

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What a running thread is doing: system calls, page faults, swap, reclaim, compaction. */
+/* What a running thread is doing: system calls, swap, reclaim, compaction. */
 #ifndef SG_WORK_BPF_H
 #define SG_WORK_BPF_H
 
 #include "core.bpf.h"
 #include "detail.bpf.h"
+#include "fault.bpf.h"
+#include "guest.bpf.h"
 #include "mark.bpf.h"
 
 /* Per process: pages written to swap, whoever did the writing. */
@@ -14,101 +16,6 @@ struct {
 	__type(key, u32);
 	__type(value, u64);
 } swapouts SEC(".maps");
-
-/* ---- page faults ---------------------------------------------------------------- */
-/* The open fault ended as @res: its time leaves the open slot. Between update_begin and _end. */
-static __always_inline void fault_close(struct thread *t, u8 res)
-{
-	u32 to = res == SG_FLT_SWAPIN  ? SG_C_MEM_SWAPIN
-		 : res == SG_FLT_MAJOR ? SG_C_CPU_FAULT_MAJOR
-				       : SG_C_CPU_FAULT;
-
-	t->s[to].ns += t->s[SG_C_CPU_FAULT_OPEN].ns;
-	if (++t->s[to].cnt > 60000)
-		t->many = 1;
-	t->s[SG_C_CPU_FAULT_OPEN].ns = 0;
-	t->used |= 1u << to;
-	if (t->w_fltseq == t->fltseq)
-		t->fltres = res;
-	t->flt = 0;
-	t->flt_swap = 0;
-	t->rec = 0;
-}
-
-static __always_inline int fault_begin(u8 kind)
-{
-	struct cpu_state *c;
-	struct thread *t = running(&c);
-
-	if (!t || t->reading)
-		return 0;
-	thread_update_begin(t, c);
-	if (t->flt)
-		fault_close(t, SG_FLT_FAILED); /* a fault has no end when it becomes a signal or EFAULT */
-	t->flt = kind;
-	t->fltseq++;
-	t->flt_swap = 0;
-	thread_update_end(t);
-	return 0;
-}
-
-SEC("?tp_btf/page_fault_user")
-int BPF_PROG(page_fault_user_btf)
-{
-	return fault_begin(SG_K_FAULT);
-}
-
-/*
- * Not a fault of the thread's: copies that must not sleep (stack walks of the
- * probes themselves, in interrupts too) run with page faults disabled. They end
- * in no event, and in an interrupt the thread's state is not ours to write.
- */
-static __always_inline bool fault_is_refused(void)
-{
-	struct task_struct *p = bpf_get_current_task_btf();
-
-	return this_cpu()->hard_on || this_cpu()->soft_on || p->pagefault_disabled;
-}
-
-SEC("?tp_btf/page_fault_kernel")
-int BPF_PROG(page_fault_kernel_btf)
-{
-	return fault_is_refused() ? 0 : fault_begin(SG_K_KFAULT);
-}
-
-static __always_inline int fault_end(void *ctx, bool major)
-{
-	struct cpu_state *c;
-	struct thread *t = running(&c);
-	u64 now;
-
-	if (!t)
-		return 0;
-	if (!t->flt) {
-		c->orphan_ends++; /* mlock, get_user_pages: no begin; the time stays in the call */
-		return 0;
-	}
-	now = thread_update_begin(t, c);
-	fault_close(t, t->flt_swap ? SG_FLT_SWAPIN : major ? SG_FLT_MAJOR : SG_FLT_MINOR);
-	thread_update_end(t);
-	if (t->want_ustack && !t->insys) {
-		t->want_ustack = 0;
-		emit_cur_stack(ctx, t, c, now, SG_STK_WAIT_USER, BPF_F_USER_STACK);
-	}
-	return 0;
-}
-
-SEC("?perf_event")
-int fault_end_min(struct bpf_perf_event_data *ctx)
-{
-	return fault_end(ctx, false);
-}
-
-SEC("?perf_event")
-int fault_end_maj(struct bpf_perf_event_data *ctx)
-{
-	return fault_end(ctx, true);
-}
 
 /* ---- swap -------------------------------------------------------------------------- */
 static __always_inline void saw_swapin(void)
@@ -259,9 +166,17 @@ static __always_inline void sys_enter(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u6
 
 	if (!t || t->base == SG_K_KTHREAD)
 		return;
+	/* A slice with more different calls than slots is cut, so that every count is exact. */
+	slot = key_slot(t, SG_KEY_SYSCALL | (nr & 0x7fff));
+	if (!slot) {
+		slice_cut(t);
+		slot = key_slot(t, SG_KEY_SYSCALL | (nr & 0x7fff));
+	}
 	thread_update_begin(t, c);
 	if (t->flt)
 		fault_close(t, SG_FLT_FAILED);
+	if (t->trapkey && nr == NR_RT_SIGRETURN)
+		trap_end(t, c);
 	t->insys = 1;
 	t->nr = nr & 0x7fff;
 	t->sysseq++;
@@ -271,22 +186,14 @@ static __always_inline void sys_enter(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u6
 	t->arg[2] = a2;
 	t->arg[3] = a3;
 	t->arg[4] = a4;
-	slot = sys_slot(t, t->nr);
-	if (!slot) {
-		/* A slice with more different calls than slots is cut, so that every count is exact. */
-		t->insys = 0;
-		t->seq++;
-		slice_cut(t);
-		t->seq++;
-		t->insys = 1;
-		slot = sys_slot(t, t->nr);
-	}
 	t->cursys = slot;
 	if (++t->s[slot & 31].cnt > 60000)
 		t->many = 1;
 	thread_update_end(t);
+	if (nr == NR_FUTEX && (a1 & 0xff) == FUTEX_WAKE_SHARED)
+		flipcall_wake(a0);
 	if (sysclass[nr & 511] & SC_ACCESS)
-		mark_access(nr == 21 ? a0 : a1);
+		mark_access(nr == NR_ACCESS ? a0 : a1);
 }
 
 /* Did the call return because its time was up? What they return then: man 2 clock_nanosleep, futex, poll ... */
@@ -318,6 +225,14 @@ static __always_inline void sys_exit(void *ctx, long ret)
 		t->w_flags |= SG_SF_TIMEDOUT;
 	t->rec = 0;
 	t->insys = 0;
+	c->flip = 0;
+	if (ret < 0 && ret >= -4095) {
+		struct slot *s = &t->s[t->cursys & 31];
+
+		s->err += s->err < 65535;
+		t->used |= 1u << (t->cursys & 31);
+		t->many = 1; /* the short form has no place for it */
+	}
 	thread_update_end(t);
 	if (t->want_ustack) {
 		t->want_ustack = 0;

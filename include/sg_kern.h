@@ -39,6 +39,7 @@ struct cpu_state {
 	__u32 irqs;
 	__u32 cur;		       /* uid of the running thread, 0 idle */
 	__u32 cur_flags;	       /* its TH_* */
+	__u32 flip, flip_uid;	       /* note of the shared futex wake going on, and whose it is */
 	__u32 soft_raiser, soft_mixed; /* of the vector being served */
 	__u64 blk_svc;
 	__u32 blk_dev, blk_on;

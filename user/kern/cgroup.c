@@ -386,3 +386,18 @@ int sg_cgroup_find(const char *arg, struct sg_cgroup *ret, struct sg_err *err)
 	free(all);
 	return code;
 }
+
+int sg_cgroup_ident(void)
+{
+	FILE *f = fopen("/proc/cgroups", "re");
+	char line[256], name[64];
+	int hierarchy, ret = -1;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%63s %d", name, &hierarchy) == 2 && !strcmp(name, "memory") &&
+		    hierarchy > 0)
+			ret = sg_cgroup_subsys("memory");
+	if (f)
+		fclose(f);
+	return ret < 0 ? -1 : ret;
+}

@@ -35,6 +35,14 @@ int sg_cgroup_path(uint64_t id, char *ret, size_t cap);
 /** sg_cgroup_subsys() - index of a version 1 controller in task->cgroups->subsys[], or -ENOENT */
 int sg_cgroup_subsys(const char *controller);
 
+/**
+ * sg_cgroup_ident() - the hierarchy whose cgroups tell containers apart
+ *
+ * The memory controller's where it is a version 1 hierarchy: sandboxes of gVisor stay in the root of the default one there.
+ * Return: its index in task->cgroups->subsys[], -1 = the default hierarchy.
+ */
+int sg_cgroup_ident(void);
+
 enum sg_cgroup_mode { SG_CGROUP_NONE = 0, SG_CGROUP_V1 = 1, SG_CGROUP_V2 = 2, SG_CGROUP_HYBRID = 3 };
 enum sg_cgroup_mode sg_cgroup_mode(void);
 /** sg_cgroup_mode_name() - "v1", "v2", "v1 and v2", "none" */

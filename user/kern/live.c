@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
+#include "kern/cgroup.h"
 #include "kern/live_priv.h"
 
 #define LOG_BYTES  16384
@@ -103,6 +104,7 @@ static void knobs_set(struct sg_live *l)
 	s->rodata->scope_cgroup = l->opts.cgroup_id;
 	s->rodata->scope_cgroup_subsys = l->opts.cgroup_subsys;
 	s->rodata->scope_cgroup_level = l->opts.cgroup_level;
+	s->rodata->ident_subsys = sg_cgroup_ident();
 	s->rodata->stack_threshold_ns = l->opts.stack_threshold_ns;
 	s->rodata->want_stacks = l->opts.stacks;
 	s->rodata->has_syscalls = sys && sys->chosen >= 0;

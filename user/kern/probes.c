@@ -113,6 +113,9 @@ const struct sg_probe sg_catalogue[] = {
 	ROW_BTF("block.complete", "block", SG_CTX_BH_OFF, false, "block_rq_complete", "io.block by device",
 		"waits for devices have no device name"),
 
+	ROW_BTF("trap.signal", "trap", SG_CTX_IRQS_OFF, false, "signal_generate", "trap.seccomp, gVisor's systrap calls",
+		"system calls that a sandbox traps by seccomp are counted as its guest's own time"),
+
 	{ .name = "mark.begin", .group = "mark", .ctx = SG_CTX_PREEMPTIBLE, .gives = "tasks marked by USDT sandglass:task_begin",
 	  .without = "tasks marked by USDT are not seen; marks by access(2) are", .v = { { SG_AT_USDT, "task_begin_usdt", "sandglass:task_begin" } } },
 	{ .name = "mark.end", .group = "mark", .ctx = SG_CTX_PREEMPTIBLE, .gives = "tasks marked by USDT sandglass:task_end",
