@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include "load/task_priv.h"
+#include "load/args.h"
 
-void sg_task_arg(struct sg_task_args *a, const char *fmt, ...)
+void sg_arg(struct sg_args *a, const char *fmt, ...)
 {
 	va_list ap;
 	char *s;
@@ -28,10 +29,10 @@ void sg_task_arg(struct sg_task_args *a, const char *fmt, ...)
 	a->v[a->n] = NULL;
 }
 
-void sg_task_args_free(struct sg_task_args *a)
+void sg_args_free(struct sg_args *a)
 {
 	for (size_t i = 0; i < a->n; i++)
 		free(a->v[i]);
 	free(a->v);
-	*a = (struct sg_task_args){ 0 };
+	*a = (struct sg_args){ 0 };
 }

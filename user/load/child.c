@@ -31,7 +31,7 @@ static void child_fail(int fd, const char *what)
 	_exit(125);
 }
 
-static void child_become(const struct sg_child_opts *o, char *const argv[], pid_t parent, int fail_fd,
+static void child_become(const struct sg_child_opts *o, char *const argv[], pid_t parent, int fail_fd, int in,
 			 int out, int err_fd)
 {
 	char path[512];
@@ -57,14 +57,17 @@ static void child_become(const struct sg_child_opts *o, char *const argv[], pid_
 	if (o->idle && sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){ 0 }))
 		child_fail(fail_fd, "set its priority");
 	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (fd < 0 || dup2(fd, 0) < 0)
-		child_fail(fail_fd, "open /dev/null");
+	if (fd < 0 || dup2(in < 0 ? fd : in, 0) < 0)
+		child_fail(fail_fd, "connect its input");
 	if (out < 0 && o->out_fd > 0)
 		out = o->out_fd;
 	if (out < 0 && o->quiet)
 		out = fd;
 	if ((out >= 0 && dup2(out, 1) < 0) || (err_fd >= 0 && dup2(err_fd, 2) < 0))
 		child_fail(fail_fd, "connect its output");
+	for (const int *k = o->keep; k && *k >= 0; k++)
+		if (fcntl(*k, F_SETFD, 0))
+			child_fail(fail_fd, "hand it its pipes");
 	execvp(argv[0], argv);
 	child_fail(fail_fd, "execute it");
 }
@@ -79,20 +82,20 @@ static void close_pair(int p[2])
 int sg_child_spawn(struct sg_child *ret, const struct sg_child_opts *o, char *const argv[],
 		   struct sg_err *err)
 {
-	int fail[2] = { -1, -1 }, out[2] = { -1, -1 }, errp[2] = { -1, -1 }, rc = 0;
+	int fail[2] = { -1, -1 }, in[2] = { -1, -1 }, out[2] = { -1, -1 }, errp[2] = { -1, -1 }, rc = 0;
 	struct sg_child c = SG_CHILD_NONE;
 	struct spawn_fail f;
 	pid_t self = getpid();
 	ssize_t n;
 
 	snprintf(c.name, sizeof(c.name), "%s", o->name);
-	if (pipe2(fail, O_CLOEXEC) || (o->out && pipe2(out, O_CLOEXEC)) ||
+	if (pipe2(fail, O_CLOEXEC) || (o->in && pipe2(in, O_CLOEXEC)) || (o->out && pipe2(out, O_CLOEXEC)) ||
 	    (o->err && pipe2(errp, O_CLOEXEC)) || (c.pid = fork()) < 0) {
 		rc = sg_err_set(err, -errno, "cannot start %s: %s", o->name, strerror(errno));
 		goto out;
 	}
 	if (!c.pid)
-		child_become(o, argv, self, fail[1], out[1], errp[1]);
+		child_become(o, argv, self, fail[1], in[0], out[1], errp[1]);
 	close(fail[1]);
 	fail[1] = -1;
 	do
@@ -115,12 +118,14 @@ int sg_child_spawn(struct sg_child *ret, const struct sg_child_opts *o, char *co
 	}
 	fcntl(c.pidfd, F_SETFD, FD_CLOEXEC);
 	c.group = o->group;
+	c.in = in[1];
 	c.out = out[0];
 	c.err = errp[0];
-	out[0] = errp[0] = -1;
+	in[1] = out[0] = errp[0] = -1;
 	*ret = c;
 out:
 	close_pair(fail);
+	close_pair(in);
 	close_pair(out);
 	close_pair(errp);
 	return rc;
@@ -144,10 +149,10 @@ void sg_child_kill(struct sg_child *c)
 			;
 		c->done = true;
 	}
-	for (int *fd = (int[]){ c->pidfd, c->out, c->err, -2 }; *fd != -2; fd++)
+	for (int *fd = (int[]){ c->pidfd, c->in, c->out, c->err, -2 }; *fd != -2; fd++)
 		if (*fd >= 0)
 			close(*fd);
-	c->pidfd = c->out = c->err = -1;
+	c->pidfd = c->in = c->out = c->err = -1;
 	c->pid = 0;
 }
 
@@ -260,4 +265,13 @@ void sg_child_read_err(struct sg_child *c, char *buf, size_t cap)
 	for (size_t i = 0; i < len; i++)
 		if (buf[i] < 32 || buf[i] == 127)
 			buf[i] = ' ';
+}
+
+const char *sg_child_sentence(const char *said)
+{
+	for (const char *const *p = (const char *const[]){ "sandglass record: ", "sandglass: ", NULL }; *p;
+	     p++)
+		if (!strncmp(said, *p, strlen(*p)))
+			return said + strlen(*p);
+	return said;
 }

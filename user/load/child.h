@@ -11,6 +11,7 @@
 struct sg_child {
 	pid_t pid; /* 0: not started */
 	int pidfd;
+	int in;	    /* write end of its standard input, -1 when not asked for */
 	int out;    /* read end of its standard output, -1 when not asked for */
 	int err;    /* read end of its standard error, -1 when not asked for */
 	bool group; /* leads a process group of its own */
@@ -18,20 +19,22 @@ struct sg_child {
 	int status; /* as waitpid tells, when done */
 	char name[48];
 };
-#define SG_CHILD_NONE                             \
-	{                                         \
-		.pidfd = -1, .out = -1, .err = -1 \
+#define SG_CHILD_NONE                                       \
+	{                                                   \
+		.pidfd = -1, .in = -1, .out = -1, .err = -1 \
 	}
 
 struct sg_child_opts {
 	const char *name;   /* for sentences: "server 2" */
 	const char *cgroup; /* directory of the cgroup to start in, or NULL */
 	const char *dir;    /* working directory, or NULL */
+	bool in;	    /* give us a pipe to its standard input; else that is /dev/null */
 	bool out, err;	    /* give us its output */
 	bool quiet;	    /* its standard output goes to /dev/null */
 	int out_fd;	    /* > 0: its standard output goes there */
 	bool group;	    /* a process group of its own */
 	bool idle;	    /* runs only when nobody else wants the CPU (SCHED_IDLE) */
+	const int *keep;    /* descriptors that it inherits under their numbers, ends with -1; or NULL */
 };
 
 /**
@@ -75,5 +78,8 @@ int sg_child_line(struct sg_child *c, int sigfd, int timeout_ms, char *buf, size
 
 /** sg_child_read_err() - what it wrote to standard error, for a sentence: one line, printable bytes only. */
 void sg_child_read_err(struct sg_child *c, char *buf, size_t cap);
+
+/** sg_child_sentence() - what a part of this program said, without the name it said it under */
+const char *sg_child_sentence(const char *said);
 
 #endif

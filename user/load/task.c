@@ -146,16 +146,6 @@ static int end_level(struct bench *b, struct sg_err *err)
 
 /* ---- one level ----------------------------------------------------------- */
 
-/* What a part of this program said, without the name it said it under. */
-static const char *sentence(const char *said)
-{
-	for (const char *const *p = (const char *const[]){ "sandglass record: ", "sandglass: ", NULL }; *p;
-	     p++)
-		if (!strncmp(said, *p, strlen(*p)))
-			return said + strlen(*p);
-	return said;
-}
-
 /* Wait for the client (or its recorder), and notice when something it needs ends before. */
 static int wait_client(struct bench *b, struct sg_err *err)
 {
@@ -184,7 +174,7 @@ static int wait_client(struct bench *b, struct sg_err *err)
 			return sg_task_dead(b, all[i], err);
 	sg_child_read_err(&b->client, said, sizeof(said));
 	if (said[0])
-		return sg_err_set(err, -EIO, "%s", sentence(said));
+		return sg_err_set(err, -EIO, "%s", sg_child_sentence(said));
 	return sg_err_set(err, -EIO, "the client ended with %s",
 			  sg_child_fate(&b->client, fate, sizeof(fate)));
 }
@@ -196,36 +186,36 @@ static int wait_client(struct bench *b, struct sg_err *err)
 static int run_client(struct bench *b, const char *record, const char *times, unsigned rounds,
 		      struct sg_err *err)
 {
-	struct sg_task_args a = { 0 };
+	struct sg_args a = { 0 };
 	struct sg_child_opts o = { .name = "the client", .err = true, .quiet = true, .group = true };
 	int rc;
 
 	if (record) {
-		sg_task_arg(&a, "%s", b->self);
-		sg_task_arg(&a, "record");
-		sg_task_arg(&a, "-q");
-		sg_task_arg(&a, "-o");
-		sg_task_arg(&a, "%s", record);
-		sg_task_arg(&a, "--role");
-		sg_task_arg(&a, "client=self");
+		sg_arg(&a, "%s", b->self);
+		sg_arg(&a, "record");
+		sg_arg(&a, "-q");
+		sg_arg(&a, "-o");
+		sg_arg(&a, "%s", record);
+		sg_arg(&a, "--role");
+		sg_arg(&a, "client=self");
 		for (unsigned i = 0; i < b->o.servers; i++) {
-			sg_task_arg(&a, "-p");
-			sg_task_arg(&a, "%d", (int)b->server[i].pid);
-			sg_task_arg(&a, "--role");
-			sg_task_arg(&a, "server=%d", (int)b->server[i].pid);
+			sg_arg(&a, "-p");
+			sg_arg(&a, "%d", (int)b->server[i].pid);
+			sg_arg(&a, "--role");
+			sg_arg(&a, "server=%d", (int)b->server[i].pid);
 		}
-		sg_task_arg(&a, "--");
+		sg_arg(&a, "--");
 	}
-	sg_task_arg(&a, "%s", b->self);
-	sg_task_arg(&a, "bench");
-	sg_task_arg(&a, "task-client");
-	sg_task_arg(&a, "%s", times);
-	sg_task_arg(&a, "%u", rounds);
-	sg_task_arg(&a, "%d", REQUEST_TIMEOUT_S);
+	sg_arg(&a, "%s", b->self);
+	sg_arg(&a, "bench");
+	sg_arg(&a, "task-client");
+	sg_arg(&a, "%s", times);
+	sg_arg(&a, "%u", rounds);
+	sg_arg(&a, "%d", REQUEST_TIMEOUT_S);
 	for (unsigned i = 0; i < b->o.servers; i++)
-		sg_task_arg(&a, "%u", b->port[i]);
+		sg_arg(&a, "%u", b->port[i]);
 	rc = a.failed ? sg_err_set(err, -ENOMEM, "out of memory") : sg_child_spawn(&b->client, &o, a.v, err);
-	sg_task_args_free(&a);
+	sg_args_free(&a);
 	if (rc)
 		return rc;
 	rc = wait_client(b, err);

@@ -7,10 +7,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "load/folded.h"
 #include "load/task_priv.h"
 #include "model/analysis.h"
-
-#define EXPORT_MS 600000
 
 struct explain {
 	struct sg_task_level *l;
@@ -89,44 +88,17 @@ int sg_task_explain(struct sg_task_level *l, const char *dir, unsigned servers, 
 	return 0;
 }
 
-static int export_one(const char *dir, const struct sg_task_level *l, const char *self, const char *view,
-		      int sigfd, struct sg_err *err)
-{
-	char in[PATH_MAX], out[PATH_MAX], name[48], said[200] = "", fate[64];
-	const char *const argv[] = { self, "export", in, "--format", "folded", "--view", view, NULL };
-	struct sg_child c = SG_CHILD_NONE, *cp = &c;
-	struct sg_child_opts o = { .name = name, .err = true, .group = true };
-	int rc;
-
-	snprintf(name, sizeof(name), "export of %s", l->file);
-	snprintf(in, sizeof(in), "%s/%s", dir, l->file);
-	snprintf(out, sizeof(out), "%s/p%u.%s.folded", dir, l->pressure, view);
-	o.out_fd = open(out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (o.out_fd < 0)
-		return sg_err_set(err, -errno, "cannot write %s: %s", out, strerror(errno));
-	rc = sg_child_spawn(&c, &o, (char *const *)(uintptr_t)argv, err);
-	close(o.out_fd);
-	if (rc)
-		return rc;
-	rc = sg_child_wait_any(&cp, 1, -1, sigfd, EXPORT_MS);
-	sg_child_read_err(&c, said, sizeof(said));
-	if (rc == -EINTR)
-		sg_err_set(err, rc, "interrupted");
-	else if (rc < 0)
-		sg_err_set(err, rc, "the %s did not finish: %s", name, strerror(-rc));
-	else if (c.status)
-		rc = sg_err_set(err, -EIO, "the %s failed (%s): %s", name,
-				sg_child_fate(&c, fate, sizeof(fate)), said);
-	sg_child_kill(&c);
-	return rc;
-}
-
 int sg_task_export(const struct sg_task_level *l, const char *dir, const char *self, int sigfd,
 		   struct sg_err *err)
 {
+	char in[PATH_MAX], out[PATH_MAX];
 	int rc = 0;
 
-	for (const char *const *v = (const char *const[]){ "path", "oncpu", "offcpu", NULL }; *v && !rc; v++)
-		rc = export_one(dir, l, self, *v, sigfd, err);
+	snprintf(in, sizeof(in), "%s/%s", dir, l->file);
+	for (const char *const *v = (const char *const[]){ "path", "oncpu", "offcpu", NULL }; *v && !rc;
+	     v++) {
+		snprintf(out, sizeof(out), "%s/p%u.%s.folded", dir, l->pressure, *v);
+		rc = sg_folded_export(self, in, out, *v, false, sigfd, err);
+	}
 	return rc;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
-/* Inside the task workload: what a run holds, and an argument list that grows. */
+/* Inside the task workload: what a run holds. */
 #ifndef SG_TASK_PRIV_H
 #define SG_TASK_PRIV_H
 
+#include "load/args.h"
 #include "load/task.h"
 
 struct bench {
@@ -15,14 +16,6 @@ struct bench {
 	struct sg_child server[SG_CLIENT_MAX], hog[SG_HOG_MAX], client;
 	unsigned port[SG_CLIENT_MAX];
 };
-
-struct sg_task_args {
-	char **v; /* ends with NULL */
-	size_t n, cap;
-	bool failed;
-};
-void sg_task_arg(struct sg_task_args *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void sg_task_args_free(struct sg_task_args *a);
 
 void sg_task_say(const struct sg_task_opts *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
