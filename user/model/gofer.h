@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /*
  * Messages of gVisor's Gofer, by what stands in the flipcall window behind its
- * 16-byte header. LISAFS: u16 message id (pkg/lisafs/message.go). 9P (before
+ * 16-byte header (pkg/flipcall/flipcall_unsafe.go, 121b2be431ff: u32 whose turn it
+ * is, u32 length of the datagram, 8 reserved). LISAFS: u16 message id, u8 number
+ * of descriptors (channelHeader of pkg/lisafs/message.go, bf67e6b0185d). 9P (before
  * 2022-12): u8 message type of 9P2000.L and its gVisor extensions, u8 "a file
- * descriptor follows" (pkg/p9/transport_flipcall.go). Pure.
+ * descriptor follows", 0 or 1 (channel.send of pkg/p9/transport_flipcall.go,
+ * b3d9236a53bf and 2c7b8a2dc230 alike). Pure.
  */
 #ifndef SG_GOFER_H
 #define SG_GOFER_H
