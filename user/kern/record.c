@@ -54,6 +54,7 @@ struct recorder {
 	int sig_fd;
 	int write_err; /* sticky: recording ends, the command goes on */
 	bool child_done, stop;
+	size_t companions_on; /* so many were started */
 	uint64_t start_ns, flush_ns, clock_ns, progress_ns;
 };
 
@@ -78,6 +79,37 @@ static int put(void *ctx, const struct sg_hdr *ev)
 	return e;
 }
 
+/* ---- companions ------------------------------------------------------------------- */
+static void companions_tell(struct recorder *r, const struct sg_hdr *h)
+{
+	for (size_t i = 0; i < r->companions_on; i++)
+		if (r->o->companions[i].event)
+			r->o->companions[i].event(r->o->companions[i].ctx, h);
+}
+
+static int companions_start(struct recorder *r)
+{
+	for (size_t i = 0; i < r->o->ncompanion; i++) {
+		const struct sg_companion *c = &r->o->companions[i];
+		int e = c->start ? c->start(c->ctx, put, r, r->err) : 0;
+
+		if (e)
+			return e;
+		r->companions_on++;
+	}
+	return 0;
+}
+
+static void companions_finish(struct recorder *r)
+{
+	while (r->companions_on) {
+		const struct sg_companion *c = &r->o->companions[--r->companions_on];
+
+		if (c->finish)
+			c->finish(c->ctx);
+	}
+}
+
 /* ---- records from the rings ---------------------------------------------------- */
 static int on_event(void *ctx, const struct sg_hdr *h)
 {
@@ -87,9 +119,13 @@ static int on_event(void *ctx, const struct sg_hdr *h)
 	case SG_REC_STACK:
 		sg_resolver_stack(r->resolver, (const struct sg_stack *)h);
 		return 0;
+	case SG_REC_CGNAME:
+		companions_tell(r, h);
+		break;
 	case SG_REC_THREAD: {
 		const struct sg_thread *t = (const struct sg_thread *)h;
 
+		companions_tell(r, h);
 		if (t->flags & SG_TF_EXEC) {
 			sg_resolver_exec(r->resolver, t->tgid);
 			sg_marks_exec(r->marks, t->tgid);
@@ -263,6 +299,10 @@ static bool finished(struct recorder *r, uint64_t now)
 		return true;
 	if (o->duration_ns && now - r->start_ns >= o->duration_ns)
 		return true;
+	if (o->gone && !o->argv && o->gone(o->gone_ctx)) {
+		r->res->targets_gone = true;
+		return true;
+	}
 	if (o->npid && !o->argv && !targets_alive(r)) {
 		r->res->targets_gone = true;
 		return true;
@@ -375,6 +415,9 @@ static int recorder_start(struct recorder *r)
 	r->flush_ns = r->start_ns + FLUSH_NS;
 	if (put_window(r, r->start_ns, SG_WINDOW_BEGIN) || put_roles(r, r->start_ns))
 		return r->write_err;
+	e = companions_start(r);
+	if (e)
+		return e;
 	if (r->child.pid > 0) {
 		sg_target_release(&r->child);
 		r->res->ran = true;
@@ -394,6 +437,7 @@ static int recorder_end(struct recorder *r)
 	sg_live_stop(r->live, &end_ns, r->err);
 	sg_perturb_end(&r->perturb, end_ns);
 	sg_live_drain(r->live, on_record, r);
+	companions_finish(r);
 	sg_resolver_finish(r->resolver);
 	sg_live_swapouts(r->live, on_swapout, r);
 	put_clock(r);
@@ -427,6 +471,7 @@ static int recorder_end(struct recorder *r)
 
 static void recorder_free(struct recorder *r)
 {
+	companions_finish(r);
 	sg_resolver_free(r->resolver);
 	if (r->w)
 		sg_writer_close(r->w, NULL, NULL);

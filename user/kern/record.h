@@ -3,6 +3,7 @@
 #ifndef SG_RECORD_H
 #define SG_RECORD_H
 
+#include "kern/companion.h"
 #include "kern/live.h"
 
 struct sg_role_arg {
@@ -22,6 +23,11 @@ struct sg_record_opts {
 	bool progress;	      /* a live line on standard error */
 	int level;	      /* zlib */
 	const char *target;   /* what is recorded, for the report's head */
+	const struct sg_companion *companions;
+	size_t ncompanion;
+	bool (*gone)(
+		void *ctx); /* asked now and then: has what is recorded ended? NULL: pids and the command only */
+	void *gone_ctx;
 };
 
 struct sg_record_result {

@@ -22,6 +22,8 @@ const char *sg_cause_name(uint16_t key, char *buf, size_t cap)
 			snprintf(buf, cap, "cpu.sys.nr%u", nr);
 		return buf;
 	}
+	if (key & SG_KEY_GUEST)
+		return names[SG_C_TRAP_SECCOMP];
 	if (key < SG_C_MAX && names[key])
 		return names[key];
 	snprintf(buf, cap, key ? "cause%u" : "none", key);

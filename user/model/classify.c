@@ -12,6 +12,7 @@
 #define OR(x)  (1u << SG_ORG_##x)
 #define SR(x)  (1u << SG_WSRC_##x)
 #define FR(x)  (1u << SG_FLT_##x)
+#define BX(x)  (1u << SG_BOX_##x)
 #define SET(x) SG_SET_##x
 #define SYM(x) SG_SYM_##x
 #define FAULTS (KN(FAULT) | KN(KFAULT))
@@ -19,9 +20,48 @@
 static const struct sg_rule rules[] = {
 	/* the stop is the cause */
 	{ .name = "stop", .stops = ST(STOPPED), .cause = SG_C_TRAP_STOP, .attr = SG_RA_TRAP },
+	/* a sandbox's guest stopped for its kernel: who resumes it has served it */
+	{ .name = "guest.call", .kinds = KN(GUESTCALL), .cause = SG_C_TRAP_PTRACE, .attr = SG_RA_SURE },
+	{ .name = "guest.stop",
+	  .stops = ST(TRACED),
+	  .boxes = BX(STUB),
+	  .cause = SG_C_TRAP_PTRACE,
+	  .attr = SG_RA_SURE },
 	{ .name = "ptrace", .stops = ST(TRACED), .cause = SG_C_TRAP_PTRACE, .attr = SG_RA_TRAP },
 	{ .name = "freeze", .stops = ST(FROZEN), .cause = SG_C_TRAP_FREEZE, .attr = SG_RA_TRAP },
 	{ .name = "idle", .stops = ST(IDLE), .cause = SG_C_IDLE_WORKER, .attr = SG_RA_IDLE },
+	/* between the parts of a sandbox */
+	{ .name = "gofer",
+	  .kinds = KN(SYSCALL),
+	  .boxes = BX(SENTRY),
+	  .waker_boxes = BX(GOFER),
+	  .cause = SG_C_IO_GOFER },
+	{ .name = "gofer.idle",
+	  .kinds = KN(SYSCALL),
+	  .boxes = BX(GOFER),
+	  .waker_boxes = BX(SENTRY),
+	  .cause = SG_C_IDLE_WORKER,
+	  .attr = SG_RA_IDLE },
+	{ .name = "guest.trap",
+	  .kinds = KN(SYSCALL),
+	  .boxes = BX(STUB),
+	  .sets = SET(FUTEX),
+	  .cause = SG_C_TRAP_SECCOMP,
+	  .attr = SG_RA_SURE },
+	{ .name = "guest.run.ptrace",
+	  .kinds = KN(SYSCALL),
+	  .boxes = BX(SENTRY),
+	  .waker_boxes = BX(STUB),
+	  .sets = SET(CHILD),
+	  .cause = SG_C_TRAP_PTRACE,
+	  .attr = SG_RA_SURE },
+	{ .name = "guest.run.seccomp",
+	  .kinds = KN(SYSCALL),
+	  .boxes = BX(SENTRY),
+	  .waker_boxes = BX(STUB),
+	  .sets = SET(FUTEX),
+	  .cause = SG_C_TRAP_SECCOMP,
+	  .attr = SG_RA_SURE },
 	/* sandboxes and memory limits: blocks outside system calls that a stack tells apart */
 	{ .name = "seccomp", .syms = SYM(SECCOMP), .cause = SG_C_TRAP_SECCOMP },
 	{ .name = "memory.high", .syms = SYM(MEMHIGH), .cause = SG_C_MEM_THROTTLE },
@@ -254,7 +294,7 @@ enum sg_origin sg_wait_origin(const struct sg_wait *w, uint32_t *ret_uid)
 }
 
 struct facts {
-	uint32_t stop, kind, sets, syms, fd, origin, src, fltres;
+	uint32_t stop, kind, sets, syms, fd, origin, src, fltres, box, waker_box;
 	int8_t iowait, timeout, kthread;
 };
 
@@ -272,7 +312,8 @@ static bool matches(const struct sg_rule *r, const struct facts *f)
 {
 	return hit(r->stops, f->stop) && hit(r->kinds, f->kind) && hit(r->sets, f->sets) &&
 	       hit(r->syms, f->syms) && hit(r->fds, f->fd) && hit(r->origins, f->origin) &&
-	       hit(r->srcs, f->src) && hit(r->fltres, f->fltres) && must(r->iowait, f->iowait) &&
+	       hit(r->srcs, f->src) && hit(r->fltres, f->fltres) && hit(r->boxes, f->box) &&
+	       hit(r->waker_boxes, f->waker_box) && must(r->iowait, f->iowait) &&
 	       must(r->timeout, f->timeout) && must(r->kthread, f->kthread);
 }
 
@@ -288,6 +329,8 @@ const struct sg_rule *sg_classify(const struct sg_wait *w)
 		.origin = 1u << sg_wait_origin(w, &uid),
 		.src = 1u << (w->wsrc % 32),
 		.fltres = 1u << (w->fltres % 32),
+		.box = 1u << (w->box % 32),
+		.waker_box = 1u << (w->waker_box % 32),
 		.iowait = w->iowait ? 1 : -1,
 		.timeout = w->timeout ? 1 : -1,
 		.kthread = w->kthread_waker ? 1 : -1,

@@ -45,6 +45,9 @@ enum sg_origin {
 	SG_ORG_MAX = 5,
 };
 
+/* Parts of a sandbox. */
+enum sg_box { SG_BOX_NONE = 0, SG_BOX_SENTRY = 1, SG_BOX_GOFER = 2, SG_BOX_STUB = 3 };
+
 /* The facts of one wait. */
 struct sg_wait {
 	uint8_t stop, wkind, fdtype, wctx, wsrc, fltres;
@@ -52,6 +55,8 @@ struct sg_wait {
 	uint16_t nr;
 	uint32_t waker, raiser;
 	uint32_t syms; /* of its kernel stack, when one was taken */
+	uint8_t box;   /* enum sg_box of the thread; its waker's, when of the same sandbox */
+	uint8_t waker_box;
 };
 
 /* Attributes of a rule. */
@@ -59,6 +64,7 @@ struct sg_wait {
 #define SG_RA_LOCK   2u	 /* each wake is progress: parts are explained by their own wakers */
 #define SG_RA_TRAP   4u	 /* the stop itself is the cause: the waker is not entered */
 #define SG_RA_DEVICE 8u	 /* the source is a device or a timer: there is nobody to enter */
+#define SG_RA_SURE   32u /* the kind says enough even when nobody is known to have ended it */
 #define SG_RA_REFINE 16u /* names what a device was waited for on its behalf */
 
 struct sg_rule {
@@ -71,6 +77,8 @@ struct sg_rule {
 	uint32_t origins; /* bits 1 << enum sg_origin */
 	uint32_t srcs;	  /* bits 1 << enum sg_wsrc */
 	uint32_t fltres;  /* bits 1 << enum sg_fltres */
+	uint32_t boxes;	  /* bits 1 << enum sg_box */
+	uint32_t waker_boxes;
 	int8_t iowait, timeout,
 		kthread; /* 1 must, -1 must not, 0 any; kthread: the waker is a kernel thread */
 	uint16_t cause;

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include "model/box.h"
 #include "model/walk.h"
 
 int sg_emit(struct sg_walk *w, const struct sg_seg *s)
@@ -31,9 +32,10 @@ struct sg_seg sg_emit_base(struct sg_model *m, struct sg_walk *w, uint64_t lo, u
 		.chain = f->chain,
 		.cause = cause,
 		.wait_cause = w->n > 1 ? w->outer : cause,
-		.comp = sg_thr_comp(m, f->th),
+		.comp = f->th->box ? sg_box_comp(m, f->th, cause) : sg_thr_comp(m, f->th),
 		.nr = f->nr,
 		.detail = f->detail,
+		.note = f->note,
 		.flags = f->flags,
 	};
 }
@@ -128,6 +130,7 @@ static int emit_pairs(struct sg_model *m, struct sg_walk *w, const struct sg_pai
 		      bool cut)
 {
 	struct sg_seg base = sg_emit_base(m, w, lo, 0);
+	struct sg_thr *th = sg_walk_top(w)->th;
 	struct sg_seg *s;
 	uint64_t hi = w->cur;
 
@@ -140,7 +143,11 @@ static int emit_pairs(struct sg_model *m, struct sg_walk *w, const struct sg_pai
 		s->hi = hi;
 		s->lo = hi -= p[i].ns;
 		s->cause = p[i].key;
-		s->wait_cause = w->n > 1 ? w->outer : p[i].key;
+		if (th->box || p[i].key & SG_KEY_GUEST)
+			s->cause = sg_box_cause(th, p[i].key, &s->nr);
+		if (th->box)
+			s->comp = sg_box_comp(m, th, s->cause);
+		s->wait_cause = w->n > 1 ? w->outer : s->cause;
 		s->cnt = p[i].cnt;
 		if (p[i].key == SG_C_UNKNOWN)
 			s->why = SG_WHY_TORN;

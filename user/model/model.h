@@ -57,6 +57,7 @@ struct sg_seg {
 	uint32_t stack_kern, stack_user; /* interned stack ids, 0 none */
 	uint32_t detail;		 /* index+1 of a wait detail (file, socket), sg_model_detail() */
 	uint32_t dev;			 /* block device, 0 none */
+	uint32_t note;			 /* of the wait that led here: SG_NOTE_* | 16 bits, 0 none */
 	uint32_t who;			 /* sched.runq: uid that had the CPU; waits: uid of the waker */
 	uint64_t svc_ns;		 /* io.block: device service time inside it */
 };

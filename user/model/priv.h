@@ -54,7 +54,7 @@ struct sg_trec {
 	struct sg_cuts *cuts;
 	struct sg_memo *memo;
 	uint32_t waker, raiser, sysseq, fltseq, out_fltseq, flags, dev, who;
-	uint32_t stack_kern, stack_user, detail;
+	uint32_t stack_kern, stack_user, detail, note;
 	uint16_t nr;
 	uint8_t stop, wkind, fdtype, wctx, wsrc, fltres, out_stop, out_kind, npair;
 	uint8_t has_ext, ext_at, asked;
@@ -90,6 +90,8 @@ struct sg_thr {
 	uint64_t exit_ts; /* 0 = alive */
 	char comm[16];
 	uint16_t role, comp;  /* comp: cached, 0 = not yet */
+	uint8_t box;	      /* enum sg_box: its part in a sandbox */
+	uint32_t sandbox;     /* process id of that sandbox's Sentry, 0 none */
 	bool announced, seen; /* THREAD came; a SLICE or SNAP came */
 	bool first_set;	      /* first_lo and last_out are valid */
 	bool onstack, capped, waited, mark_hole;
@@ -139,7 +141,9 @@ struct sg_open {
 
 struct sg_proc { /* by tgid */
 	uint32_t tgid;
+	uint32_t sandbox;
 	uint16_t role;
+	uint8_t box;
 	struct sg_open *task;
 };
 
@@ -311,7 +315,8 @@ int sg_span_slice(struct sg_model *m, const struct sg_thr *th, const struct sg_t
 		  const struct sg_slice *ev);
 
 /* wait.c */
-void sg_wait_of(const struct sg_model *m, const struct sg_trec *r, struct sg_wait *ret);
+void sg_wait_of(const struct sg_model *m, const struct sg_thr *th, const struct sg_trec *r,
+		struct sg_wait *ret);
 
 #define SG_GROW(ptr, cap, need)                                                   \
 	({                                                                        \

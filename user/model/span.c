@@ -35,7 +35,8 @@ static int span(struct sg_model *m, struct sg_span *s, uint64_t lo, uint64_t hi,
 	return m->on_span(m->span_ctx, s);
 }
 
-static int wait_spans(struct sg_model *m, const struct sg_trec *r, uint64_t held, struct sg_span *s)
+static int wait_spans(struct sg_model *m, const struct sg_thr *th, const struct sg_trec *r, uint64_t held,
+		      struct sg_span *s)
 {
 	uint64_t from = r->lo, edge;
 	bool yield = r->stop == SG_STOP_YIELD;
@@ -60,7 +61,7 @@ static int wait_spans(struct sg_model *m, const struct sg_trec *r, uint64_t held
 		struct sg_wait w;
 		uint16_t cause;
 
-		sg_wait_of(m, r, &w);
+		sg_wait_of(m, th, r, &w);
 		rule = sg_classify(&w);
 		cause = rule->cause;
 		from = r->wake ? r->wake : r->in;
@@ -91,7 +92,7 @@ int sg_span_slice(struct sg_model *m, const struct sg_thr *th, const struct sg_t
 
 	/* a wait whose beginning is not known is drawn from where the recording begins */
 	if (r->lo || !m->first_ts) {
-		rc = wait_spans(m, r, ev->throttle_ns, &s);
+		rc = wait_spans(m, th, r, ev->throttle_ns, &s);
 	} else if (r->in > m->first_ts) {
 		s.lo = m->first_ts;
 		rc = span(m, &s, m->first_ts, r->in, SG_C_UNKNOWN);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "model/box.h"
 #include "model/priv.h"
 
 #define COMP_MAX 4096 /* distinct component names; hostile recordings get "other" beyond */
@@ -117,10 +118,39 @@ struct sg_proc *sg_proc_get(struct sg_model *m, uint32_t tgid)
 	return p;
 }
 
+static void role_take(struct sg_thr *th, const struct sg_proc *p)
+{
+	th->role = p->role;
+	th->box = p->box;
+	th->sandbox = p->sandbox;
+	th->comp = 0;
+}
+
+/*
+ * A new thread's role: its process's. A process that a stub or a Sentry forks and
+ * that executes nothing is a stub: they make them in no other way.
+ */
+static int role_learn(struct sg_model *m, struct sg_thr *th, const struct sg_thread *ev)
+{
+	const struct sg_thr *by;
+	struct sg_role stub = { .h = ev->h, .tgid = ev->tgid, .name = "stub" };
+	uint64_t val;
+
+	if (sg_map_get(&m->proc_map, ev->tgid, &val) && ((struct sg_proc *)(uintptr_t)val)->role) {
+		role_take(th, (struct sg_proc *)(uintptr_t)val);
+		return 0;
+	}
+	by = sg_thr_find(m, ev->creator);
+	if (!by || !by->sandbox || by->tgid == ev->tgid || ev->flags & SG_TF_EXEC ||
+	    (by->box != SG_BOX_STUB && by->box != SG_BOX_SENTRY))
+		return 0;
+	stub.sandbox = by->sandbox;
+	return sg_thr_role(m, &stub);
+}
+
 int sg_thr_announce(struct sg_model *m, const struct sg_thread *ev)
 {
 	struct sg_thr *th = sg_thr_get(m, ev->h.uid);
-	uint64_t val;
 
 	if (!ev->h.uid)
 		return 0;
@@ -138,24 +168,28 @@ int sg_thr_announce(struct sg_model *m, const struct sg_thread *ev)
 	}
 	th->announced = true;
 	th->comp = 0;
-	if (sg_map_get(&m->proc_map, ev->tgid, &val))
-		th->role = ((struct sg_proc *)(uintptr_t)val)->role;
-	return 0;
+	return role_learn(m, th, ev);
 }
+
+/* How long after its end a process may still be told what it was: its number is not given again so soon. */
+#define ROLE_LATE_NS 2000000000ull
 
 int sg_thr_role(struct sg_model *m, const struct sg_role *ev)
 {
 	struct sg_proc *p = sg_proc_get(m, ev->tgid);
+	char name[SG_ROLE_NAME + 1] = { 0 };
 	int rc;
 
 	if (!p)
 		return -ENOMEM;
-	rc = sg_comp_intern(m, ev->name, sizeof(ev->name), &p->role);
+	memcpy(name, ev->name, SG_ROLE_NAME);
+	rc = sg_comp_intern(m, name, sizeof(ev->name), &p->role);
+	p->sandbox = ev->sandbox;
+	p->box = ev->sandbox ? sg_box_role(name) : SG_BOX_NONE;
 	for (uint32_t i = 0; !rc && i < m->nthr; i++)
-		if (m->thr[i]->tgid == ev->tgid && m->thr[i]->announced && !m->thr[i]->exit_ts) {
-			m->thr[i]->role = p->role;
-			m->thr[i]->comp = 0;
-		}
+		if (m->thr[i]->tgid == ev->tgid && m->thr[i]->announced &&
+		    (!m->thr[i]->exit_ts || ev->h.ts < m->thr[i]->exit_ts + ROLE_LATE_NS))
+			role_take(m->thr[i], p);
 	return rc;
 }
 

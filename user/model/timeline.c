@@ -330,6 +330,7 @@ static void rec_fill(struct sg_trec *r, const struct sg_slice *s)
 	r->waker = s->waker;
 	r->raiser = s->raiser;
 	r->sysseq = s->sysseq;
+	r->note = s->note;
 	r->fltseq = s->fltseq;
 	r->out_fltseq = s->out_fltseq;
 	r->flags = s->flags;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /* One step of the walk through a wait: run-queue part, then blocked part. */
 #include <errno.h>
+#include "model/box.h"
 #include "model/walk.h"
 
 #define SCAN_MAX 65536 /* parts of one repeated wait that are looked at */
@@ -9,7 +10,8 @@
 	(1u << SG_STOP_RUNNABLE | 1u << SG_STOP_YIELD | 1u << SG_STOP_THROTTLED | 1u << SG_STOP_NEW)
 #define BLIND_STOPS (1u << SG_STOP_HOLE | 1u << SG_STOP_UNSEEN | 1u << SG_STOP_NONE | 1u << SG_STOP_DEAD)
 
-void sg_wait_of(const struct sg_model *m, const struct sg_trec *r, struct sg_wait *ret)
+void sg_wait_of(const struct sg_model *m, const struct sg_thr *th, const struct sg_trec *r,
+		struct sg_wait *ret)
 {
 	const struct sg_thr *waker = r->wctx == SG_WCTX_TASK ? sg_thr_find(m, r->waker) : NULL;
 
@@ -29,6 +31,9 @@ void sg_wait_of(const struct sg_model *m, const struct sg_trec *r, struct sg_wai
 		.mixed = r->flags & SG_SF_MIXED,
 		.kthread_waker = waker && (waker->flags & SG_TF_KTHREAD),
 		.syms = sg_dict_syms(m, r->stack_kern),
+		.box = th->box,
+		.waker_box =
+			waker && waker->sandbox && waker->sandbox == th->sandbox ? waker->box : SG_BOX_NONE,
 	};
 	/* No waking was seen, but the call says that its time was up: its timer woke it. */
 	if (!r->wake && (r->flags & SG_SF_TIMEDOUT)) {
@@ -39,13 +44,13 @@ void sg_wait_of(const struct sg_model *m, const struct sg_trec *r, struct sg_wai
 }
 
 /* The rule and the origin of a wait, found once per record. */
-static const struct sg_rule *rule_of(const struct sg_model *m, struct sg_trec *r)
+static const struct sg_rule *rule_of(const struct sg_model *m, const struct sg_thr *th, struct sg_trec *r)
 {
 	if (!r->rule) {
 		struct sg_wait wait;
 		uint32_t uid;
 
-		sg_wait_of(m, r, &wait);
+		sg_wait_of(m, th, r, &wait);
 		r->rule = sg_classify(&wait) - sg_rules() + 1;
 		r->origin =
 			r->wake || (r->flags & SG_SF_TIMEDOUT) ? sg_wait_origin(&wait, &uid) : SG_ORG_NONE;
@@ -156,7 +161,11 @@ static int step_runq(struct sg_model *m, struct sg_walk *w, const struct sg_trec
 	const struct sg_ext *ext = sg_trec_ext(r);
 	uint64_t held = ext ? ext->throttle_ns : 0, lo = from, edge;
 	uint16_t cause = r->stop == SG_STOP_YIELD ? SG_C_SCHED_YIELD : SG_C_SCHED_RUNQ;
+	uint16_t handed = from > r->lo ? sg_box_switch(m, sg_walk_top(w)->th, r) : 0;
 	struct sg_seg s;
+
+	if (handed)
+		cause = handed;
 
 	if (r->stop == SG_STOP_THROTTLED && !held)
 		held = r->in - from; /* not separable on this kernel: the quota stopped it */
@@ -197,6 +206,7 @@ static struct sg_seg leaf(struct sg_model *m, struct sg_walk *w, const struct sg
 	s.nr = wait_nr(r);
 	s.dev = r->dev;
 	s.svc_ns = ext ? ext->svc_ns : 0;
+	s.note = r->note;
 	s.who = r->wctx == SG_WCTX_TASK ? r->waker : r->raiser;
 	return s;
 }
@@ -227,12 +237,14 @@ static int enter(struct sg_model *m, struct sg_walk *w, struct sg_thr *th, const
 		.wait = rule->cause,
 		.nr = wait_nr(r),
 		.detail = r->detail,
+		.note = r->note,
 		.flags = flags,
 		.memo_rec = settled && lo == r->lo && w->cur == r->wake ? r : NULL,
 	};
 	uint16_t inherit = 0;
 
-	p.spec = (rule->attr & SG_RA_IDLE) || rule->cause == SG_C_UNKNOWN ? f->spec : rule->cause;
+	p.spec = (rule->attr & (SG_RA_IDLE | SG_RA_SURE)) || rule->cause == SG_C_UNKNOWN ? f->spec
+											 : rule->cause;
 	if (f->refine == SG_C_IO_FSYNC || (kthread && (f->th->flags & SG_TF_KTHREAD)))
 		inherit = f->refine;
 	p.refine = rule->cause == SG_C_IO_FSYNC || ((rule->attr & SG_RA_REFINE) && kthread) ? rule->cause
@@ -262,7 +274,7 @@ static int step_blocked(struct sg_model *m, struct sg_walk *w, struct sg_trec *r
 {
 	uint64_t lo = r->lo > floor ? r->lo : floor;
 	struct sg_wframe *f = sg_walk_top(w);
-	const struct sg_rule *rule = rule_of(m, r);
+	const struct sg_rule *rule = rule_of(m, f->th, r);
 	uint16_t flags = 0;
 	uint64_t hits = w->hits;
 	struct sg_trec *rep = r;
@@ -276,7 +288,7 @@ static int step_blocked(struct sg_model *m, struct sg_walk *w, struct sg_trec *r
 		rep = f->inst_final;
 		if (f->inst_lost)
 			return unknown_wait(m, w, rule, r, lo, SG_WHY_LOST, SG_SEG_REWAIT);
-		rule = rule_of(m, rep);
+		rule = rule_of(m, f->th, rep);
 		flags = rep != r ? SG_SEG_REWAIT : 0;
 	}
 	if (rule->attr & SG_RA_TRAP)
@@ -285,7 +297,7 @@ static int step_blocked(struct sg_model *m, struct sg_walk *w, struct sg_trec *r
 		flags |= SG_SEG_OPEN;
 		goto book;
 	}
-	if (rep->origin == SG_ORG_NONE)
+	if (rep->origin == SG_ORG_NONE && !(rule->attr & SG_RA_SURE))
 		return unknown_wait(m, w, rule, r, lo, SG_WHY_NO_WAKER, flags);
 	if (w->n == 1 && w->cur < r->wake) {
 		flags |= SG_SEG_OPEN; /* still waiting when the task ended */

@@ -78,6 +78,7 @@ int sg_walk_push(struct sg_model *m, struct sg_walk *w, const struct sg_push *p)
 		.nr = p->nr,
 		.flags = p->flags,
 		.detail = p->detail,
+		.note = p->note,
 		.memo_rec = m->opts.no_memo ? NULL : p->memo_rec,
 		.chain0 = chain,
 		.comp0 = comp,

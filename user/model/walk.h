@@ -17,6 +17,7 @@ struct sg_wframe {
 	uint16_t nr;	 /* system call of the wait that led here, 0xffff none */
 	uint16_t flags;	 /* of every segment of this thread: SG_SEG_REWAIT */
 	uint32_t detail; /* of that wait */
+	uint32_t note;
 	/* position in th's timeline */
 	bool have_pos;
 	struct sg_pos pos;
@@ -70,7 +71,7 @@ struct sg_push {
 	struct sg_thr *th;
 	uint64_t lo;
 	uint16_t wait, spec, refine, nr, flags;
-	uint32_t detail;
+	uint32_t detail, note;
 	struct sg_trec *memo_rec; /* NULL: not memoisable */
 };
 int sg_walk_push(struct sg_model *m, struct sg_walk *w, const struct sg_push *p);
