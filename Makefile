@@ -34,7 +34,7 @@ PURE_OBJ := $(PURE_SRC:%.c=$(O)/%.o)
 LIVE_OBJ := $(LIVE_SRC:%.c=$(O)/%.o)
 BPF_OBJ := $(BPF_SRC:bpf/%.bpf.c=$(O)/bpf/%.bpf.o)
 PURE_LIBS := -lz -ljson-c -lsmartcols -lprotobuf-c -lm
-LIVE_LIBS := -lbpf -lelf -ldw -lcurl -lmicrohttpd -lpthread
+LIVE_LIBS := -lbpf -lelf -ldw -lcapstone -lcurl -lmicrohttpd -lpthread
 
 # ---- Debian packages: the one list. The reason behind each is the README's text too. -----------
 PKG += gcc                       # C compiler of the user side
@@ -44,6 +44,8 @@ PKG += bpftool                   # links the BPF objects and makes the skeleton 
 PKG += libbpf-dev                # loads and attaches the kernel side
 PKG += libelf-dev                # ELF files, for libbpf and user symbols
 PKG += libdw-dev                 # symbol tables of programs (elfutils)
+PKG += libcapstone-dev           # finds the returns of functions in the Sentry of gVisor
+PKG += runsc                     # gVisor: tests of sandboxes, and of names in a stripped Go program
 PKG += zlib1g-dev                # compresses the blocks of a recording
 PKG += libjson-c-dev             # reads and writes JSON
 PKG += libsmartcols-dev          # aligned tables on the terminal

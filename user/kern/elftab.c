@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "kern/elftab.h"
+#include "kern/goelf.h"
 
 static void read_loads(struct sg_elftab *t, Elf *elf)
 {
@@ -137,6 +138,35 @@ static int read_debug(struct sg_symtab *tab, Elf *elf, const char *path)
 	return n;
 }
 
+/*
+ * The functions of a Go program. The names of a table that lies could add up to far
+ * more than the table: no more is kept than it is long. Return: how many, or -ENOMEM.
+ */
+static int read_go(struct sg_symtab *tab, Elf *elf)
+{
+	struct sg_gopcln g;
+	size_t names = 0;
+	int added = 0;
+
+	if (sg_goelf_table(&g, elf, NULL))
+		return 0;
+	for (size_t i = 0; i < g.n && names < g.size; i++) {
+		struct sg_gofunc f;
+		int err;
+
+		if (sg_gopcln_func(&g, i, &f) || !f.len || f.end == f.entry)
+			continue;
+		err = sg_symtab_add(tab, f.entry, f.end - f.entry, f.name, f.len);
+		if (err == -E2BIG)
+			break;
+		if (err)
+			return err;
+		names += f.len + 1;
+		added++;
+	}
+	return added;
+}
+
 static int load(struct sg_elftab *ret, Elf *elf, const char *path, bool debug)
 {
 	struct sg_elftab t = { 0 };
@@ -148,8 +178,11 @@ static int load(struct sg_elftab *ret, Elf *elf, const char *path, bool debug)
 	n = read_symbols(&t.tab, elf, SHT_SYMTAB);
 	if (!n && debug)
 		n = read_debug(&t.tab, elf, path);
-	if (!n)
-		n = read_symbols(&t.tab, elf, SHT_DYNSYM);
+	if (!n) {
+		n = read_go(&t.tab, elf);
+		if (n >= 0) /* beside Go's: C code that is linked to it */
+			n = read_symbols(&t.tab, elf, SHT_DYNSYM);
+	}
 	if (n < 0) {
 		sg_elftab_free(&t);
 		return n;

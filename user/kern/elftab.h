@@ -21,7 +21,7 @@ struct sg_elftab {
  * @path: its path, to look for its separate debug file beside; may be NULL
  *
  * Takes .symtab, else that of an installed debug file (build id, debug link),
- * else .dynsym. Return: 0 (perhaps no functions), -ENOEXEC, -ENOMEM.
+ * else .dynsym and, of a stripped Go program, .gopclntab. Return: 0 (perhaps no functions), -ENOEXEC, -ENOMEM.
  */
 int sg_elftab_load(struct sg_elftab *ret, int fd, const char *path);
 

@@ -30,6 +30,8 @@ static bool parse_line(char *line, struct sg_map *m)
 	m->path = path;
 	if (!strcmp(path, "[vdso]"))
 		m->kind = SG_MAP_VDSO;
+	else if (!strcmp(path, "/memfd:runsc-memory"))
+		m->kind = SG_MAP_GUEST;
 	else if (*path != '/' || !strncmp(path, "/memfd:", 7) || !strcmp(path, "/dev/zero") ||
 		 !strncmp(path, "/SYSV", 5) || !strncmp(path, "//anon", 6))
 		m->kind = SG_MAP_JIT;
@@ -56,6 +58,18 @@ static int keep_paths(struct sg_maps *m)
 		at += len;
 	}
 	return 0;
+}
+
+static bool is_stub(const struct sg_maps *m)
+{
+	bool program = false;
+
+	for (size_t i = 0; i < m->n; i++) {
+		if (m->map[i].kind == SG_MAP_GUEST)
+			return true;
+		program |= m->map[i].kind != SG_MAP_JIT;
+	}
+	return m->n && !program;
 }
 
 int sg_maps_parse(struct sg_maps *ret, char *text)
@@ -90,6 +104,7 @@ int sg_maps_parse(struct sg_maps *ret, char *text)
 		sg_maps_free(&m);
 		return -ENOMEM;
 	}
+	m.stub = is_stub(&m);
 	*ret = m;
 	return 0;
 }

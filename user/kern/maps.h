@@ -10,7 +10,8 @@
 enum sg_map_kind {
 	SG_MAP_FILE, /* a file's code */
 	SG_MAP_VDSO,
-	SG_MAP_JIT, /* no file behind it: code made at run time */
+	SG_MAP_JIT,   /* no file behind it: code made at run time */
+	SG_MAP_GUEST, /* memory of a gVisor sandbox: code of its guest, mapped into a stub */
 };
 
 struct sg_map {
@@ -25,9 +26,16 @@ struct sg_maps {
 	size_t n;
 	struct sg_map *map; /* by address */
 	char *paths;
+	bool stub; /* a stub of gVisor, which runs a guest's code: see sg_maps_parse() */
 };
 
-/** sg_maps_parse() - changes @text; lines it does not understand are left out. Keeps only code. 0 or -ENOMEM. */
+/**
+ * sg_maps_parse() - changes @text; lines it does not understand are left out. Keeps only code.
+ *
+ * A stub of gVisor is told by what it maps, since its executable and name are the Sentry's: guest memory
+ * (the memfd that the Sentry calls runsc-memory), or no file and no vdso at all (an idle one, which has
+ * only the stub's own page). Return: 0 or -ENOMEM.
+ */
 int sg_maps_parse(struct sg_maps *ret, char *text);
 
 /** sg_maps_find() - the mapping that contains @addr, or NULL */

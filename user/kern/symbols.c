@@ -353,6 +353,29 @@ static const char *base_name(const char *path)
 	return slash && slash[1] ? slash + 1 : path;
 }
 
+/*
+ * In a stub of gVisor: never the names of its executable, which is the Sentry's.
+ * The guest's files are mapped as they are and have names; the guest's memory has
+ * none: a map for perf of the stub's number would be another process's.
+ */
+static int stub_find(struct sg_symbols *s, struct process *p, const struct sg_map *m, uint64_t addr,
+		     const char **ret_sym, const char **ret_mod)
+{
+	const char *name = NULL;
+	char text[SG_SYM_NAME_MAX];
+
+	if (m->kind == SG_MAP_FILE) {
+		name = sg_elftab_find(&file_get(s, p, m)->tab, addr - m->start + m->offset);
+		snprintf(text, sizeof(text), "guest:%s", base_name(m->path));
+		*ret_mod = keep(s, text);
+	} else {
+		*ret_mod = keep(s, m->kind == SG_MAP_JIT ? "stub" : "guest");
+	}
+	snprintf(text, sizeof(text), "0x%llx", (unsigned long long)addr);
+	*ret_sym = keep(s, name ? name : text);
+	return name ? 0 : -ENOENT;
+}
+
 int sg_symbols_user(struct sg_symbols *s, uint32_t tgid, uint64_t addr, const char **ret_sym,
 		    const char **ret_mod)
 {
@@ -368,6 +391,8 @@ int sg_symbols_user(struct sg_symbols *s, uint32_t tgid, uint64_t addr, const ch
 	}
 	if (!m)
 		return -ENOENT;
+	if (p->maps.stub)
+		return stub_find(s, p, m, addr, ret_sym, ret_mod);
 	if (m->kind == SG_MAP_VDSO) {
 		name = vdso_find(s, m, addr);
 		mod = "[vdso]";

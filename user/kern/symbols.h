@@ -19,7 +19,8 @@ void sg_symbols_forget(struct sg_symbols *s, uint32_t tgid);
 /**
  * sg_symbols_kernel()/_user() - name of the function that contains @addr
  * @ret_sym: never NULL: a symbol, or "[unknown]"; valid until free
- * @ret_mod: "[kernel]", a module, or the file's base name; "[unknown]"
+ * @ret_mod: "[kernel]", a module, or the file's base name; "[unknown]"; in a stub of gVisor "guest" (its guest's
+ *           memory), "guest:NAME" (a file that its guest runs), "stub" (its own page)
  *
  * Bounded: at most 256 processes' maps and 128 files' tables are kept.
  * Return: 0 found, -ENOENT not (outputs are still set: "[unknown]" or "0xaddr" style).
