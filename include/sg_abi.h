@@ -292,7 +292,14 @@ enum sg_mark_type {
 	SG_MARK_EXEC = 3, /* a process executed a program: name is its comm */
 	SG_MARK_EXIT = 4, /* the last thread of a process exits: status is the exit code */
 };
-enum sg_mark_src { SG_MSRC_PROC = 0, SG_MSRC_USDT = 1, SG_MSRC_UPROBE = 2, SG_MSRC_ACCESS = 3 };
+enum sg_mark_src {
+	SG_MSRC_PROC = 0,
+	SG_MSRC_USDT = 1,
+	SG_MSRC_UPROBE = 2,
+	SG_MSRC_ACCESS = 3,
+	SG_MSRC_GUEST = 4,     /* never in recordings: one system call of a guest */
+	SG_MSRC_GUESTPROC = 5, /* never in recordings: a guest's process */
+};
 
 #define SG_MARK_NAME 48
 struct sg_mark {

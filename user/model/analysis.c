@@ -72,13 +72,15 @@ static bool chosen(const struct sg_analysis *a, const struct sg_task *t)
 {
 	switch (a->opts.tasks) {
 	case SG_TASKS_AUTO:
-		return t->root || t->src != SG_MSRC_PROC;
+		return t->root || (t->src != SG_MSRC_PROC && t->src != SG_MSRC_GUEST);
 	case SG_TASKS_PROC:
-		return t->src == SG_MSRC_PROC;
+		return t->src == SG_MSRC_PROC || t->src == SG_MSRC_GUESTPROC;
 	case SG_TASKS_THREAD:
 		return t->src == SG_MSRC_PROC && !t->root;
 	case SG_TASKS_MARKED:
-		return t->src != SG_MSRC_PROC;
+		return t->src != SG_MSRC_PROC && t->src != SG_MSRC_GUEST && t->src != SG_MSRC_GUESTPROC;
+	case SG_TASKS_GUEST:
+		return t->src == SG_MSRC_GUEST;
 	}
 	return false;
 }
@@ -241,6 +243,8 @@ int sg_analysis_new(struct sg_analysis **ret, const struct sg_analysis_opts *opt
 		.settle_ns = opts->settle_ns,
 		.procs = opts->tasks == SG_TASKS_PROC,
 		.threads = opts->tasks == SG_TASKS_THREAD,
+		.guest = opts->tasks == SG_TASKS_GUEST,
+		.guest_procs = opts->tasks == SG_TASKS_AUTO || opts->tasks == SG_TASKS_PROC,
 		.critical = opts->critical,
 	};
 	struct sg_analysis *a = calloc(1, sizeof(*a));

@@ -11,10 +11,11 @@
 #include "trace/rec.h"
 
 enum sg_task_choice {
-	SG_TASKS_AUTO = 0, /* marked tasks and the command of run/record */
-	SG_TASKS_PROC,	   /* every process from exec to exit */
+	SG_TASKS_AUTO = 0, /* marked tasks, the command of run/record, and processes of sandboxes' guests */
+	SG_TASKS_PROC,	   /* every process from exec to exit, guests' processes too */
 	SG_TASKS_THREAD,   /* every thread over the recording's window */
 	SG_TASKS_MARKED,   /* marked tasks only */
+	SG_TASKS_GUEST,	   /* every system call of a sandbox's guest that it waited for */
 };
 
 /* @tb: blame of this one task, valid during the call. A negative return stops the analysis. */

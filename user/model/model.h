@@ -94,6 +94,8 @@ struct sg_model_opts {
 	uint64_t mem_cap;   /* bytes of timelines kept; 0 = no cap */
 	uint64_t settle_ns; /* a task is explained when the stream is this far past its end; 0 = default */
 	bool procs;	    /* every exec..exit of a process is a task, not only the root command */
+	bool guest_procs;   /* processes of sandboxes' guests are tasks */
+	bool guest;	    /* every system call of a guest is a task, nothing else */
 	bool threads;	    /* fallback tasks: each in-scope thread over the recording's window */
 	bool critical;	    /* non-returning walk instead (separate view, never blame) */
 	bool no_prune, no_memo; /* for tests: property P10 */

@@ -100,7 +100,7 @@ struct sg_thr {
 	struct sg_chunk **chunk;
 	uint32_t chunk0, nchunk, chunk_cap; /* live: chunk[chunk0 .. chunk0+nchunk) */
 	uint64_t first_lo;		    /* where the very first record begins to explain, 0 none yet */
-	uint64_t last_out;		    /* end of the newest closed slice */
+	uint64_t last_in, last_out;	    /* begin and end of the newest closed slice */
 	uint64_t dropped_to;		    /* out of the newest record dropped from the front */
 	/* what waits for its slice */
 	uint64_t open_in, last_snap;
@@ -144,7 +144,8 @@ struct sg_proc { /* by tgid */
 	uint32_t sandbox;
 	uint16_t role;
 	uint8_t box;
-	struct sg_open *task;
+	uint32_t guests; /* guests that were made in it */
+	struct sg_open *task, *guest;
 };
 
 /* ---- the walk's result --------------------------------------------------- */
@@ -228,6 +229,7 @@ struct sg_model {
 	struct sg_open *stuck;		    /* ripe, but a slice they need is still open */
 	uint64_t recheck;		    /* look at `stuck` again from this time on */
 	bool threads_started;
+	bool boxes; /* a sandbox's process was named */
 
 	struct sg_walk *walk;
 	struct sg_chunk *spare[4];
@@ -294,7 +296,15 @@ int sg_walk_run(struct sg_model *m, struct sg_open *o, bool force);
 const struct sg_segs *sg_walk_segs(const struct sg_model *m);
 void sg_walk_sums(const struct sg_model *m, uint64_t *ret_prorated, uint64_t *ret_uncertain);
 
+/* guesttask.c */
+int sg_guest_slice(struct sg_model *m, struct sg_thr *th, const struct sg_trec *r, const struct sg_slice *s,
+		   uint64_t prev_in);
+void sg_guest_end(struct sg_model *m, struct sg_proc *p, const struct sg_thr *th, uint64_t ts);
+
 /* task.c */
+/* Begun at @begin, a little in the past at most; in the list by begin. NULL: no memory. */
+struct sg_open *sg_task_open(struct sg_model *m, uint64_t begin, uint64_t id, const char *name, uint8_t src);
+void sg_task_close(struct sg_model *m, struct sg_open *o, uint32_t uid, uint64_t end);
 int sg_task_mark(struct sg_model *m, struct sg_thr *th, const struct sg_mark *ev);
 int sg_task_ripen(struct sg_model *m);
 int sg_task_thread(struct sg_model *m, struct sg_thr *th, uint64_t end);

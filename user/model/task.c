@@ -9,10 +9,9 @@
 #include "model/priv.h"
 
 /* ---- lists --------------------------------------------------------------- */
-static struct sg_open *open_new(struct sg_model *m, uint64_t begin, uint64_t id, const char *name,
-				uint8_t src)
+struct sg_open *sg_task_open(struct sg_model *m, uint64_t begin, uint64_t id, const char *name, uint8_t src)
 {
-	struct sg_open *o = calloc(1, sizeof(*o));
+	struct sg_open *o = calloc(1, sizeof(*o)), *at = m->tail;
 
 	if (!o)
 		return NULL;
@@ -20,12 +19,18 @@ static struct sg_open *open_new(struct sg_model *m, uint64_t begin, uint64_t id,
 	o->begin = begin;
 	o->src = src;
 	snprintf(o->name, sizeof(o->name), "%.*s", SG_MARK_NAME, name);
-	o->prev = m->tail;
-	if (m->tail)
-		m->tail->next = o;
+	while (at && at->begin > begin)
+		at = at->prev;
+	o->prev = at;
+	o->next = at ? at->next : m->head;
+	if (o->next)
+		o->next->prev = o;
+	else
+		m->tail = o;
+	if (at)
+		at->next = o;
 	else
 		m->head = o;
-	m->tail = o;
 	return o;
 }
 
@@ -72,7 +77,7 @@ static void id_del(struct sg_model *m, struct sg_open *o)
 }
 
 /* Ends come in time order: the queue is ordered by end. */
-static void open_end(struct sg_model *m, struct sg_open *o, uint32_t uid, uint64_t end)
+void sg_task_close(struct sg_model *m, struct sg_open *o, uint32_t uid, uint64_t end)
 {
 	if (end < o->begin) { /* a damaged recording: nothing sensible can be said */
 		end = o->begin;
@@ -208,24 +213,30 @@ int sg_task_ripen(struct sg_model *m)
 	return rc ? rc : try_queue(m, false);
 }
 
+/* Found by its id again, unlike what the model itself makes a task. */
+static bool marked(const struct sg_open *o)
+{
+	return o->src == SG_MSRC_USDT || o->src == SG_MSRC_UPROBE || o->src == SG_MSRC_ACCESS;
+}
+
 /* ---- marks --------------------------------------------------------------- */
 /* Marks of this thread were lost: what is open there may have ended and begun again. */
 static void void_open(struct sg_model *m, struct sg_thr *th, uint64_t ts)
 {
 	th->mark_hole = true;
 	for (struct sg_open *o = m->head; o; o = o->next) {
-		if (o->ended || o->begin_uid != th->uid || o->src == SG_MSRC_PROC)
+		if (o->ended || o->begin_uid != th->uid || !marked(o))
 			continue;
 		o->incomplete = true;
 		id_del(m, o);
 		sg_stay_end(th, ts, o->id);
-		open_end(m, o, th->uid, ts);
+		sg_task_close(m, o, th->uid, ts);
 	}
 }
 
 static int mark_begin(struct sg_model *m, struct sg_thr *th, const struct sg_mark *ev)
 {
-	struct sg_open *o = open_new(m, ev->h.ts, ev->id, ev->name, ev->src);
+	struct sg_open *o = sg_task_open(m, ev->h.ts, ev->id, ev->name, ev->src);
 	int rc;
 
 	if (!o)
@@ -261,7 +272,7 @@ static int mark_end(struct sg_model *m, struct sg_thr *th, const struct sg_mark 
 	if (!o) {
 		if (th->mark_hole)
 			return 0; /* its task was voided already */
-		o = open_new(m, ev->h.ts, ev->id, ev->name, ev->src);
+		o = sg_task_open(m, ev->h.ts, ev->id, ev->name, ev->src);
 		if (!o)
 			return -ENOMEM;
 		o->incomplete = true; /* begun before the recording: its length is not known */
@@ -274,7 +285,7 @@ static int mark_end(struct sg_model *m, struct sg_thr *th, const struct sg_mark 
 			snprintf(o->name, sizeof(o->name), "%.*s", SG_MARK_NAME, ev->name);
 	}
 	o->status = ev->status;
-	open_end(m, o, th->uid, ev->h.ts);
+	sg_task_close(m, o, th->uid, ev->h.ts);
 	return 0;
 }
 
@@ -288,7 +299,7 @@ static int mark_exec(struct sg_model *m, struct sg_thr *th, const struct sg_mark
 	if (!p)
 		return -ENOMEM;
 	if (!p->task) {
-		p->task = open_new(m, ev->h.ts, th->tgid, ev->name, SG_MSRC_PROC);
+		p->task = sg_task_open(m, ev->h.ts, th->tgid, ev->name, SG_MSRC_PROC);
 		if (!p->task)
 			return -ENOMEM;
 		p->task->begin_uid = th->uid;
@@ -306,10 +317,11 @@ static int mark_exit(struct sg_model *m, struct sg_thr *th, const struct sg_mark
 	if (!sg_map_get(&m->proc_map, th->tgid, &val))
 		return 0;
 	p = (struct sg_proc *)(uintptr_t)val;
+	sg_guest_end(m, p, th, ev->h.ts);
 	p->role = 0; /* the number may come back as another process */
 	if (p->task) {
 		p->task->status = ev->status;
-		open_end(m, p->task, th->uid, ev->h.ts);
+		sg_task_close(m, p->task, th->uid, ev->h.ts);
 		p->task = NULL;
 	}
 	return 0;
@@ -346,12 +358,12 @@ int sg_task_thread(struct sg_model *m, struct sg_thr *th, uint64_t end)
 		begin = th->birth;
 	if (!m->opts.threads || !(th->flags & SG_TF_INSCOPE) || !th->seen || end <= begin)
 		return 0;
-	o = open_new(m, begin, th->uid, th->comm, SG_MSRC_PROC);
+	o = sg_task_open(m, begin, th->uid, th->comm, SG_MSRC_PROC);
 	if (!o)
 		return -ENOMEM;
 	o->is_thread = true;
 	o->begin_uid = th->uid;
-	open_end(m, o, th->uid, end);
+	sg_task_close(m, o, th->uid, end);
 	return 0;
 }
 
@@ -368,9 +380,9 @@ int sg_task_finish(struct sg_model *m)
 		if (o->ended)
 			continue;
 		o->incomplete = true;
-		if (o->src != SG_MSRC_PROC)
+		if (marked(o))
 			id_del(m, o);
-		open_end(m, o, o->begin_uid, end > o->begin ? end : o->begin);
+		sg_task_close(m, o, o->begin_uid, end > o->begin ? end : o->begin);
 	}
 	if (!rc)
 		rc = try_stuck(m, true);

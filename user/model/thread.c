@@ -185,6 +185,7 @@ int sg_thr_role(struct sg_model *m, const struct sg_role *ev)
 	memcpy(name, ev->name, SG_ROLE_NAME);
 	rc = sg_comp_intern(m, name, sizeof(ev->name), &p->role);
 	p->sandbox = ev->sandbox;
+	m->boxes |= ev->sandbox != 0;
 	p->box = ev->sandbox ? sg_box_role(name) : SG_BOX_NONE;
 	for (uint32_t i = 0; !rc && i < m->nthr; i++)
 		if (m->thr[i]->tgid == ev->tgid && m->thr[i]->announced &&

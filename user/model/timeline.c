@@ -25,10 +25,17 @@ void sg_mem_sub(struct sg_model *m, size_t bytes)
 }
 
 /* Nothing at or before this time is asked for any more. */
+#define GUEST_KEEP_NS 2000000000ull
 uint64_t sg_timeline_horizon(const struct sg_model *m)
 {
 	if (m->opts.no_prune || m->opts.threads)
 		return 0;
+	/* Guests' tasks are found a little after their begin. */
+	if (m->boxes && (m->opts.guest || m->opts.guest_procs)) {
+		uint64_t keep = m->now > GUEST_KEEP_NS ? m->now - GUEST_KEEP_NS : 0;
+
+		return m->head && m->head->begin < keep ? m->head->begin : keep;
+	}
 	return m->head ? m->head->begin : SG_T_MAX;
 }
 
@@ -389,6 +396,7 @@ static void advance(struct sg_thr *th, const struct sg_trec *r)
 		th->first_set = true;
 		th->first_lo = r->lo;
 	}
+	th->last_in = r->in;
 	th->last_out = r->out;
 }
 
@@ -484,6 +492,8 @@ int sg_timeline_append(struct sg_model *m, struct sg_thr *th, const struct sg_sl
 		if (th->nchunk)
 			sg_timeline_drop(m, th, SG_T_MAX);
 	}
+	if (!rc && th->box == SG_BOX_STUB && (th->flags & SG_TF_INSCOPE))
+		rc = sg_guest_slice(m, th, &r, s, th->last_in);
 	if (!rc && m->on_span && (th->flags & SG_TF_INSCOPE))
 		rc = sg_span_slice(m, th, &r, s);
 	advance(th, &r);
