@@ -28,7 +28,7 @@ uint16_t sg_box_comp(struct sg_model *m, struct sg_thr *th, uint16_t cause);
  * sg_box_switch() - cause of the run-queue part of a wait between stub and Sentry
  *
  * The hand-over from one to the other is the trap's while the CPU was theirs or
- * idle; when somebody else had it, it is the run queue's. Return: 0 when it is no such hand-over.
+ * idle; when somebody else had it, or for long, it is the run queue's. Return: 0 when it is no such hand-over.
  */
 uint16_t sg_box_switch(const struct sg_model *m, const struct sg_thr *th, const struct sg_trec *r);
 
