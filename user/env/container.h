@@ -65,4 +65,8 @@ int sg_container_find(const char *what, const struct sg_container_opts *o, struc
 int sg_container_of_pid(uint32_t pid, const struct sg_container_opts *o, struct sg_container_info *ret,
 			struct sg_err *err);
 
+/** sg_container_cgroup_dir() - the folder that cgroup_id is of; false when it is not known */
+bool sg_container_cgroup_dir(const struct sg_container_info *c, const struct sg_container_opts *o, char *ret,
+			     size_t cap);
+
 #endif
