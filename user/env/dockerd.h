@@ -18,9 +18,13 @@ struct sg_runtime {
 struct sg_dockerd;
 /**
  * sg_dockerd_start() - start one under @dir (made when missing) and wait until it answers
- * @rt: runtimes besides runc, ends with a NULL name; may be NULL
+ * @dir: everything is in its folder "dockerd"; what else is there stays. The path must be short (a socket's
+ *       is at most 107 bytes). What a start in the same folder left behind, killed, is removed first.
+ * @rt:  runtimes besides runc, ends with a NULL name; may be NULL
  *
- * Return: 0; -ENOENT when dockerd or containerd is not installed (@err says which package), -ETIMEDOUT, ...
+ * The daemon dies with the calling thread. Return: 0; -ENOENT when dockerd or containerd is not installed (@err
+ * says which package), -EBUSY when a daemon of a living process is there, -EEXIST when "dockerd" is somebody
+ * else's folder, -ETIMEDOUT after 30 s without progress, -EIO when it ended, with its last words in @err.
  */
 int sg_dockerd_start(struct sg_dockerd **ret, const char *dir, const struct sg_runtime *rt,
 		     struct sg_err *err);
@@ -28,8 +32,14 @@ int sg_dockerd_start(struct sg_dockerd **ret, const char *dir, const struct sg_r
 const char *sg_dockerd_socket(const struct sg_dockerd *d);
 /** sg_dockerd_state() - its exec-root (runtimes keep their state below: runtime-runc/moby) */
 const char *sg_dockerd_state(const struct sg_dockerd *d);
-/** sg_dockerd_stop() - remove all its containers, stop it and containerd, unmount and remove what is under @dir. NULL is fine. */
-void sg_dockerd_stop(struct sg_dockerd *d);
+/**
+ * sg_dockerd_stop() - remove all its containers, stop it and containerd, unmount and remove its folder. NULL is fine.
+ *
+ * @dir itself goes too when sg_dockerd_start() made it and nothing else is in it. The cgroup "docker", which all
+ * daemons of a machine share, stays. Return: 0, or negative errno when something could not be removed:
+ * the next start in @dir tries again.
+ */
+int sg_dockerd_stop(struct sg_dockerd *d);
 
 /**
  * sg_runsc_get() - path of a runsc of Debian release @suite

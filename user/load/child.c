@@ -63,6 +63,8 @@ static void child_become(const struct sg_child_opts *o, char *const argv[], pid_
 		out = o->out_fd;
 	if (out < 0 && o->quiet)
 		out = fd;
+	if (err_fd < 0 && o->err_fd > 0)
+		err_fd = o->err_fd;
 	if ((out >= 0 && dup2(out, 1) < 0) || (err_fd >= 0 && dup2(err_fd, 2) < 0))
 		child_fail(fail_fd, "connect its output");
 	for (const int *k = o->keep; k && *k >= 0; k++)

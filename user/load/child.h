@@ -32,6 +32,7 @@ struct sg_child_opts {
 	bool out, err;	    /* give us its output */
 	bool quiet;	    /* its standard output goes to /dev/null */
 	int out_fd;	    /* > 0: its standard output goes there */
+	int err_fd;	    /* > 0: its standard error goes there */
 	bool group;	    /* a process group of its own */
 	bool idle;	    /* runs only when nobody else wants the CPU (SCHED_IDLE) */
 	const int *keep;    /* descriptors that it inherits under their numbers, ends with -1; or NULL */

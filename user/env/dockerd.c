@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+#include "env/dockerd_priv.h"
+#include "env/engine.h"
+#include "env/tool.h"
+#include "load/child.h"
+
+#define TOP_MAX	     64 /* leaves room for the longest socket's name below: containerd's, for its shims */
+#define STALL_MS     30000
+#define POLL_NS	     20000000
+#define GRACE_MS     15000
+#define REMOVE_STALL 20 /* s */
+#define CONTAINERD   "exec/containerd/containerd.sock"
+
+struct sg_dockerd {
+	char top[PATH_MAX], socket[PATH_MAX], state[PATH_MAX];
+	int lock; /* on the folder, held while we live */
+	bool dir_is_ours;
+	struct sg_child containerd, dockerd;
+};
+
+const char *sg_dockerd_socket(const struct sg_dockerd *d)
+{
+	return d->socket;
+}
+
+const char *sg_dockerd_state(const struct sg_dockerd *d)
+{
+	return d->state;
+}
+
+static FILE *create_file(const struct sg_dockerd *d, const char *name)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/%s", d->top, name) >= (int)sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return NULL;
+	}
+	return fopen(path, "wxe");
+}
+
+/* Close what was written; 0 or negative errno. */
+static int finish_file(const struct sg_dockerd *d, const char *name, FILE *f, struct sg_err *err)
+{
+	int bad = !f || ferror(f);
+
+	if ((f && fclose(f)) || bad)
+		return sg_err_set(err, errno ? -errno : -EIO, "cannot write %s/%s: %s", d->top, name,
+				  strerror(errno));
+	return 0;
+}
+
+/* ---- the folder -------------------------------------------------------------------- */
+
+static int make_path(char *path)
+{
+	for (char *p = path + 1; *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = 0;
+		if (mkdir(path, 0755) && errno != EEXIST)
+			return -errno;
+		*p = '/';
+	}
+	return mkdir(path, 0711) ? -errno : 0;
+}
+
+/* d->top from @dir, which is made when missing */
+static int find_place(struct sg_dockerd *d, const char *dir, struct sg_err *err)
+{
+	char path[PATH_MAX], real[PATH_MAX];
+	int rc;
+
+	if (snprintf(path, sizeof(path), "%s", dir) >= (int)sizeof(path) || !*path)
+		return sg_err_set(err, -ENAMETOOLONG, "%.80s is no folder for a Docker daemon", dir);
+	rc = make_path(path);
+	d->dir_is_ours = !rc;
+	if (rc && rc != -EEXIST)
+		return sg_err_set(err, rc, "cannot make the folder %s: %s", dir, strerror(-rc));
+	if (!realpath(dir, real))
+		return sg_err_set(err, -errno, "cannot use the folder %s: %s", dir, strerror(errno));
+	for (const char *p = real; *p; p++)
+		/* they mean something in mount options, in volumes or in configuration files */
+		if (strchr(":,\\\"", *p) || (unsigned char)*p < 32)
+			return sg_err_set(
+				err, -EINVAL,
+				"a Docker daemon cannot live under %s: its path must have no colon, "
+				"comma, quote or backslash",
+				real);
+	if (snprintf(d->top, TOP_MAX, "%s/" SG_DOCKERD_FOLDER, strcmp(real, "/") ? real : "") >= TOP_MAX)
+		return sg_err_set(
+			err, -ENAMETOOLONG,
+			"the path %s is too long for a daemon's sockets: use one of at most %zu bytes", real,
+			TOP_MAX - sizeof("/" SG_DOCKERD_FOLDER));
+	snprintf(d->socket, sizeof(d->socket), "%.100s/docker.sock", d->top);
+	snprintf(d->state, sizeof(d->state), "%.100s/exec", d->top);
+	return 0;
+}
+
+/* Make the folder, or refuse one that is not ours; hold it. */
+static int take_folder(struct sg_dockerd *d, struct sg_err *err)
+{
+	struct stat a, b;
+	int made = !mkdir(d->top, 0711);
+
+	if (!made && errno != EEXIST)
+		return sg_err_set(err, -errno, "cannot make the folder %s: %s", d->top, strerror(errno));
+	d->lock = open(d->top, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (d->lock < 0)
+		return sg_err_set(err, -errno, "cannot use the folder %s: %s", d->top, strerror(errno));
+	if (flock(d->lock, LOCK_EX | LOCK_NB))
+		return sg_err_set(err, -EBUSY, "a Docker daemon of another running sandglass is in %s",
+				  d->top);
+	/* its last owner may have removed it in between */
+	if (fstat(d->lock, &a) || stat(d->top, &b) || a.st_ino != b.st_ino || a.st_dev != b.st_dev)
+		return sg_err_set(err, -EBUSY, "the folder %s is just being removed: try again", d->top);
+	return made;
+}
+
+static int mark_folder(struct sg_dockerd *d, struct sg_err *err)
+{
+	FILE *f = create_file(d, SG_DOCKERD_MARK);
+	int rc;
+
+	if (f)
+		fputs(d->dir_is_ours ? "with the folder around it\n" : "alone\n", f);
+	rc = finish_file(d, SG_DOCKERD_MARK, f, err);
+	if (!rc && access(SG_DOCKERD_KEY, F_OK))
+		rc = finish_file(d, SG_DOCKERD_NEWKEY, create_file(d, SG_DOCKERD_NEWKEY), err);
+	return rc;
+}
+
+/* After a kill: what the mark says about the folder around holds for us, too. */
+static int clean_folder(struct sg_dockerd *d, struct sg_err *err)
+{
+	char path[PATH_MAX], text[64] = "";
+	FILE *f;
+	int rc;
+
+	if (!rmdir(d->top))
+		return 0; /* was empty: killed before its mark, or not ours and no loss */
+	snprintf(path, sizeof(path), "%.100s/" SG_DOCKERD_MARK, d->top);
+	f = fopen(path, "re");
+	if (!f)
+		return sg_err_set(
+			err, -EEXIST,
+			"%s exists and was not made by this program: remove it or use another folder",
+			d->top);
+	if (fgets(text, sizeof(text), f) && !strncmp(text, "with", 4))
+		d->dir_is_ours = true;
+	fclose(f);
+	rc = sg_dockerd_sweep(d->top);
+	return rc ? sg_err_set(err, rc, "cannot remove what an earlier run left in %s", d->top) : 0;
+}
+
+static int prepare_folder(struct sg_dockerd *d, struct sg_err *err)
+{
+	int rc = take_folder(d, err);
+
+	if (!rc) {
+		rc = clean_folder(d, err);
+		close(d->lock);
+		d->lock = -1;
+		if (!rc)
+			rc = take_folder(d, err);
+		if (!rc)
+			rc = sg_err_set(err, -EBUSY, "somebody else made %s again: try again", d->top);
+	}
+	return rc < 0 ? rc : mark_folder(d, err);
+}
+
+/* ---- configuration ------------------------------------------------------------------ */
+
+static const char containerd_toml[] =
+	"version = 2\n"
+	"root = \"%1$s/data/containerd/daemon\"\n"
+	"state = \"%1$s/exec/containerd/daemon\"\n"
+	/* cri wants networks; opt makes a folder of the machine's; the rest want disks */
+	"disabled_plugins = [\"io.containerd.grpc.v1.cri\", "
+	"\"io.containerd.internal.v1.opt\", "
+	"\"io.containerd.snapshotter.v1.aufs\", "
+	"\"io.containerd.snapshotter.v1.btrfs\", "
+	"\"io.containerd.snapshotter.v1.devmapper\", "
+	"\"io.containerd.snapshotter.v1.zfs\"]\n"
+	"[grpc]\n"
+	"  address = \"%1$s/" CONTAINERD "\"\n";
+
+static int write_containerd(struct sg_dockerd *d, struct sg_err *err)
+{
+	FILE *f = create_file(d, "containerd.toml");
+
+	if (f)
+		fprintf(f, containerd_toml, d->top);
+	return finish_file(d, "containerd.toml", f, err);
+}
+
+/* {"path": ..., "runtimeArgs": [...]}; NULL = out of memory */
+static struct json_object *runtime_json(const struct sg_runtime *rt)
+{
+	struct json_object *o = json_object_new_object(), *args = json_object_new_array();
+
+	if (!o || !args || json_object_object_add(o, "runtimeArgs", args)) {
+		json_object_put(args);
+		json_object_put(o);
+		return NULL;
+	}
+	if (json_object_object_add(o, "path", json_object_new_string(rt->path)))
+		goto fail;
+	for (const char *const *a = rt->args; a && *a; a++)
+		if (json_object_array_add(args, json_object_new_string(*a)))
+			goto fail;
+	return o;
+fail:
+	json_object_put(o);
+	return NULL;
+}
+
+static int write_daemon(struct sg_dockerd *d, const struct sg_runtime *rt, struct sg_err *err)
+{
+	struct json_object *o = json_object_new_object(), *all = json_object_new_object();
+	const char *text = NULL;
+	FILE *f;
+	int rc = -ENOMEM;
+
+	if (!o || !all || json_object_object_add(o, "runtimes", all)) {
+		json_object_put(all);
+		goto out;
+	}
+	for (; rt && rt->name; rt++) {
+		struct json_object *r = runtime_json(rt);
+
+		if (!r || json_object_object_add(all, rt->name, r)) {
+			json_object_put(r);
+			goto out;
+		}
+	}
+	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
+	if (text) {
+		f = create_file(d, "daemon.json");
+		if (f)
+			fputs(text, f);
+		rc = finish_file(d, "daemon.json", f, err);
+	}
+out:
+	json_object_put(o);
+	return text ? rc : sg_err_set(err, -ENOMEM, "out of memory");
+}
+
+/* ---- the two processes --------------------------------------------------------------- */
+
+static int spawn(struct sg_dockerd *d, struct sg_child *ret, const char *name, char *const argv[],
+		 struct sg_err *err)
+{
+	char log[PATH_MAX];
+	struct sg_child_opts o = { .name = name, .dir = d->top, .group = true };
+	int rc;
+
+	snprintf(log, sizeof(log), "%.100s/%s.log", d->top, name);
+	o.out_fd = o.err_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (o.err_fd < 0)
+		return sg_err_set(err, -errno, "cannot write %s: %s", log, strerror(errno));
+	rc = sg_child_spawn(ret, &o, argv, err);
+	close(o.err_fd);
+	return rc;
+}
+
+/* The message of the last line of a log, for a sentence. */
+static const char *last_words(const struct sg_dockerd *d, const char *name, char *buf, size_t cap)
+{
+	char path[PATH_MAX], line[4096], *msg;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%.100s/%s.log", d->top, name);
+	snprintf(buf, cap, "it gave no reason");
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\r\n")] = 0;
+		msg = strstr(line, " msg=");
+		if (line[0])
+			snprintf(buf, cap, "%.200s", msg ? msg + 5 : line);
+	}
+	if (f)
+		fclose(f);
+	for (char *p = buf; *p; p++)
+		if ((unsigned char)*p < 32 || (unsigned char)*p > 126)
+			*p = ' ';
+	return buf;
+}
+
+static bool answers(const char *path)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool yes;
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+	yes = fd >= 0 && !connect(fd, (struct sockaddr *)&a, sizeof(a));
+	if (fd >= 0)
+		close(fd);
+	return yes;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* Until @c listens on @socket; as long as its log grows it is at work. */
+static int wait_ready(struct sg_dockerd *d, struct sg_child *c, const char *socket, struct sg_err *err)
+{
+	char log[PATH_MAX], words[256], fate[64];
+	int64_t since = now_ms();
+	off_t size = 0;
+
+	snprintf(log, sizeof(log), "%.100s/%s.log", d->top, c->name);
+	while (!answers(socket)) {
+		struct timespec ts = { .tv_nsec = POLL_NS };
+		struct stat st;
+
+		if (sg_child_reap(c))
+			return sg_err_set(err, -EIO, "%s ended with %s: %s", c->name,
+					  sg_child_fate(c, fate, sizeof(fate)),
+					  last_words(d, c->name, words, sizeof(words)));
+		if (!stat(log, &st) && st.st_size != size) {
+			size = st.st_size;
+			since = now_ms();
+		}
+		if (now_ms() - since > STALL_MS)
+			return sg_err_set(err, -ETIMEDOUT, "%s does not get ready; its last words: %s",
+					  c->name, last_words(d, c->name, words, sizeof(words)));
+		nanosleep(&ts, NULL);
+	}
+	return 0;
+}
+
+/* A containerd of our own: dockerd would otherwise share the machine's where there is one. */
+static int start_containerd(struct sg_dockerd *d, char *path, struct sg_err *err)
+{
+	char bin[PATH_MAX], config[PATH_MAX], socket[PATH_MAX];
+	char *argv[] = { "env", "-u", "NOTIFY_SOCKET", path, bin, "--config", config, NULL };
+	int rc = sg_tool_find("containerd", "containerd", bin, err);
+
+	if (rc)
+		return rc;
+	snprintf(config, sizeof(config), "%.100s/containerd.toml", d->top);
+	snprintf(socket, sizeof(socket), "%.100s/" CONTAINERD, d->top);
+	rc = spawn(d, &d->containerd, "containerd", argv, err);
+	return rc ? rc : wait_ready(d, &d->containerd, socket, err);
+}
+
+static int start_dockerd(struct sg_dockerd *d, char *path, struct sg_err *err)
+{
+	char bin[PATH_MAX], opt[6][PATH_MAX];
+	struct sg_engine *e;
+	/* clang-format off */
+	char *argv[] = { "env", "-u", "NOTIFY_SOCKET", "-u", "DOCKER_TMPDIR", path, bin,
+			 opt[0], opt[1], opt[2], opt[3], opt[4], opt[5],
+			 "--exec-opt=native.cgroupdriver=cgroupfs", "--group=root", "--shutdown-timeout=5",
+			 "--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false", NULL };
+	/* clang-format on */
+	int rc = sg_tool_find("dockerd", "docker.io", bin, err);
+
+	if (rc)
+		return rc;
+	snprintf(opt[0], PATH_MAX, "--config-file=%.100s/daemon.json", d->top);
+	snprintf(opt[1], PATH_MAX, "--data-root=%.100s/data", d->top);
+	snprintf(opt[2], PATH_MAX, "--exec-root=%.100s/exec", d->top);
+	snprintf(opt[3], PATH_MAX, "--pidfile=%.100s/pid", d->top);
+	snprintf(opt[4], PATH_MAX, "--host=unix://%.100s", d->socket);
+	snprintf(opt[5], PATH_MAX, "--containerd=%.100s/" CONTAINERD, d->top);
+	rc = spawn(d, &d->dockerd, "dockerd", argv, err);
+	if (!rc)
+		rc = wait_ready(d, &d->dockerd, d->socket, err);
+	/* it listens before it is done with its start, and then answers */
+	if (!rc && !(rc = sg_engine_open(&e, d->socket, err)))
+		sg_engine_close(e);
+	return rc;
+}
+
+int sg_dockerd_start(struct sg_dockerd **ret, const char *dir, const struct sg_runtime *rt,
+		     struct sg_err *err)
+{
+	struct sg_dockerd *d = calloc(1, sizeof(*d));
+	const char *path = getenv("PATH");
+	char bin[PATH_MAX], *env = NULL;
+	int rc;
+
+	*ret = NULL;
+	if (!d)
+		return sg_err_set(err, -ENOMEM, "out of memory");
+	d->lock = -1;
+	d->containerd = d->dockerd = (struct sg_child)SG_CHILD_NONE;
+	/* before anything is made */
+	rc = sg_tool_find("dockerd", "docker.io", bin, err);
+	if (!rc)
+		rc = sg_tool_find("containerd", "containerd", bin, err);
+	if (!rc)
+		rc = sg_tool_find("runc", "runc", bin, err);
+	if (!rc)
+		rc = find_place(d, dir, err);
+	if (!rc)
+		rc = prepare_folder(d, err);
+	if (rc) {
+		if (d->lock >= 0)
+			close(d->lock);
+		free(d);
+		return rc;
+	}
+	/* they look for runc, the shim and their tools in PATH */
+	if (asprintf(&env, "PATH=%s%s" SG_TOOL_PATH, path ? path : "", path ? ":" : "") < 0)
+		env = NULL;
+	rc = env ? write_containerd(d, err) : sg_err_set(err, -ENOMEM, "out of memory");
+	if (!rc)
+		rc = write_daemon(d, rt, err);
+	if (!rc)
+		rc = start_containerd(d, env, err);
+	if (!rc)
+		rc = start_dockerd(d, env, err);
+	free(env);
+	if (rc)
+		sg_dockerd_stop(d);
+	else
+		*ret = d;
+	return rc;
+}
+
+/* In good order, while the daemon lives: runtimes then clean up after themselves. */
+static void remove_containers(const struct sg_dockerd *d)
+{
+	struct json_object *list = NULL;
+	struct sg_engine *e;
+	size_t n = 0;
+
+	if (sg_engine_open(&e, d->socket, NULL))
+		return;
+	sg_engine_set_stall(e, REMOVE_STALL);
+	if (sg_engine_check(e, "GET", "/containers/json?all=1", NULL, &list, NULL) > 0 &&
+	    json_object_is_type(list, json_type_array))
+		n = json_object_array_length(list);
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *id;
+
+		if (json_object_object_get_ex(json_object_array_get_idx(list, i), "Id", &id) &&
+		    sg_engine_remove(e, json_object_get_string(id), NULL) == -ETIMEDOUT)
+			break; /* one that does not die: the sweep kills the rest */
+	}
+	json_object_put(list);
+	sg_engine_close(e);
+}
+
+int sg_dockerd_stop(struct sg_dockerd *d)
+{
+	int rc;
+
+	if (!d)
+		return 0;
+	if (d->dockerd.pid > 0 && !sg_child_reap(&d->dockerd))
+		remove_containers(d);
+	sg_child_term(&d->dockerd, GRACE_MS);
+	sg_child_term(&d->containerd, GRACE_MS);
+	rc = sg_dockerd_sweep(d->top);
+	if (!rc && d->dir_is_ours) {
+		*strrchr(d->top, '/') = 0;
+		rmdir(d->top); /* what else is in it is not ours */
+	}
+	if (d->lock >= 0)
+		close(d->lock);
+	free(d);
+	return rc;
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* What a Docker daemon leaves behind when it is killed, and how to be rid of it. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include "base/strtab.h"
+#include "env/dockerd_priv.h"
+
+#define ROUNDS	   500
+#define ROUND_NS   20000000 /* with ROUNDS: 10 s for what has been killed to go */
+#define ARGS_MAX   65536
+#define ID_LEN	   64
+#define SHIM_PLACE "unix:///run/containerd/"
+
+static bool is_id(const char *name)
+{
+	return strlen(name) == ID_LEN && strspn(name, "0123456789abcdef") == ID_LEN;
+}
+
+/* Containers that a folder has entries of. */
+static void collect_ids(struct sg_strtab *ids, const char *top, const char *sub)
+{
+	char path[PATH_MAX];
+	struct dirent *de;
+	DIR *d;
+
+	if (snprintf(path, sizeof(path), "%s/%s", top, sub) >= (int)sizeof(path) || !(d = opendir(path)))
+		return;
+	while ((de = readdir(d)))
+		if (is_id(de->d_name))
+			sg_strtab_id(ids, de->d_name);
+	closedir(d);
+}
+
+/* Undo mountinfo's octal escapes in place. */
+static void unescape(char *s)
+{
+	char *out = s;
+
+	while (*s) {
+		if (s[0] == '\\' && s[1] && s[2] && s[3]) {
+			*out++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
+			s += 4;
+		} else {
+			*out++ = *s++;
+		}
+	}
+	*out = 0;
+}
+
+/*
+ * Mount points in the order in which they were made: those below @below, or (NULL)
+ * the roots of the hierarchies of cgroups.
+ */
+static void collect_mounts(struct sg_strtab *ret, const char *below)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	char *line = NULL, *point = NULL, *type = NULL;
+	size_t size = 0, len = below ? strlen(below) : 0;
+
+	while (f && getline(&line, &size, f) > 0) {
+		const char *tail = strstr(line, " - ");
+
+		free(point);
+		free(type);
+		point = type = NULL;
+		if (!tail || sscanf(line, "%*s %*s %*s %*s %ms", &point) != 1 ||
+		    sscanf(tail + 3, "%ms", &type) != 1)
+			continue;
+		unescape(point);
+		if (below ? !strncmp(point, below, len) && point[len] == '/'
+			  : !strcmp(type, "cgroup") || !strcmp(type, "cgroup2"))
+			sg_strtab_id(ret, point);
+	}
+	free(point);
+	free(type);
+	free(line);
+	if (f)
+		fclose(f);
+}
+
+static bool name_is_known(const char *arg0)
+{
+	static const char *const names[] = { "dockerd", "docker-", "containerd",
+					     "runc",	"runsc",   "libnetwork-" };
+	const char *base = strrchr(arg0, '/');
+
+	base = base ? base + 1 : arg0;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strncmp(base, names[i], strlen(names[i])))
+			return true;
+	return false;
+}
+
+/* "/top/x", "--root=/top/x", "unix:///top/x"; not "/elsewhere/top/x" */
+static bool names_folder(const char *arg, const char *top)
+{
+	size_t len = strlen(top);
+
+	for (const char *p = arg; (p = strstr(p, top)); p++)
+		if (p[len] == '/' &&
+		    (p == arg || p[-1] == '=' || (p - arg >= 3 && !strncmp(p - 3, "://", 3))))
+			return true;
+	return false;
+}
+
+bool sg_dockerd_is_ours(const char *args, size_t len, const char *top)
+{
+	const char *end = args + len;
+
+	if (!len || args[len - 1] || !name_is_known(args))
+		return false;
+	for (args += strlen(args) + 1; args < end; args += strlen(args) + 1)
+		if (names_folder(args, top))
+			return true;
+	return false;
+}
+
+/* Kill the daemon's own processes, shims, Sentries and Gofers; how many there were. */
+static size_t kill_named(const char *top, char *args)
+{
+	DIR *d = opendir("/proc");
+	struct dirent *de;
+	size_t n = 0;
+
+	while (d && (de = readdir(d))) {
+		char path[300];
+		ssize_t len;
+		long pid = strtol(de->d_name, NULL, 10);
+		int fd;
+
+		snprintf(path, sizeof(path), "/proc/%s/cmdline", de->d_name);
+		if (pid <= 1 || pid == getpid() || (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+			continue;
+		len = read(fd, args, ARGS_MAX - 1);
+		close(fd);
+		if (len <= 0)
+			continue;
+		args[len] = 0; /* a longer one was cut */
+		if (sg_dockerd_is_ours(args, (size_t)len + (args[len - 1] != 0), top)) {
+			kill((pid_t)pid, SIGKILL);
+			n++;
+		}
+	}
+	if (d)
+		closedir(d);
+	return n;
+}
+
+static void put(const char *dir, const char *file, const char *text)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	if (snprintf(path, sizeof(path), "%s/%s", dir, file) >= (int)sizeof(path))
+		return;
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	/* not in this kind of hierarchy, or gone: the processes are counted anyway */
+	(void)!write(fd, text, strlen(text));
+	close(fd);
+}
+
+/* Kill what is in a cgroup and below it; how many processes there were. */
+static size_t kill_cgroup(const char *dir, int depth)
+{
+	char path[PATH_MAX];
+	struct dirent *de;
+	size_t n = 0;
+	FILE *f;
+	DIR *d;
+	int pid;
+
+	if (snprintf(path, sizeof(path), "%s/cgroup.procs", dir) >= (int)sizeof(path))
+		return 0;
+	f = fopen(path, "re");
+	for (; f && fscanf(f, "%d", &pid) == 1; n++)
+		if (pid > 1)
+			kill(pid, SIGKILL);
+	if (f)
+		fclose(f);
+	if (n) /* who is frozen does not even die */
+		put(dir, "freezer.state", "THAWED");
+	d = depth > 0 ? opendir(dir) : NULL;
+	while (d && (de = readdir(d)))
+		if (de->d_type == DT_DIR && de->d_name[0] != '.' &&
+		    snprintf(path, sizeof(path), "%s/%s", dir, de->d_name) < (int)sizeof(path))
+			n += kill_cgroup(path, depth - 1);
+	if (d)
+		closedir(d);
+	return n;
+}
+
+static int remove_cgroup(const char *dir, int depth)
+{
+	char path[PATH_MAX];
+	struct dirent *de;
+	DIR *d = depth > 0 ? opendir(dir) : NULL;
+
+	while (d && (de = readdir(d)))
+		if (de->d_type == DT_DIR && de->d_name[0] != '.' &&
+		    snprintf(path, sizeof(path), "%s/%s", dir, de->d_name) < (int)sizeof(path))
+			remove_cgroup(path, depth - 1);
+	if (d)
+		closedir(d);
+	return rmdir(dir) && errno != ENOENT ? -errno : 0;
+}
+
+#define CGROUP_DEPTH 4
+
+/* Do @what to every cgroup of every container; the sum of what it says. */
+static size_t for_cgroups(const struct sg_strtab *roots, const struct sg_strtab *ids, bool kill_them)
+{
+	char path[PATH_MAX];
+	size_t n = 0;
+
+	for (size_t r = 0; r < roots->n; r++)
+		for (size_t i = 0; i < ids->n; i++) {
+			if (snprintf(path, sizeof(path), "%s/docker/%s", sg_strtab_str(roots, (uint32_t)r),
+				     sg_strtab_str(ids, (uint32_t)i)) >= (int)sizeof(path))
+				continue;
+			n += kill_them ? kill_cgroup(path, CGROUP_DEPTH)
+				       : remove_cgroup(path, CGROUP_DEPTH) != 0;
+		}
+	return n;
+}
+
+/* A shim that is killed leaves its socket, which is outside of our folder. */
+static void remove_shim_sockets(const char *top, const struct sg_strtab *ids)
+{
+	for (size_t i = 0; i < ids->n; i++) {
+		char path[PATH_MAX], text[300] = "";
+		FILE *f;
+
+		snprintf(path, sizeof(path), "%s/" SG_DOCKERD_BUNDLES "/%s/address", top,
+			 sg_strtab_str(ids, (uint32_t)i));
+		f = fopen(path, "re");
+		if (f && fgets(text, sizeof(text), f) && !strncmp(text, SHIM_PLACE, strlen(SHIM_PLACE)) &&
+		    !strstr(text, ".."))
+			unlink(text + strlen("unix://"));
+		if (f)
+			fclose(f);
+	}
+}
+
+static void unmount_below(const char *top)
+{
+	struct sg_strtab points = { 0 };
+
+	collect_mounts(&points, top);
+	for (size_t i = points.n; i-- > 0;)
+		/* the same point may carry several */
+		for (int n = 0; n < 16 && !umount2(sg_strtab_str(&points, (uint32_t)i), MNT_DETACH); n++)
+			;
+	sg_strtab_free(&points);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	remove(path); /* goes on: what stays is told by the folder's own end */
+	return 0;
+}
+
+static void nap(void)
+{
+	struct timespec ts = { .tv_nsec = ROUND_NS };
+
+	nanosleep(&ts, NULL);
+}
+
+int sg_dockerd_sweep(const char *top)
+{
+	struct sg_strtab ids = { 0 }, roots = { 0 };
+	char path[PATH_MAX], *args = malloc(ARGS_MAX);
+	size_t left = 1;
+
+	if (!args)
+		return -ENOMEM;
+	collect_mounts(&roots, NULL);
+	for (int i = 0; i < ROUNDS && left; i++) {
+		/* a daemon that was about to make one may have made it */
+		collect_ids(&ids, top, "data/containers");
+		collect_ids(&ids, top, SG_DOCKERD_BUNDLES);
+		left = kill_named(top, args) + for_cgroups(&roots, &ids, true);
+		if (left)
+			nap();
+	}
+	remove_shim_sockets(top, &ids);
+	for (int i = 0; i < 50 && for_cgroups(&roots, &ids, false); i++)
+		nap(); /* a cgroup is busy for a moment after its last process */
+	unmount_below(top);
+	if (snprintf(path, sizeof(path), "%s/" SG_DOCKERD_NEWKEY, top) < (int)sizeof(path) &&
+	    !access(path, F_OK))
+		unlink(SG_DOCKERD_KEY);
+	/* never into what is mounted there */
+	nftw(top, remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+	free(args);
+	sg_strtab_free(&ids);
+	sg_strtab_free(&roots);
+	return left || !access(top, F_OK) ? -EBUSY : 0;
+}
