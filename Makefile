@@ -84,10 +84,18 @@ $(O)/user/out/packet.o: private BASE_CFLAGS += -I$(O)
 $(O)/tests/unit/test_out_perfetto.o: private EXTRA := -I$(O)
 $(O)/user/out/packet.o $(O)/tests/unit/test_out_perfetto.o: | $(PB).c
 
+# gVisor's trace messages, likewise; only the live side reads them.
+GVPB := $(O)/gvtrace.pb-c
+$(GVPB).c: user/env/gvtrace.proto
+	$(call msg,PROTO,$@)mkdir -p $(@D) && protoc-c --proto_path=$(<D) --c_out=$(@D) $<
+$(GVPB).o: $(GVPB).c $(O)/flags
+	$(call msg,CC,$<)$(CC) $(CFLAGS) $(BASE_CFLAGS) -MMD -MP -c -o $@ $<
+$(O)/user/env/gvtrace_msg.o: | $(GVPB).c
+
 $(O)/libsg.a: $(PURE_OBJ) $(PB).o
 	$(call msg,AR,$@)rm -f $@ && $(AR) rcs $@ $^
 
-$(O)/sandglass: $(LIVE_OBJ) $(O)/libsg.a
+$(O)/sandglass: $(LIVE_OBJ) $(GVPB).o $(O)/libsg.a
 	$(call msg,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIVE_LIBS) $(PURE_LIBS)
 
 # Objects are made again when the compiler or its flags change.
@@ -124,7 +132,7 @@ TEST_LIVE_BIN := $(TEST_LIVE:%.c=$(O)/%)
 FUZZ_BIN := $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_CFLAGS := $(BASE_CFLAGS) -Itests/unit
 
-$(O)/liblive.a: $(filter-out $(O)/user/main.o,$(LIVE_OBJ))
+$(O)/liblive.a: $(filter-out $(O)/user/main.o,$(LIVE_OBJ)) $(GVPB).o
 	$(call msg,AR,$@)rm -f $@ && $(AR) rcs $@ $^
 
 $(O)/tests/%.o: tests/%.c $(O)/flags
