@@ -143,18 +143,31 @@ static void fact_delayacct(struct sg_fact *f)
 		 "new threads");
 }
 
+/* Is every address of these lines of kallsyms 0? */
+static bool all_zero(const char *line)
+{
+	while (line && *line) {
+		if (strspn(line, "0") < 16)
+			return strchr(line, '\n') == NULL; /* the last line may be cut */
+		line = strchr(line, '\n');
+		line += line != NULL;
+	}
+	return true;
+}
+
 static void fact_kptr(struct sg_fact *f)
 {
 	uint64_t v = 0;
 	char *text;
 
 	sg_proc_u64("/proc/sys/kernel/kptr_restrict", &v);
-	if (sg_proc_read("/proc/kallsyms", 16, &text) < 0) {
+	/* Not the first line alone: before 6.15 it is a per-CPU symbol at address 0, for root too. */
+	if (sg_proc_read("/proc/kallsyms", 4096, &text) < 0) {
 		value(f, "none");
 		limit(f, "kernel stacks have no names, waits are told by system call and waker alone");
 		return;
 	}
-	if (!strncmp(text, "0000000000000000", 16)) {
+	if (all_zero(text)) {
 		value(f, "hidden (kptr_restrict %" PRIu64 ")", v);
 		limit(f, "kernel stacks have no names, waits are told by system call and waker alone; "
 			 "sysctl kernel.kptr_restrict=1 shows them to root");

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "model/evidence_text.h"
+#include "model/gofer.h"
 
 #define STACK_FRAMES 3 /* shown of a stack: where it stopped and two callers */
 
@@ -78,31 +79,40 @@ static bool stack_text(const struct sg_model *m, uint32_t stack, struct out *o)
 	return shown;
 }
 
+void sg_detail_text(const struct sg_detail *d, char *buf, size_t cap)
+{
+	struct out o = { buf, 0, cap };
+
+	*buf = 0;
+	switch (d->fdtype) {
+	case SG_FD_SOCK_INET:
+		put(&o, "port %u -> %u", d->lport, d->rport);
+		break;
+	case SG_FD_SOCK_UNIX:
+		put(&o, "unix socket %" PRIu64, (uint64_t)d->ino);
+		break;
+	case SG_FD_FIFO:
+		put(&o, "pipe %" PRIu64, (uint64_t)d->ino);
+		break;
+	default:
+		put(&o, "%.*s", (int)strnlen(d->name, sizeof(d->name)), d->name);
+		if (!o.len)
+			put(&o, "inode %" PRIu64, (uint64_t)d->ino);
+		if (d->fdtype == SG_FD_FUSE)
+			put(&o, " (FUSE)");
+		else if (d->fdtype == SG_FD_9P)
+			put(&o, " (9P)");
+	}
+}
+
 static bool detail_text(const struct sg_model *m, uint32_t detail, struct out *o)
 {
 	const struct sg_detail *d = sg_model_detail(m, detail);
 
 	if (!d)
 		return false;
-	switch (d->fdtype) {
-	case SG_FD_SOCK_INET:
-		put(o, "port %u -> %u", d->lport, d->rport);
-		break;
-	case SG_FD_SOCK_UNIX:
-		put(o, "unix socket %" PRIu64, (uint64_t)d->ino);
-		break;
-	case SG_FD_FIFO:
-		put(o, "pipe %" PRIu64, (uint64_t)d->ino);
-		break;
-	default:
-		put(o, "%.*s", (int)strnlen(d->name, sizeof(d->name)), d->name);
-		if (!o->len)
-			put(o, "inode %" PRIu64, (uint64_t)d->ino);
-		if (d->fdtype == SG_FD_FUSE)
-			put(o, " (FUSE)");
-		else if (d->fdtype == SG_FD_9P)
-			put(o, " (9P)");
-	}
+	sg_detail_text(d, o->buf + o->len, o->cap - o->len);
+	o->len += strlen(o->buf + o->len);
 	return true;
 }
 
@@ -150,7 +160,7 @@ static unsigned detail_kind(const struct sg_detail *d)
 #define OF_WAITS                                                                                        \
 	(BIT(SYSCALL) | BIT(FILE) | BIT(SOCKET) | BIT(PIPE) | BIT(DEVICE) | BIT(SERVICE) | BIT(WAKER) | \
 	 BIT(STACK) | BIT(USTACK))
-#define OF_ALL (BIT(PROCESS) | BIT(PATH) | BIT(FOR) | BIT(INSIDE))
+#define OF_ALL (BIT(PROCESS) | BIT(PATH) | BIT(FOR) | BIT(INSIDE) | BIT(MESSAGE))
 
 uint32_t sg_evid_kinds(const struct sg_seg *s)
 {
@@ -166,6 +176,15 @@ uint32_t sg_evid_kinds(const struct sg_seg *s)
 static uint64_t detail_id(const struct sg_model *m, const struct sg_seg *s, unsigned kind)
 {
 	return s->detail && detail_kind(sg_model_detail(m, s->detail)) == kind ? s->detail : 0;
+}
+
+/* 9P's message types begin at 100, LISAFS has far fewer messages. */
+#define SG_GOFER_9P(note) (((note)&0xff) >= 100)
+
+/* Only what a Gofer left in the window is a message: the segment is its, or waits for it. */
+static bool by_gofer(const struct sg_model *m, const struct sg_seg *s)
+{
+	return s->cause == SG_C_IO_GOFER || !strcmp(sg_model_comp(m, s->comp), "gofer");
 }
 
 bool sg_evid_has(const struct sg_model *m, const struct sg_seg *s, unsigned kind, uint64_t *ret_id)
@@ -205,6 +224,9 @@ bool sg_evid_has(const struct sg_model *m, const struct sg_seg *s, unsigned kind
 		return true;
 	case SG_EV_PATH:
 		*ret_id = s->chain;
+		break;
+	case SG_EV_MESSAGE:
+		*ret_id = s->note & SG_NOTE_FLIPCALL && by_gofer(m, s) ? s->note : 0;
 		break;
 	case SG_EV_FOR:
 		*ret_id = s->forwhom == SG_FOR_OTHER;
@@ -289,6 +311,13 @@ bool sg_evid_text(const struct sg_model *m, const struct sg_seg *s, unsigned kin
 		if (sg_model_chain(m, s->chain, &f) < 2)
 			return false;
 		sg_chain_text(m, s->chain, buf, cap);
+		return true;
+	case SG_EV_MESSAGE:
+		name = sg_gofer_name(SG_GOFER_9P(s->note), s->note & 0xffff);
+		if (name)
+			put(&o, "%s", name);
+		else
+			put(&o, "message %u", s->note & 0xffff);
 		return true;
 	case SG_EV_FOR:
 		put(&o, "other tasks");

@@ -21,6 +21,7 @@
 	X(PROCESS, "process")        \
 	X(PATH, "path")              \
 	X(SERVICE, "device service") \
+	X(MESSAGE, "message")        \
 	X(FOR, "for")
 enum sg_ev_kind {
 #define SG_X(sym, name) SG_EV_##sym,
@@ -41,6 +42,9 @@ bool sg_evid_has(const struct sg_model *m, const struct sg_seg *s, unsigned kind
 
 /** sg_evid_text() - text of fact @kind of a segment into @buf; false when there is nothing to say */
 bool sg_evid_text(const struct sg_model *m, const struct sg_seg *s, unsigned kind, char *buf, size_t cap);
+
+/** sg_detail_text() - what a wait's file or socket is called, into @buf of at least 1 byte */
+void sg_detail_text(const struct sg_detail *d, char *buf, size_t cap);
 
 /** sg_chain_text() - "client [ipc.socket] server" into @buf, cut with "..." when too long */
 void sg_chain_text(const struct sg_model *m, uint32_t chain, char *buf, size_t cap);
