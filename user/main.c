@@ -17,7 +17,7 @@ static int usage(FILE *f, int code)
 	fprintf(f, "Usage: sandglass COMMAND [OPTIONS] [-- PROGRAM...]\n\n"
 		   "Where did this task's time go, and which layer took it?\n\nCommands:\n");
 	for (const struct sg_command *c = sg_commands; c->name; c++)
-		fprintf(f, "  %-8s %s\n", c->name, c->summary);
+		fprintf(f, "  %-10s %s\n", c->name, c->summary);
 	fprintf(f, "\n'sandglass COMMAND --help' teaches one command. Start with: sandglass run -- make\n");
 	return code;
 }

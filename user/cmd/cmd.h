@@ -6,13 +6,14 @@
 #include <argp.h>
 
 /* X(name, function suffix, one-line summary) */
-#define SG_CMD_LIST(X)                                                                \
-	X("run", run, "run a command as one task and print where its time went")      \
-	X("record", record, "record a command, process, cgroup or the whole system")  \
-	X("report", report, "explain a recording: blame, percentiles, slowest tasks") \
-	X("diff", diff, "explain the difference of two recordings cause by cause")    \
-	X("export", export, "folded stacks, speedscope, Perfetto, JSON or CSV")       \
-	X("bench", bench, "the published experiments, each as one command")           \
+#define SG_CMD_LIST(X)                                                                   \
+	X("run", run, "run a command as one task and print where its time went")         \
+	X("record", record, "record a command, process, cgroup or the whole system")     \
+	X("report", report, "explain a recording: blame, percentiles, slowest tasks")    \
+	X("diff", diff, "explain the difference of two recordings cause by cause")       \
+	X("export", export, "folded stacks, speedscope, Perfetto, JSON or CSV")          \
+	X("containers", containers, "the containers of this machine and what runs them") \
+	X("bench", bench, "the published experiments, each as one command")              \
 	X("doctor", doctor, "what this machine can attribute, and what it cannot and why")
 
 #define SG_X(name, fn, summary)                 \

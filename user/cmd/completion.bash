@@ -27,6 +27,8 @@ _sandglass() {
 	--format) mapfile -t COMPREPLY < <(compgen -W 'folded speedscope perfetto json csv' -- "$cur") && return ;;
 	--view) mapfile -t COMPREPLY < <(compgen -W 'oncpu offcpu path cause' -- "$cur") && return ;;
 	-p | --pid) mapfile -t COMPREPLY < <(compgen -W "$(cd /proc && printf '%s ' [0-9]*)" -- "$cur") && return ;;
+	--container) mapfile -t COMPREPLY < <(compgen -W \
+		"$("$prog" containers --json 2>/dev/null | sed -n 's/^ *"name": *"\(.*\)",$/\1/p')" -- "$cur") && return ;;
 	esac
 	if [[ $cur == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W \

@@ -2,16 +2,34 @@
 #include "cmd/recopts.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include "base/parse.h"
 #include "kern/pids.h"
+#include "out/text.h"
 
-enum { OPT_RING = 512, OPT_THRESHOLD, OPT_PROBES, OPT_SKIP, OPT_NO_STACKS, OPT_ROLE, OPT_UPROBE, OPT_LEVEL };
+enum {
+	OPT_RING = 512,
+	OPT_THRESHOLD,
+	OPT_PROBES,
+	OPT_SKIP,
+	OPT_NO_STACKS,
+	OPT_ROLE,
+	OPT_UPROBE,
+	OPT_LEVEL,
+	OPT_CONTAINER,
+	OPT_ENGINE
+};
 
 /* clang-format off */
 static const struct argp_option options[] = {
+	{ "container", OPT_CONTAINER, "NAME|ID", 0, "all processes of a container: its name, its id or the beginning of that", 1 },
+	{ "engine", OPT_ENGINE, "SOCKET", 0, "ask the Docker daemon behind this socket for the container; '' asks none", 1 },
 	{ NULL, 0, NULL, 0, "What the kernel side does:", 10 },
 	{ "freq", 'F', "HZ", 0, "on-CPU stack samples per second and CPU (default 99; 0 = none)", 10 },
 	{ "stack-threshold", OPT_THRESHOLD, "TIME", 0, "take stacks of waits longer than this (default 50us)", 10 },
@@ -51,6 +69,15 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 	uint64_t v = 0;
 
 	switch (key) {
+	case OPT_CONTAINER:
+		if (r->container)
+			argp_error(s, "--container was given twice: the kernel side follows one; record the "
+				      "whole system (-a) to see several");
+		r->container = arg;
+		break;
+	case OPT_ENGINE:
+		r->engine = arg;
+		break;
 	case 'F':
 		if (sg_parse_u64(arg, 0, 10000, &v))
 			argp_error(s, "-F takes 0 to 10000 samples per second, not '%s'", arg);
@@ -137,6 +164,48 @@ int sg_recopts_cgroup(struct sg_recopts *r, const char *arg, struct sg_err *err)
 	r->o.live.cgroup_id = cg.id;
 	r->o.live.cgroup_subsys = cg.v2 ? -1 : cg.subsys;
 	r->o.live.cgroup_level = cg.level;
+	return 0;
+}
+
+/* A container lives as long as its first process. */
+static bool container_gone(void *ctx)
+{
+	struct sg_recopts *r = ctx;
+	struct pollfd p = { .fd = r->first_fd, .events = POLLIN };
+
+	for (size_t i = 0; i < r->o.npid; i++)
+		if (!kill(r->o.pids[i], 0) || errno == EPERM)
+			return false;
+	return p.fd < 0 || poll(&p, 1, 0) > 0;
+}
+
+int sg_recopts_container(struct sg_recopts *r, struct sg_err *err)
+{
+	struct sg_container_opts from = { .engine = r->engine };
+	struct sg_container_info *c = &r->found;
+	char name[128], image[96], dir[PATH_MAX];
+	int e = sg_container_find(r->container, &from, c, err);
+
+	if (e)
+		return e;
+	sg_text_clean(name, sizeof(name), c->name[0] ? c->name : c->id);
+	if (!c->cgroup_id || !sg_container_cgroup_dir(c, &from, dir, sizeof(dir)))
+		return sg_err_set(
+			err, -ENOENT,
+			"container %s has no cgroup of its own here (its runtime may be told to leave "
+			"cgroups alone): record its processes, -p %u",
+			name, c->pid);
+	e = sg_recopts_cgroup(r, dir, err);
+	if (e)
+		return e;
+	r->first_fd = pidfd_open((pid_t)c->pid, 0);
+	if (r->first_fd < 0 && errno != ESRCH)
+		return sg_err_set(err, -errno, "container %s cannot be watched: %s", name, strerror(errno));
+	r->o.gone = container_gone;
+	r->o.gone_ctx = r;
+	snprintf(r->container_text, sizeof(r->container_text), "container %s%s%s%s", name,
+		 c->image[0] ? " (" : "", sg_text_clean(image, sizeof(image), c->image),
+		 c->image[0] ? ")" : "");
 	return 0;
 }
 

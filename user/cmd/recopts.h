@@ -4,6 +4,7 @@
 #define SG_RECOPTS_H
 
 #include <argp.h>
+#include "env/container.h"
 #include "kern/cgroup.h"
 #include "kern/record.h"
 #include "trace/event.h"
@@ -16,6 +17,10 @@ struct sg_recopts {
 	uint32_t pid[SG_PID_MAX];
 	struct sg_role_arg role[SG_ROLE_MAX];
 	char role_name[SG_ROLE_MAX][SG_ROLE_NAME];
+	const char *container, *engine; /* as given, NULL = not */
+	int first_fd;			/* its first process, after sg_recopts_container() */
+	struct sg_container_info found; /* the container, after sg_recopts_container() */
+	char container_text[256];	/* "container NAME (IMAGE)", for the report's head */
 };
 
 extern const struct argp sg_recopts_argp; /* input: struct sg_recopts, after sg_recopts_init() */
@@ -24,6 +29,9 @@ void sg_recopts_init(struct sg_recopts *r);
 int sg_recopts_pids(struct sg_recopts *r, struct sg_err *err);
 /** sg_recopts_cgroup() - fill the scope from what -G named */
 int sg_recopts_cgroup(struct sg_recopts *r, const char *arg, struct sg_err *err);
+
+/** sg_recopts_container() - find r->container and fill the scope with its cgroup. -ENOENT, -ENOTUNIQ, -ESRCH with @err. */
+int sg_recopts_container(struct sg_recopts *r, struct sg_err *err);
 
 /** sg_recopts_exit() - the command's own exit code, as a shell would give it: 128+N when signal N killed it */
 int sg_recopts_exit(const struct sg_record_result *res);

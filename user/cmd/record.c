@@ -70,8 +70,12 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 		s->next = s->argc;
 		break;
 	case ARGP_KEY_END:
-		if (!a->rec.o.argv && !a->rec.o.npid && !a->cgroup && !a->rec.o.live.all)
-			argp_error(s, "say what to record: -- PROGRAM, -p PID, -G CGROUP or -a");
+		if (!a->rec.o.argv && !a->rec.o.npid && !a->cgroup && !a->rec.container && !a->rec.o.live.all)
+			argp_error(
+				s,
+				"say what to record: -- PROGRAM, -p PID, -G CGROUP, --container NAME or -a");
+		if (a->cgroup && a->rec.container)
+			argp_error(s, "-G and --container together: the kernel side follows one cgroup");
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -89,6 +93,7 @@ const struct argp sg_argp_record = {
 	"  sandglass record -- make -j2           a command and all its children\n"
 	"  sandglass record -p 1234 --duration 10s\n"
 	"  sandglass record -G docker/4f5e... -o web.sgt\n"
+	"  sandglass record --container web --duration 10s\n"
 	"  sandglass record -a --duration 5s      the whole system\n"
 	"  sandglass report sandglass.sgt         then read it\n\n"
 	"The exit code is the program's own when one was given; 125 when sandglass itself failed.",
@@ -105,6 +110,8 @@ static void describe(struct args *a)
 		n = snprintf(a->target, sizeof(a->target), "command %s", o->argv[0]);
 	else if (o->live.all)
 		n = snprintf(a->target, sizeof(a->target), "the whole system");
+	else if (a->rec.container)
+		n = snprintf(a->target, sizeof(a->target), "%s", a->rec.container_text);
 	else if (a->cgroup)
 		n = snprintf(a->target, sizeof(a->target), "cgroup %s", a->cgroup);
 	if (o->npid && n < (int)sizeof(a->target))
@@ -140,7 +147,7 @@ static void closing_line(const struct args *a, const struct sg_record_result *re
 	if (res->lost)
 		fprintf(stderr, "; %" PRIu64 " records LOST, a larger --ring may help", res->lost);
 	if (res->targets_gone)
-		fprintf(stderr, "; the target exited");
+		fprintf(stderr, "; the %s exited", a->rec.container ? "container" : "target");
 	fprintf(stderr, "\nread it with: sandglass report %s\n", a->out);
 }
 
@@ -160,8 +167,10 @@ int sg_cmd_record(int argc, char **argv)
 	argp_err_exit_status = SG_EXIT_USAGE;
 	argp_parse(&sg_argp_record, argc, argv, ARGP_IN_ORDER, NULL, a);
 	a->rec.o.progress = !a->quiet && isatty(STDERR_FILENO);
-	describe(a);
 	r = sg_recopts_pids(&a->rec, &err);
+	if (!r && a->rec.container)
+		r = sg_recopts_container(&a->rec, &err);
+	describe(a);
 	if (!r && a->cgroup)
 		r = sg_recopts_cgroup(&a->rec, a->cgroup, &err);
 	if (!r && geteuid())

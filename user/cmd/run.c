@@ -81,6 +81,7 @@ const struct argp sg_argp_run = {
 	"Examples:\n"
 	"  sandglass run -- make -j2\n"
 	"  sandglass run --by wait -- ./client     what the command's main thread waited for\n"
+	"  sandglass run --container web -- curl -s localhost   what goes on in the container is part of the path\n"
 	"  sandglass run --json=why.json -o run.sgt -- ./job\n\n"
 	"The command's output is untouched; the blame goes to standard error (JSON: to FILE or standard output). "
 	"The exit code is the command's own, 128+N when signal N killed it, 125 when sandglass itself failed, "
@@ -196,7 +197,7 @@ int sg_cmd_run(int argc, char **argv)
 	struct args *a = calloc(1, sizeof(*a));
 	struct sg_record_result res = { 0 };
 	struct sg_err err = { 0 };
-	int fd, r, code = SG_EXIT_CANNOT;
+	int fd = -1, r, code = SG_EXIT_CANNOT;
 
 	if (!a)
 		return SG_EXIT_CANNOT;
@@ -205,10 +206,13 @@ int sg_cmd_run(int argc, char **argv)
 	argp_err_exit_status = SG_EXIT_USAGE;
 	argp_parse(&sg_argp_run, argc, argv, ARGP_IN_ORDER, NULL, a);
 	a->rec.o.target = a->rec.o.argv[0];
-	r = fd = geteuid() ? sg_err_set(&err, -EPERM,
-					"recording needs root (CAP_BPF, CAP_PERFMON, CAP_SYS_RESOURCE); run "
-					"it with sudo")
-			   : open_recording(a, &err);
+	r = geteuid()	       ? sg_err_set(&err, -EPERM,
+					    "recording needs root (CAP_BPF, CAP_PERFMON, CAP_SYS_RESOURCE); run "
+						     "it with sudo")
+	    : a->rec.container ? sg_recopts_container(&a->rec, &err)
+			       : 0;
+	if (!r)
+		r = fd = open_recording(a, &err);
 	if (r >= 0) {
 		a->rec.o.out_fd = fd;
 		r = sg_record(&a->rec.o, &res, &err);
