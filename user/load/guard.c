@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "env/dockerd_priv.h"
 #include "load/guard.h"
 
 #define STATE_DIR    "/run/sandglass"
@@ -113,6 +114,8 @@ static int clean_thing(const struct thing *t)
 		     i < 50 && (rc = write_text("/sys/class/zram-control/hot_remove", path)) == -EBUSY; i++)
 			nap(20);
 		return rc == -ENODEV || rc == -ENOENT ? 0 : rc;
+	case SG_GUARD_DOCKERD:
+		return sg_dockerd_sweep(t->path);
 	}
 	return -EINVAL;
 }

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* sandglass bench task: the options, and the results into its folder and onto the screen. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/parse.h"
+#include "cmd/bench.h"
+
+#define SERVERS_DEFAULT 4
+#define ROUNDS_DEFAULT	50
+#define WRITES_DEFAULT	2000000
+#define HOG_DEFAULT	(256ull << 20)
+
+enum {
+	OPT_ENV = 256,
+	OPT_SERVERS,
+	OPT_WRITES,
+	OPT_PRESSURE,
+	OPT_SERVER,
+	OPT_MODE,
+	OPT_MEMORY,
+	OPT_SWAP,
+	OPT_SWAP_SIZE,
+	OPT_HOG,
+	OPT_HOG_SIZE,
+	OPT_PORT,
+};
+
+static const struct argp_option options[] = {
+	{ "env", OPT_ENV, "ENV", 0, "environment of the servers: host", 1 },
+	{ "servers", OPT_SERVERS, "N", 0, "HTTP servers (default 4)", 1 },
+	{ "writes", OPT_WRITES, "N", 0, "writes of 15 bytes per request (default 2000000: a file of 30 MB)",
+	  1 },
+	{ "server", OPT_SERVER, "KIND", 0,
+	  "native (C, the default) or node (Node.js and express, brought by npm)", 1 },
+	{ "write-mode", OPT_MODE, "MODE", 0,
+	  "native server: stream (queue all writes in memory, then writev; the default), stdio or syscall",
+	  1 },
+	{ "pressure", OPT_PRESSURE, "LIST", 0, "levels: memory hogs of each, e.g. 0,1,2 (the default)", 2 },
+	{ "memory", OPT_MEMORY, "SIZE", 0,
+	  "memory limit of servers and hogs together (default: what the servers need "
+	  "and an eighth more)",
+	  2 },
+	{ "swap", OPT_SWAP, "FILE|zram|none", 0,
+	  "swap to make for the run (default: a file in DIR); none: use what is there", 2 },
+	{ "swap-size", OPT_SWAP_SIZE, "SIZE", 0, "size of that swap (default: enough for all)", 2 },
+	{ "hog", OPT_HOG, "KIND", 0,
+	  "stress (Debian's stress -m 1), own, or auto (stress when it is installed; the default)", 2 },
+	{ "hog-size", OPT_HOG_SIZE, "SIZE", 0, "memory of one hog (default 256M)", 2 },
+	{ "port", OPT_PORT, "PORT", 0, "TCP port of the first server, the others follow (default: free ones)",
+	  3 },
+	{ 0 },
+};
+
+static void size(struct argp_state *s, const char *name, const char *text, uint64_t *ret)
+{
+	if (sg_parse_size(text, ret) || *ret < (1 << 20) || *ret > 1ull << 44)
+		argp_error(s, "--%s takes a size from 1M, like 640M or 2G, not '%s'", name, text);
+}
+
+static void pressure(struct argp_state *s, const char *text, struct sg_task_opts *o)
+{
+	int n = sg_parse_list(text, SG_HOG_MAX, o->level, SG_LEVELS_MAX);
+
+	if (n < 0)
+		argp_error(s,
+			   "--pressure takes up to %d different numbers from 0 to %d, like 0,1,2, not '%s'",
+			   SG_LEVELS_MAX, SG_HOG_MAX, text);
+	else
+		o->nlevel = (unsigned)n;
+}
+
+static int server_kind(const char *text)
+{
+	return !strcmp(text, "native") ? 0 : !strcmp(text, "node") ? 1 : -EINVAL;
+}
+
+static error_t parse_swap(int key, char *arg, struct argp_state *s, struct sg_task_opts *o)
+{
+	uint64_t v = 0;
+
+	switch (key) {
+	case OPT_MEMORY:
+		size(s, "memory", arg, &o->memory_bytes);
+		return 0;
+	case OPT_SWAP:
+		if (!*arg)
+			argp_error(s, "--swap takes a file, zram or none");
+		o->swap = arg;
+		return 0;
+	case OPT_SWAP_SIZE:
+		size(s, "swap-size", arg, &o->swap_bytes);
+		return 0;
+	case OPT_HOG:
+		o->hog =
+			(enum sg_hog_kind)sg_bench_word(s, "hog", arg, sg_hog_kind_find, "auto, stress, own");
+		return 0;
+	case OPT_HOG_SIZE:
+		size(s, "hog-size", arg, &o->hog_bytes);
+		return 0;
+	case OPT_PORT:
+		sg_bench_number(s, "port", arg, 1, 65535, &v);
+		o->port = (unsigned)v;
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *s)
+{
+	struct sg_bench_args *a = s->input;
+	struct sg_task_opts *o = &a->task;
+	uint64_t v = 0;
+
+	if (key >= OPT_ENV && key <= OPT_PORT)
+		for (const struct argp_option *op = options; op->name; op++)
+			if (op->key == key)
+				a->given[SG_BENCH_task] = op->name;
+	switch (key) {
+	case OPT_ENV:
+		if (strcmp(arg, "host"))
+			argp_error(s,
+				   "--env '%s': this version runs the workload on the host only (--env host)",
+				   arg);
+		return 0;
+	case OPT_SERVERS:
+		sg_bench_number(s, "servers", arg, 1, SG_CLIENT_MAX, &v);
+		o->servers = (unsigned)v;
+		return 0;
+	case OPT_WRITES:
+		sg_bench_number(s, "writes", arg, 1, SG_BENCH_WRITES_MAX, &o->writes);
+		return 0;
+	case OPT_SERVER:
+		o->node = sg_bench_word(s, "server", arg, server_kind, "native, node");
+		return 0;
+	case OPT_MODE:
+		o->mode = (enum sg_write_mode)sg_bench_word(s, "write-mode", arg, sg_write_mode_find,
+							    "stream, stdio, syscall");
+		return 0;
+	case OPT_PRESSURE:
+		pressure(s, arg, o);
+		return 0;
+	}
+	return parse_swap(key, arg, s, o);
+}
+
+const struct argp sg_bench_task_argp = { options, parse, NULL, NULL, NULL, NULL, NULL };
+
+void sg_bench_task_defaults(struct sg_bench_args *a)
+{
+	a->task = (struct sg_task_opts){
+		.servers = SERVERS_DEFAULT,
+		.writes = WRITES_DEFAULT,
+		.nlevel = 3,
+		.level = { 0, 1, 2 },
+		.hog_bytes = HOG_DEFAULT,
+	};
+}
+
+void sg_bench_task_check(struct argp_state *s, const struct sg_bench_args *a)
+{
+	const struct sg_task_opts *o = &a->task;
+
+	if (o->port && o->port + o->servers - 1 > 65535)
+		argp_error(s, "--port %u leaves no ports for %u servers", o->port, o->servers);
+}
+
+static void progress(void *ctx, const char *text)
+{
+	(void)ctx;
+	fprintf(stderr, "bench task: %s\n", text);
+}
+
+static int write_json(FILE *f, const void *r)
+{
+	return sg_task_json(f, r);
+}
+
+static int show(const struct sg_task_result *r, bool json, struct sg_err *err)
+{
+	int rc = json ? sg_task_json(stdout, r) : sg_task_text(stdout, r);
+
+	if (!rc && !json)
+		printf("\nin %s: result.json, times.svg%s\n", r->opts.dir,
+		       r->opts.record ? ", causes.svg, pN.sgt (recordings: sandglass report), pN.times.tsv, "
+					"pN.{path,oncpu,offcpu}.folded (for flamegraph.pl)"
+				      : ", pN.times.tsv");
+	if (!rc && fflush(stdout))
+		rc = -errno;
+	return rc ? sg_err_set(err, rc, "cannot print the result: %s", strerror(-rc)) : 0;
+}
+
+int sg_bench_task_run(struct sg_bench_args *a, struct sg_err *err)
+{
+	struct sg_task_result *r = calloc(1, sizeof(*r));
+	struct sg_task_opts *o = &a->task;
+	int rc;
+
+	if (!r)
+		return sg_err_set(err, -ENOMEM, "out of memory");
+	o->rounds = a->rounds ? (unsigned)a->rounds : ROUNDS_DEFAULT;
+	o->dir = a->dir ? a->dir : "bench-task";
+	o->record = !a->no_record;
+	o->sigfd = a->sigfd;
+	o->progress = progress;
+	rc = sg_task_run(r, o, err);
+	/* results into the folder, whatever goes to the screen */
+	if (!rc)
+		rc = sg_bench_store(o->dir, "result.json", write_json, r, err);
+	if (!rc)
+		rc = sg_task_plot(r, err);
+	if (!rc)
+		rc = show(r, a->json, err);
+	sg_task_free(r);
+	free(r);
+	return rc;
+}

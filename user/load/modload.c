@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "load/folded.h"
+#include "load/modload_priv.h"
+
+void sg_modload_say(const struct sg_modload_opts *o, const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (o->progress)
+		o->progress(o->ctx, text);
+}
+
+int sg_modload_stopped(const struct sg_modload_opts *o, struct sg_err *err)
+{
+	struct pollfd p = { .fd = o->sigfd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0 ? sg_err_set(err, -EINTR, "interrupted") : 0;
+}
+
+static int keep_times(struct sg_modload_combo *c, const struct sg_modclient_time *t, unsigned n,
+		      uint32_t round, bool recorded)
+{
+	if (c->ntime + n > c->cap) {
+		size_t cap = 2 * c->cap + n;
+		struct sg_modload_time *v = realloc(c->time, cap * sizeof(*v));
+
+		if (!v)
+			return -ENOMEM;
+		c->time = v;
+		c->cap = cap;
+	}
+	for (unsigned i = 0; i < n; i++)
+		c->time[c->ntime++] = (struct sg_modload_time){
+			.round = round, .container = i, .recorded = recorded, .t = t[i]
+		};
+	return 0;
+}
+
+static int explain(struct modload *b, struct sg_modload_combo *c, const char *name, const char *recording,
+		   bool first, struct sg_err *err)
+{
+	char folded[PATH_MAX];
+	int rc = sg_modload_explain(c, &b->o, recording, err);
+
+	for (const char *const *v = (const char *const[]){ "path", "cause", NULL }; *v && !rc; v++) {
+		snprintf(folded, sizeof(folded), "%s/%s.%s.folded", b->dir, name, *v);
+		rc = sg_folded_export(b->self, recording, folded, *v, !first, b->o.sigfd, err);
+	}
+	return rc;
+}
+
+static int one_round(struct modload *b, struct sg_modload_combo *c, uint32_t round, bool record,
+		     struct sg_err *err)
+{
+	struct sg_modclient_time t[SG_MODCLIENT_MAX];
+	char name[64], recording[PATH_MAX];
+	int rc;
+
+	sg_modload_task(name, sizeof(name), &b->o, c, '.');
+	snprintf(recording, sizeof(recording), "%s/%s.r%" PRIu32 ".sgt", b->dir, name, round);
+	rc = sg_modload_round(b, c, record ? recording : NULL, t, err);
+	if (rc)
+		return rc;
+	rc = keep_times(c, t, b->o.count[c->count], round, record);
+	if (rc)
+		return sg_err_set(err, rc, "out of memory");
+	return record ? explain(b, c, name, recording, !round, err) : 0;
+}
+
+/* The lowest number of containers is where the price of recording is asked for. */
+static bool is_paired(const struct sg_modload_opts *o, const struct sg_modload_combo *c)
+{
+	if (!o->record || o->pairs == SG_PAIRS_NONE)
+		return false;
+	for (unsigned i = 0; i < o->ncount && o->pairs == SG_PAIRS_FIRST; i++)
+		if (o->count[i] < o->count[c->count])
+			return false;
+	return true;
+}
+
+/*
+ * Rounds are the outer loop, so that what changes on the machine meanwhile meets
+ * all runtimes alike; pairs take turns in who goes first (ABBA).
+ */
+static int run_all(struct modload *b, struct sg_modload_result *r, struct sg_err *err)
+{
+	int rc = sg_modload_setup(b, err);
+
+	for (uint32_t round = 0; round < b->o.rounds && !rc; round++)
+		for (size_t i = 0; i < r->ncombo && !rc; i++) {
+			struct sg_modload_combo *c = &r->combo[i];
+			bool pair = is_paired(&b->o, c), record = b->o.record && !(pair && round % 2);
+			char name[64];
+
+			sg_modload_say(&b->o, "round %" PRIu32 " of %u: %s", round + 1, b->o.rounds,
+				       sg_modload_task(name, sizeof(name), &b->o, c, '/'));
+			rc = one_round(b, c, round, record, err);
+			if (!rc && pair)
+				rc = one_round(b, c, round, !record, err);
+		}
+	return rc;
+}
+
+static int make_combos(struct sg_modload_result *r)
+{
+	const struct sg_modload_opts *o = &r->opts;
+	size_t n = (size_t)o->nruntime * o->ncount * o->nmodule;
+
+	r->combo = calloc(n, sizeof(*r->combo));
+	if (!r->combo)
+		return -ENOMEM;
+	for (unsigned k = 0; k < o->ncount; k++)
+		for (unsigned m = 0; m < o->nmodule; m++)
+			for (unsigned t = 0; t < o->nruntime; t++)
+				r->combo[r->ncombo++] =
+					(struct sg_modload_combo){ .runtime = t, .count = k, .module = m };
+	for (unsigned t = 0; t < o->nruntime; t++)
+		if (!o->runtime[t]->suite)
+			r->base = t;
+	return 0;
+}
+
+int sg_modload_run(struct sg_modload_result *r, const struct sg_modload_opts *opts, struct sg_err *err)
+{
+	struct modload *b = calloc(1, sizeof(*b));
+	struct sg_err later;
+	int rc, rc2;
+
+	memset(r, 0, sizeof(*r));
+	if (!b)
+		return sg_err_set(err, -ENOMEM, "out of memory");
+	b->o = r->opts = *opts;
+	if (geteuid()) {
+		rc = sg_err_set(err, -EPERM, "bench modload starts a Docker daemon: run it as root");
+		goto out;
+	}
+	rc = make_combos(r);
+	if (rc) {
+		sg_err_set(err, rc, "out of memory");
+		goto out;
+	}
+	rc = sg_guard_start(&b->guard, err);
+	if (!rc)
+		rc = run_all(b, r, err);
+	rc2 = sg_sandbox_close(b->box, &later);
+	if (!rc && rc2) {
+		rc = rc2;
+		*err = later;
+	}
+	rc2 = sg_guard_end(b->guard, &later);
+	if (!rc && rc2) {
+		rc = rc2;
+		*err = later;
+	}
+out:
+	free(b);
+	return rc;
+}
+
+void sg_modload_free(struct sg_modload_result *r)
+{
+	for (size_t i = 0; i < r->ncombo; i++) {
+		free(r->combo[i].time);
+		sg_blame_free(r->combo[i].blame);
+	}
+	free(r->combo);
+	memset(r, 0, sizeof(*r));
+}

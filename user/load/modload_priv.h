@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* Inside the module-load workload: what a run holds. */
+#ifndef SG_MODLOAD_PRIV_H
+#define SG_MODLOAD_PRIV_H
+
+#include "load/modload.h"
+
+struct modload {
+	struct sg_modload_opts o;
+	struct sg_guard *guard;
+	struct sg_sandbox *box;
+	char self[1024];
+	char dir[1024];	 /* absolute */
+	char work[1100]; /* the shared volume: loader and modules */
+	struct sg_sandbox_container container[SG_MODCLIENT_MAX];
+	struct sg_child loader[SG_MODCLIENT_MAX], client;
+};
+
+void sg_modload_say(const struct sg_modload_opts *o, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/** sg_modload_stopped() - -EINTR and a sentence when a signal waits in the options' sigfd, else 0 */
+int sg_modload_stopped(const struct sg_modload_opts *o, struct sg_err *err);
+
+/* Folders (self, dir), the loader and the modules by npm, the daemon. */
+int sg_modload_setup(struct modload *b, struct sg_err *err);
+
+/**
+ * sg_modload_round() - fresh containers, one load in each at the same time, containers removed
+ * @recording: file to record into, or NULL
+ * @ret: as many as there are containers
+ */
+int sg_modload_round(struct modload *b, const struct sg_modload_combo *c, const char *recording,
+		     struct sg_modclient_time *ret, struct sg_err *err);
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "load/modload_sums.h"
+
+int sg_modload_sum(struct sg_modload_sum *ret, const struct sg_modload_combo *c, bool recorded)
+{
+	uint64_t *a = calloc(c->ntime ? c->ntime : 1, 2 * sizeof(*a)), *b = a + c->ntime;
+	size_t n = 0;
+
+	memset(ret, 0, sizeof(*ret));
+	if (!a)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->ntime; i++) {
+		if (c->time[i].recorded != recorded)
+			continue;
+		a[n] = c->time[i].t.latency_ns;
+		b[n++] = c->time[i].t.require_ns;
+	}
+	sg_stats_of(&ret->latency, a, n);
+	sg_stats_of(&ret->require, b, n);
+	free(a);
+	return 0;
+}
+
+const struct sg_modload_combo *sg_modload_base(const struct sg_modload_result *r,
+					       const struct sg_modload_combo *c)
+{
+	for (size_t i = 0; i < r->ncombo; i++) {
+		const struct sg_modload_combo *b = &r->combo[i];
+
+		if (b->runtime == r->base && b->count == c->count && b->module == c->module)
+			return b;
+	}
+	return NULL;
+}
+
+double sg_modload_ratio(uint64_t a_ns, uint64_t b_ns)
+{
+	return b_ns ? (double)a_ns / (double)b_ns : 0;
+}
+
+/* Mean latency of one round, recorded or not; 0 when it was not run so. */
+static double round_mean(const struct sg_modload_combo *c, uint32_t round, bool recorded)
+{
+	double sum = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->ntime; i++)
+		if (c->time[i].round == round && c->time[i].recorded == recorded) {
+			sum += (double)c->time[i].t.latency_ns;
+			n++;
+		}
+	return n ? sum / (double)n : 0;
+}
+
+size_t sg_modload_pairs(const struct sg_modload_combo *c, double *ret, size_t cap)
+{
+	uint32_t rounds = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->ntime; i++)
+		if (c->time[i].round >= rounds)
+			rounds = c->time[i].round + 1;
+	for (uint32_t round = 0; round < rounds && n < cap; round++) {
+		double with = round_mean(c, round, true), without = round_mean(c, round, false);
+
+		if (with > 0 && without > 0)
+			ret[n++] = with / without;
+	}
+	return n;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+double sg_modload_median(double *v, size_t n)
+{
+	if (!n)
+		return 0;
+	qsort(v, n, sizeof(*v), by_value);
+	return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
+}
+
+double sg_modload_explained(const struct sg_diff *d)
+{
+	double unknown = 0, all = (double)(d->diff_ns < 0 ? -d->diff_ns : d->diff_ns);
+
+	for (size_t i = 0; i < d->nrow; i++) {
+		const char *cause = d->row[i].cause;
+
+		if (!strcmp(cause, "unknown") || !strncmp(cause, "unknown.", 8))
+			unknown += (double)(d->row[i].ns < 0 ? -d->row[i].ns : d->row[i].ns);
+	}
+	if (unknown <= 0)
+		return 1;
+	return unknown >= all ? 0 : 1 - unknown / all;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* What the outputs of the module-load workload have in common: statistics, ratios, the price of recording. Pure. */
+#ifndef SG_MODLOAD_SUMS_H
+#define SG_MODLOAD_SUMS_H
+
+#include "base/stats.h"
+#include "load/modload.h"
+
+struct sg_modload_sum {
+	struct sg_stats latency; /* as the client saw it */
+	struct sg_stats require; /* as the loader's own clock told */
+};
+
+/** sg_modload_sum() - statistics of a combination's loads, the recorded ones or the others; -ENOMEM */
+int sg_modload_sum(struct sg_modload_sum *ret, const struct sg_modload_combo *c, bool recorded);
+
+/** sg_modload_base() - the same number of containers and module under the runtime that all are compared with */
+const struct sg_modload_combo *sg_modload_base(const struct sg_modload_result *r,
+					       const struct sg_modload_combo *c);
+
+/** sg_modload_ratio() - a / b; 0 when b is 0 */
+double sg_modload_ratio(uint64_t a_ns, uint64_t b_ns);
+
+/**
+ * sg_modload_pairs() - for every round that was run twice: mean time recorded / mean time not recorded
+ * @ret: @cap places; what does not fit is left out
+ *
+ * Return: how many.
+ */
+size_t sg_modload_pairs(const struct sg_modload_combo *c, double *ret, size_t cap);
+
+/** sg_modload_median() - of @v, which is sorted in place; the mean of the middle two when @n is even; 0 for none */
+double sg_modload_median(double *v, size_t n);
+
+/**
+ * sg_modload_explained() - share of a difference that has a cause: what is left after all rows of unknown*
+ *
+ * Rows of unknown count with their size, whatever their sign, so they cannot hide each other. 0..1; 1 for a
+ * difference of nothing without unknown rows.
+ */
+double sg_modload_explained(const struct sg_diff *d);
+
+#endif
