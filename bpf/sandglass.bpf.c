@@ -7,6 +7,7 @@
 #include "core.bpf.h"
 #include "detail.bpf.h"
 #include "mark.bpf.h"
+#include "uprobe.bpf.h"
 #include "sched.bpf.h"
 #include "work.bpf.h"
 #include "irq.bpf.h"

@@ -236,12 +236,12 @@ Test(gopcln, points_of_code)
 	struct sg_gopoints p;
 
 	cr_assert_eq(sg_gocode_points(&p, checked, sizeof(checked), 0x1000, NULL), 0);
-	cr_expect_eq(p.entry, 0x1006);
+	cr_expect_eq(p.entry, 0x1004);
 	cr_assert_eq(p.nret, 2, "%zu: a byte 0xc3 inside an instruction is no return", p.nret);
 	cr_expect_eq(p.ret[0], 0x100e);
 	cr_expect_eq(p.ret[1], 0x1015);
 	cr_assert_eq(sg_gocode_points(&p, large, sizeof(large), 0, NULL), 0);
-	cr_expect_eq(p.entry, 18);
+	cr_expect_eq(p.entry, 12);
 	cr_assert_eq(sg_gocode_points(&p, plain, sizeof(plain), 16, NULL), 0);
 	cr_expect_eq(p.entry, 16);
 }
@@ -297,8 +297,9 @@ static void expect_sentry(const char *path)
 			cr_expect(pread(fd, &b, 1, (off_t)p.ret[k]) == 1 && b == 0xc3);
 			cr_expect_str_eq(sg_elftab_find(&tab, p.ret[k]), names[i]);
 		}
-		/* Behind a conditional jump of six bytes. */
-		cr_expect(pread(fd, &b, 1, (off_t)p.entry - 5) == 1 && b == 0x86, "%s: 0x%x", names[i], b);
+		/* jbe, near */
+		cr_expect(pread(fd, &b, 1, (off_t)p.entry) == 1 && b == 0x0f, "%s: 0x%x", names[i], b);
+		cr_expect(pread(fd, &b, 1, (off_t)p.entry + 1) == 1 && b == 0x86, "%s: 0x%x", names[i], b);
 	}
 	cr_expect_eq(sg_gopcln_rets(elf, &g, "no.such", &(struct sg_gopoints){ 0 }, &err), -ENOENT);
 	sg_elftab_free(&tab);

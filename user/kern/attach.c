@@ -108,6 +108,8 @@ static int attach_variant(struct sg_live *l, const struct sg_variant *v)
 		return attach_perf(l, prog, v->target);
 	if (v->type == SG_AT_ITER)
 		return attach_iter(l, prog);
+	if (v->type == SG_AT_UPROBE && !strncmp(v->prog, "gv_", 3))
+		return 0; /* attached binary by binary: sg_live_gvisor() */
 	if (v->type == SG_AT_UPROBE)
 		return l->opts.uprobe ? attach_uprobe(l, prog) : 0;
 	if (v->type == SG_AT_USDT)

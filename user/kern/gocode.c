@@ -44,7 +44,7 @@ static int look_at(struct walk *w, const cs_insn *in, struct sg_err *err)
 	struct sg_gopoints *o = w->out;
 
 	if (w->compared && (in->id == X86_INS_JBE || in->id == X86_INS_JB))
-		o->entry = in->address + in->size;
+		o->entry = in->address;
 	w->compared = w->insn++ < CHECK_INSNS && compares_stack(in);
 	if (leaves(w, in))
 		return sg_err_set(err, -ENOTSUP, "the function is left by a jump into another");

@@ -19,7 +19,7 @@
 int sg_goelf_table(struct sg_gopcln *ret, Elf *elf, struct sg_err *err);
 
 /**
- * sg_gopcln_rets() - offsets in the file of function @name: behind its stack check, and each return
+ * sg_gopcln_rets() - offsets in the file of function @name: entry, and each return
  *
  * Return: 0; -ENOENT no such function; else as sg_gocode_points(), with @err.
  */

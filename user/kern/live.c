@@ -55,6 +55,9 @@ static void plan_restrict(struct sg_live *l)
 			off = !o->sample_hz;
 		if (!strncmp(row->probe->name, "mark.uprobe", 11))
 			idle = !o->uprobe;
+		if (!strncmp(row->probe->name, "gvisor.call.", 12) ||
+		    !strncmp(row->probe->name, "gvisor.rpc.", 11))
+			idle = !o->gvisor_uprobes;
 		if (!strcmp(row->probe->name, "sched.cgroup"))
 			idle = !o->cgroup_id;
 		if (!off && !idle)
@@ -108,6 +111,8 @@ static void knobs_set(struct sg_live *l)
 	s->rodata->stack_threshold_ns = l->opts.stack_threshold_ns;
 	s->rodata->want_stacks = l->opts.stacks;
 	s->rodata->has_syscalls = sys && sys->chosen >= 0;
+	if (!l->opts.gvisor_uprobes)
+		bpf_map__set_autocreate(s->maps.guest_begins, false);
 	sg_sysclass_fill(s->rodata->sysclass);
 	knobs_from_btf(s);
 }

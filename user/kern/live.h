@@ -28,6 +28,7 @@ struct sg_live_opts {
 	const char *skip_groups; /* comma-separated, NULL = none */
 	const char *only_groups; /* comma-separated, NULL = all; "sched" is always on */
 	const char *uprobe;	 /* "BIN:FUNC", NULL = none */
+	bool gvisor_uprobes;	 /* probes in the Sentry of every gVisor sandbox that is found */
 };
 
 /**
@@ -43,6 +44,19 @@ int sg_live_scope(struct sg_live *l, uint32_t tgid, bool root, struct sg_err *er
 
 /** sg_live_usdt() - attach the task marks of binary @path, if it has any (0 = none there, 1 = attached). */
 int sg_live_usdt(struct sg_live *l, const char *path);
+
+/**
+ * sg_live_gvisor() - probe the Sentry binary @exe (a path; "/proc/PID/exe" reaches a container's)
+ *
+ * At the guest's system calls and the messages to its Gofer: entry and every return of two functions, found
+ * by .gopclntab; no return probes, which break Go. A binary is probed once, for all its processes. Does
+ * nothing unless opts.gvisor_uprobes. From the thread that opened @l.
+ * Return: 1 probed now; 0 not asked for, no Sentry, or done before; negative errno with @err.
+ */
+int sg_live_gvisor(struct sg_live *l, const char *exe, struct sg_err *err);
+
+/** sg_live_gvisor_probed() - binaries probed so far; @ret_last: why the last one that could not be was not */
+unsigned sg_live_gvisor_probed(const struct sg_live *l, struct sg_err *ret_last);
 
 /** sg_live_start() - seed, switch on; *ret_ns = CLOCK_MONOTONIC of the start. */
 int sg_live_start(struct sg_live *l, uint64_t *ret_ns, struct sg_err *err);

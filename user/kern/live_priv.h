@@ -1,12 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
-/* Between live.c, attach.c and rings.c only. */
+/* Between live.c, attach.c, gvprobe.c and rings.c only. */
 #ifndef SG_LIVE_PRIV_H
 #define SG_LIVE_PRIV_H
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <sys/types.h>
 #include "kern/live.h"
 #include "kern/skel.h"
+
+/* Binaries of gVisor that get probes (each some 15 links), and files remembered to be none. */
+#define SG_GV_PROBED_MAX 8
+#define SG_GV_SEEN_MAX	 256
+
+struct sg_file_id {
+	dev_t dev;
+	ino_t ino;
+};
 
 struct sg_live {
 	struct sg_live_opts opts;
@@ -23,6 +33,11 @@ struct sg_live {
 	void *fn_ctx;
 	int64_t drained;
 	int fn_err;
+	struct {
+		struct sg_file_id probed[SG_GV_PROBED_MAX], seen[SG_GV_SEEN_MAX];
+		size_t nprobed, at; /* at: where to remember next */
+		struct sg_err err;
+	} gv;
 	bool stopped; /* what still waits in batches is handed over too */
 };
 

@@ -127,12 +127,22 @@ void sg_marks_program(struct sg_marks *m, const char *name)
 	}
 }
 
+/* A Sentry of gVisor: by its executable, since its root is an empty folder. */
+static void look_at_exe(struct sg_marks *m, uint32_t pid)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%u/exe", pid);
+	sg_live_gvisor(m->live, path, NULL); /* kept and told at the end: sg_live_gvisor_probed() */
+}
+
 /* Executable mappings; through /proc/PID/root, so that other mount namespaces work. */
 void sg_marks_exec(struct sg_marks *m, uint32_t pid)
 {
 	char line[PATH_MAX + 128], path[PATH_MAX + 64], last[PATH_MAX] = "";
 	FILE *f;
 
+	look_at_exe(m, pid);
 	snprintf(path, sizeof(path), "/proc/%u/maps", pid);
 	f = fopen(path, "re");
 	if (!f)

@@ -125,6 +125,15 @@ const struct sg_probe sg_catalogue[] = {
 	{ .name = "mark.uprobe.return", .group = "mark", .ctx = SG_CTX_PREEMPTIBLE, .gives = "tasks to a function's return (--task-uprobe)",
 	  .without = "--task-uprobe is not available", .v = { { SG_AT_UPROBE, "task_uprobe_return", "" } } },
 
+	{ .name = "gvisor.call.enter", .group = "gvisor", .ctx = SG_CTX_PREEMPTIBLE, .gives = "every system call of a gVisor guest (--gvisor-uprobes; some 3.5 us for both ends)",
+	  .without = "--gvisor-uprobes is not available", .v = { { SG_AT_UPROBE, "gv_call_enter", "kernel.(*Task).executeSyscall" } } },
+	{ .name = "gvisor.call.exit", .group = "gvisor", .ctx = SG_CTX_PREEMPTIBLE, .gives = "length and result of every system call of a gVisor guest (--gvisor-uprobes)",
+	  .without = "--gvisor-uprobes is not available", .v = { { SG_AT_UPROBE, "gv_call_exit", "kernel.(*Task).executeSyscall" } } },
+	{ .name = "gvisor.rpc.enter", .group = "gvisor", .ctx = SG_CTX_PREEMPTIBLE, .gives = "every message to a Gofer (--gvisor-uprobes)",
+	  .without = "--gvisor-uprobes is not available", .v = { { SG_AT_UPROBE, "gv_rpc_enter", "lisafs.(*Client).SndRcvMessage" } } },
+	{ .name = "gvisor.rpc.exit", .group = "gvisor", .ctx = SG_CTX_PREEMPTIBLE, .gives = "length and result of every message to a Gofer (--gvisor-uprobes)",
+	  .without = "--gvisor-uprobes is not available", .v = { { SG_AT_UPROBE, "gv_rpc_exit", "lisafs.(*Client).SndRcvMessage" } } },
+
 	{ .name = "sample", .group = "sample", .ctx = SG_CTX_IRQS_OFF, .gives = "on-CPU stacks",
 	  .without = "no on-CPU flame graph; nothing else depends on it", .v = { { SG_AT_PERF_SW, "sample_cpu", "cpu-clock" } } },
 	{ 0 },

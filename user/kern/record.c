@@ -443,6 +443,7 @@ static int recorder_end(struct recorder *r)
 	put_clock(r);
 	put_window(r, end_ns, SG_WINDOW_END);
 	sg_live_stats(r->live, &st);
+	r->res->gv_probed = sg_live_gvisor_probed(r->live, &r->res->gv_err);
 	sg_writer_stats(r->w, &ws);
 	r->res->lost = st.lost;
 	r->res->stacks_dropped = sg_resolver_dropped(r->resolver);

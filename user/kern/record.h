@@ -31,9 +31,11 @@ struct sg_record_opts {
 };
 
 struct sg_record_result {
-	bool ran;	 /* the command was started */
-	int wait_status; /* its status, as of waitpid() */
-	int exec_errno;	 /* the command could not be executed */
+	bool ran;	      /* the command was started */
+	int wait_status;      /* its status, as of waitpid() */
+	int exec_errno;	      /* the command could not be executed */
+	unsigned gv_probed;   /* binaries of gVisor that got probes */
+	struct sg_err gv_err; /* why the last one that should have, did not */
 	uint64_t slices, events, bytes, lost, stacks_dropped, wall_ns;
 	bool interrupted;  /* SIGINT or SIGTERM ended it */
 	bool targets_gone; /* every -p process exited before the time was up */
