@@ -16,7 +16,7 @@
 #include "env/tool.h"
 #include "load/child.h"
 
-#define TOP_MAX	     64 /* leaves room for the longest socket's name below: containerd's, for its shims */
+#define TOP_MAX	     70 /* leaves room for the longest socket's name below: containerd's, for its shims */
 #define STALL_MS     30000
 #define POLL_NS	     20000000
 #define GRACE_MS     15000
@@ -418,6 +418,8 @@ int sg_dockerd_start(struct sg_dockerd **ret, const char *dir, const struct sg_r
 	if (rc) {
 		if (d->lock >= 0)
 			close(d->lock);
+		if (d->dir_is_ours)
+			rmdir(dir);
 		free(d);
 		return rc;
 	}

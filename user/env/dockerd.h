@@ -18,7 +18,7 @@ struct sg_runtime {
 struct sg_dockerd;
 /**
  * sg_dockerd_start() - start one under @dir (made when missing) and wait until it answers
- * @dir: everything is in its folder "dockerd"; what else is there stays. The path must be short (a socket's
+ * @dir: everything is in its folder "dockerd"; what else is there stays. At most 61 bytes of path (a socket's
  *       is at most 107 bytes). What a start in the same folder left behind, killed, is removed first.
  * @rt:  runtimes besides runc, ends with a NULL name; may be NULL
  *
