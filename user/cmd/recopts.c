@@ -23,7 +23,8 @@ enum {
 	OPT_UPROBE,
 	OPT_LEVEL,
 	OPT_CONTAINER,
-	OPT_ENGINE
+	OPT_ENGINE,
+	OPT_GVISOR_UPROBES
 };
 
 /* clang-format off */
@@ -35,9 +36,11 @@ static const struct argp_option options[] = {
 	{ "stack-threshold", OPT_THRESHOLD, "TIME", 0, "take stacks of waits longer than this (default 50us)", 10 },
 	{ "no-stacks", OPT_NO_STACKS, NULL, 0, "take no stacks of waits", 10 },
 	{ "probes", OPT_PROBES, "GROUPS", 0,
-	  "only these groups of probes, comma-separated: sched (always on), syscall, fault, swap, reclaim, irq, block, trap, mark, sample", 10 },
+	  "only these groups of probes, comma-separated: sched (always on), syscall, fault, swap, reclaim, irq, block, trap, gvisor, mark, sample", 10 },
 	{ "skip", OPT_SKIP, "GROUPS", 0, "all groups but these", 10 },
 	{ "task-uprobe", OPT_UPROBE, "BIN:FUNC", 0, "every outermost call of FUNC in BIN is a task", 10 },
+	{ "gvisor-uprobes", OPT_GVISOR_UPROBES, NULL, 0,
+	  "probe the Sentry of every gVisor sandbox: each system call of its guest and each message to its Gofer; slows every one of them down by microseconds", 10 },
 	{ "role", OPT_ROLE, "NAME=PID", 0, "call process PID ('self': the command) NAME in the report; may be repeated", 10 },
 	{ "ring", OPT_RING, "SIZE", 0, "ring per CPU (default 16M)", 10 },
 	{ "compress", OPT_LEVEL, "1-9", 0, "zlib level of the recording (default 1)", 10 },
@@ -102,6 +105,9 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 				   "--task-uprobe takes BIN:FUNC, like /usr/bin/app:handle_request, not '%s'",
 				   arg);
 		r->o.live.uprobe = arg;
+		break;
+	case OPT_GVISOR_UPROBES:
+		r->o.live.gvisor_uprobes = true;
 		break;
 	case OPT_ROLE:
 		parse_role(s, r, arg);
@@ -207,6 +213,15 @@ int sg_recopts_container(struct sg_recopts *r, struct sg_err *err)
 		 c->image[0] ? " (" : "", sg_text_clean(image, sizeof(image), c->image),
 		 c->image[0] ? ")" : "");
 	return 0;
+}
+
+const char *sg_recopts_gvisor(const struct sg_record_opts *o, const struct sg_record_result *res)
+{
+	if (!o->live.gvisor_uprobes)
+		return NULL;
+	if (res->gv_err.msg[0])
+		return res->gv_err.msg;
+	return res->gv_probed ? NULL : "no process of gVisor ran among what was recorded";
 }
 
 int sg_recopts_exit(const struct sg_record_result *res)

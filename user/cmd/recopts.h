@@ -33,6 +33,9 @@ int sg_recopts_cgroup(struct sg_recopts *r, const char *arg, struct sg_err *err)
 /** sg_recopts_container() - find r->container and fill the scope with its cgroup. -ENOENT, -ENOTUNIQ, -ESRCH with @err. */
 int sg_recopts_container(struct sg_recopts *r, struct sg_err *err);
 
+/** sg_recopts_gvisor() - what to tell of --gvisor-uprobes when they could not be had, NULL = nothing */
+const char *sg_recopts_gvisor(const struct sg_record_opts *o, const struct sg_record_result *res);
+
 /** sg_recopts_exit() - the command's own exit code, as a shell would give it: 128+N when signal N killed it */
 int sg_recopts_exit(const struct sg_record_result *res);
 

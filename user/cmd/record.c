@@ -186,6 +186,9 @@ int sg_cmd_record(int argc, char **argv)
 	} else {
 		if (!a->quiet)
 			closing_line(a, &res);
+		if (sg_recopts_gvisor(&a->rec.o, &res))
+			fprintf(stderr, "%s: no probes in gVisor's Sentry: %s\n", name,
+				sg_recopts_gvisor(&a->rec.o, &res));
 		if (res.exec_errno)
 			fprintf(stderr, "%s: can't run %s: %s\n", name, a->rec.o.argv[0],
 				strerror(res.exec_errno));

@@ -219,10 +219,14 @@ int sg_cmd_run(int argc, char **argv)
 	}
 	if (res.ran)
 		code = sg_recopts_exit(&res);
-	if (res.exec_errno)
+	if (res.exec_errno) {
 		fprintf(stderr, "%s: can't run %s: %s\n", name, a->rec.o.argv[0], strerror(res.exec_errno));
-	else if (r >= 0)
+	} else if (r >= 0) {
+		if (sg_recopts_gvisor(&a->rec.o, &res))
+			fprintf(stderr, "%s: no probes in gVisor's Sentry: %s\n", name,
+				sg_recopts_gvisor(&a->rec.o, &res));
 		r = explain(a, fd, &err);
+	}
 	if (r < 0) {
 		fprintf(stderr, "%s: %s\n", name, err.msg[0] ? err.msg : strerror(-r));
 		code = code ? code : SG_EXIT_CANNOT;
