@@ -44,7 +44,7 @@ struct sg_gvtrace_stats {
 /**
  * sg_gvtrace_new() - the companion; its start() makes the sessions, its finish() ends them
  *
- * Memory: 1.5 MiB, and 10 MiB per sandbox at most; in the kernel 16 MiB per sandbox while we are late.
+ * Memory: 1.5 MiB, and 10 MiB per sandbox at most; in the kernel 32 MiB per sandbox while we are late.
  * start() fails (and leaves nothing behind) when a sandbox that was asked for cannot be traced, or when none can.
  * Return: 0, -ENOMEM, -EINVAL.
  */

@@ -18,7 +18,7 @@ struct sg_gvbox {
 	uint64_t sentry_start_ns; /* with the pid: which process it is */
 	int listen_fd, fd;
 	bool big;
-	bool left, on; /* the owner's: see sg_gvsession_listen(); the session exists */
+	bool left, on, had; /* the owner's: see sg_gvsession_listen(); the session exists; did */
 	uint64_t told_ns;
 	uint32_t dropped_last; /* as the wire has it: wraps */
 	uint64_t dropped;

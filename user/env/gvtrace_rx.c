@@ -200,17 +200,23 @@ int sg_gvrx_hand(struct sg_gvrx *rx, struct sg_gvbox *b, int fd)
 	return rc;
 }
 
-/* Somebody connects: runsc for its Sentry, or another recorder that looks whether we live. */
+/*
+ * Somebody connects: runsc for its Sentry, or another recorder that looks whether we live (and says nothing).
+ * A Sentry that refused a session may keep that connection for long: a newer one that greets takes its place.
+ */
 static void on_connect(struct sg_gvrx *rx, struct sg_gvbox *b)
 {
 	int fd = accept4(b->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	bool big;
 
 	if (fd < 0)
 		return;
-	if (b->fd >= 0 || sg_gvsock_greet(fd, b->sock, rx->dec, &b->big)) {
+	if (sg_gvsock_greet(fd, b->sock, rx->dec, &big)) {
 		close(fd);
 		return;
 	}
+	over(rx, b);
+	b->big = big;
 	b->dropped_last = 0; /* a new session counts anew */
 	atomic_store(&b->over, false);
 	atomic_store(&b->greeted, true);
@@ -321,11 +327,11 @@ void sg_gvrx_close(struct sg_gvrx *rx, struct sg_gvbox *b)
 	if (!now)
 		now = (uint64_t)clock_ns(CLOCK_MONOTONIC);
 	b->now_ns = now > b->now_ns ? now : b->now_ns;
-	if (atomic_load(&b->greeted)) {
+	if (b->had) {
 		sg_gvpair_end(b->pair, (int64_t)now - b->mono_minus_real_ns);
 		tell_dropped(b, now);
 	}
-	rx->st.sandboxes += atomic_load(&b->greeted);
+	rx->st.sandboxes += b->had;
 	rx->st.dropped += b->dropped;
 	rx->st.halves += sg_gvpair_halves(b->pair);
 	sg_gvpair_free(b->pair);

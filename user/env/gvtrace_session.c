@@ -13,8 +13,8 @@
 #include "kern/proc.h"
 #include "load/child.h"
 
-/* A Sentry that does not answer (a paused container) must not hold us. */
-#define RUNSC_MS   10000
+/* A Sentry that does not answer (somebody has stopped it) must not hold us. */
+#define RUNSC_MS   5000
 #define LAST_MS	   2000
 #define OUTPUT_MAX (4 << 20) /* 174 KB of metadata in 2024 */
 #define SESSION	   "Default" /* the one name that gVisor allows */
@@ -61,7 +61,8 @@ static int runsc(const struct sg_gvbox *b, const char *const *args, char **ret, 
 		rc = sg_child_wait_any(&list, 1, -1, -1, RUNSC_MS);
 		if (rc < 0)
 			rc = sg_err_set(err, rc,
-					"runsc trace %s did not end within %d s: is container %.12s paused?",
+					"runsc trace %s did not end within %d s: is the sandbox of container "
+					"%.12s stopped?",
 					args[0], RUNSC_MS / 1000, b->sb.id);
 		else if (c.status) {
 			said(&c, why, sizeof(why));
@@ -124,10 +125,16 @@ static int create(struct sg_gvbox *b, const char *config, struct sg_err *err)
 {
 	const char *plain[] = { "create", "--config", config, b->sb.id, NULL };
 	const char *force[] = { "create", "--force", "--config", config, b->sb.id, NULL };
-	int rc = runsc(b, plain, NULL, err);
+	struct sg_err why = { 0 };
+	int rc = runsc(b, plain, NULL, &why);
 
-	if (!rc || !session_there(b))
+	if (rc && !session_there(b)) {
+		if (err)
+			*err = why;
 		return rc;
+	}
+	if (!rc)
+		return 0;
 	if (!b->left)
 		return sg_err_set(err, -EBUSY,
 				  "container %.12s already has a trace session that is not ours, and gVisor "
@@ -157,6 +164,8 @@ int sg_gvsession_begin(struct sg_gvbox *b, struct sg_err *err)
 		rc = sg_err_set(err, -EPROTO, "the sandbox of container %.12s did not connect to %s",
 				b->sb.id, b->sock);
 	b->on = !rc;
+	b->had |= b->on;
+	b->left &= !b->on;
 	return rc;
 }
 
@@ -189,19 +198,21 @@ int sg_gvsession_end(struct sg_gvbox *b, struct sg_err *err)
 	int rc = 0;
 
 	if (b->on && !atomic_load(&b->over)) {
-		if (!runsc(b, (const char *const[]){ "list", b->sb.id, NULL }, &list, NULL))
+		rc = runsc(b, (const char *const[]){ "list", b->sb.id, NULL }, &list, err);
+		if (!rc)
 			sg_gvsession_drops(list, &drops);
 		free(list);
-		rc = runsc(b, args, NULL, err);
+		if (rc != -ETIMEDOUT)
+			rc = runsc(b, args, NULL, err);
 		if (rc && (sg_proc_stat((pid_t)b->sb.sentry, 0, &st) || st.start_ns != b->sentry_start_ns))
 			rc = 0; /* the sandbox ended at the same time */
-		else if (!rc)
-			rc = last_wait(b, err);
+		else if (!rc && (rc = last_wait(b, err)))
+			unlink(b->sock);
 		atomic_store(&b->dropped_told, drops);
 	}
 	b->on = false;
-	/* left where it is, a session that could not be ended is known to be ours */
-	if (!rc || rc == -ETIMEDOUT)
+	/* where the path stays, the next recorder knows that the session is one of ours */
+	if (!rc && !b->left)
 		unlink(b->sock);
 	return rc;
 }

@@ -8,7 +8,7 @@
 #include "env/gvtrace_msg.h"
 
 /* Bytes asked for the way from the Sentry to us (the kernel doubles it, and counts its own overhead). */
-#define SG_GVSOCK_BYTES (8 << 20)
+#define SG_GVSOCK_BYTES (16 << 20)
 
 /**
  * sg_gvsock_listen() - listen at @path, whose folder is made when missing (0700)
