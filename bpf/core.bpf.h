@@ -66,6 +66,7 @@ struct slot {
 #define TH_KSOFTIRQD 128
 #define TH_LAST	     256 /* last thread of its process, exiting */
 #define TH_EXEC	     512
+#define TH_EMULATED  1024 /* its tracer emulates its system calls */
 #define TH_EMIT	     (TH_INSCOPE | TH_RELATED)
 
 struct thread {
@@ -98,7 +99,7 @@ struct thread {
 	u8 cursys;
 	u8 compat;
 	u16 nr;
-	u16 trapkey; /* serving a seccomp trap: SG_KEY_GUEST | number; 0 = not */
+	u16 trapkey; /* in a trap: SG_KEY_GUEST or SG_KEY_EMULATED | number; 0 = not */
 	u8 trapslot; /* its slot in this slice */
 	u8 trapped;  /* it had such traps before */
 	u32 trap_pad;
@@ -366,7 +367,8 @@ static __always_inline void wake_consume(struct thread *t)
 	t->w_vec = t->k_vec;
 	t->w_src = t->k_src;
 	t->w_flags |= t->k_flags;
-	t->w_note = t->trapkey ? SG_NOTE_TRAPPED | SG_KEY_LOW(t->trapkey) : t->k_note;
+	t->w_note = SG_KEY_TYPE(t->trapkey) == SG_KEY_GUEST ? SG_NOTE_TRAPPED | SG_KEY_LOW(t->trapkey)
+							    : t->k_note;
 	barrier();
 	if ((q & 1) || q != *(volatile u32 *)&t->wseq)
 		t->w_flags |= SG_SF_WAKETORN;

@@ -34,7 +34,7 @@ static __always_inline void trap_end(struct thread *t, struct cpu_state *c)
 	struct sg_guest *r;
 	u64 now, len;
 
-	if (emits(t)) {
+	if (emits(t) && SG_KEY_TYPE(t->trapkey) == SG_KEY_GUEST) {
 		r = ring_reserve(c, sizeof(*r));
 		if (r) {
 			now = bpf_ktime_get_ns();
@@ -55,11 +55,11 @@ static __always_inline void trap_end(struct thread *t, struct cpu_state *c)
 }
 
 /* A function of its own to the verifier, as slice_cut(): one slot search and one cut. */
-__noinline int trap_begin(u32 nr)
+__noinline int trap_begin(u32 key32)
 {
 	struct cpu_state *c;
 	struct thread *t = running(&c);
-	u16 key = SG_KEY_GUEST | SG_KEY_LOW(nr);
+	u16 key = key32;
 	u8 slot;
 
 	if (!t || t->base != SG_K_USER)
@@ -75,10 +75,12 @@ __noinline int trap_begin(u32 nr)
 	t->trap_off = 0;
 	t->trapkey = key;
 	t->trapslot = slot;
-	t->trapped = 1;
-	if (++t->s[slot & 31].cnt > 60000)
-		t->many = 1;
-	t->used |= 1u << (slot & 31);
+	if (SG_KEY_TYPE(key) == SG_KEY_GUEST) {
+		t->trapped = 1;
+		if (++t->s[slot & 31].cnt > 60000)
+			t->many = 1;
+		t->used |= 1u << (slot & 31);
+	}
 	thread_update_end(t);
 	return 0;
 }
@@ -109,7 +111,7 @@ int BPF_PROG(signal_generate_btf, int sig, struct kernel_siginfo *info, struct t
 		if ((u64)info < 4096 || BPF_CORE_READ(info, si_code) != SYS_SECCOMP_)
 			return 0;
 		nr = BPF_CORE_READ(info, _sifields._sigsys._syscall);
-		trap_begin(nr);
+		trap_begin(SG_KEY_GUEST | SG_KEY_LOW(nr));
 		trap_mark(p, nr);
 		return 0;
 	}
@@ -117,7 +119,7 @@ int BPF_PROG(signal_generate_btf, int sig, struct kernel_siginfo *info, struct t
 		return 0;
 	t = thread_of(cur);
 	if (t && t->trapped)
-		trap_begin(GUEST_FAULT);
+		trap_begin(SG_KEY_GUEST | GUEST_FAULT);
 	return 0;
 }
 

@@ -320,6 +320,7 @@ static __always_inline void wait_begin(struct task_struct *p, struct thread *t, 
 
 		if (nr >= 0) {
 			t->w_kind = SG_K_GUESTCALL;
+			t->flags |= TH_EMULATED;
 			t->w_nr = nr & 0x7fff;
 		}
 	}
@@ -526,6 +527,26 @@ int BPF_PROG(sched_switch_btf, bool preempt, struct task_struct *prev, struct ta
 	return 0;
 }
 
+int trap_begin(u32 key);
+
+/*
+ * Has the running thread just stopped for its tracer, which it wakes? From here on,
+ * not from the switch on, it works for the trap; until sys_exit, which is what a
+ * resumed emulated call does first. Without that its way through the kernel looks
+ * like its own code: 20 % of a guest's getpid loop.
+ */
+static __always_inline void emulated_stop(void)
+{
+	struct task_struct *cur = bpf_get_current_task_btf();
+	int nr;
+
+	if (!has_syscalls || !(compat_task_state(cur) & TASK_TRACED_))
+		return;
+	nr = compat_emulated_call(cur);
+	if (nr >= 0)
+		trap_begin(SG_KEY_EMULATED | SG_KEY_LOW(nr));
+}
+
 #define SNAP_MIN_NS 20000
 /* Where the waking happens: this, not current, is the waker. */
 static __always_inline void waking_context(struct cpu_state *c, struct thread *w)
@@ -592,6 +613,8 @@ int BPF_PROG(sched_waking_btf, struct task_struct *p)
 	barrier();
 	*(volatile u32 *)&w->wseq = w->wseq + 1;
 
+	if (c->cur_flags & TH_EMULATED && w->k_ctx == SG_WCTX_TASK)
+		emulated_stop();
 	if (emits(w)) {
 		bool by_cur = w->k_ctx == SG_WCTX_TASK || (w->k_raiser && w->k_raiser == c->cur);
 		bool is_long = !w->in && w->out && is_blocked(w->w_stop) && now - w->out > stack_threshold_ns;

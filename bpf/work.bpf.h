@@ -175,7 +175,7 @@ static __always_inline void sys_enter(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u6
 	thread_update_begin(t, c);
 	if (t->flt)
 		fault_close(t, SG_FLT_FAILED);
-	if (t->trapkey && nr == NR_RT_SIGRETURN)
+	if (t->trapkey && (nr == NR_RT_SIGRETURN || SG_KEY_TYPE(t->trapkey) == SG_KEY_EMULATED))
 		trap_end(t, c);
 	t->insys = 1;
 	t->nr = nr & 0x7fff;
@@ -215,8 +215,16 @@ static __always_inline void sys_exit(void *ctx, long ret)
 	u64 now;
 
 	/* An exit without an enter is legal: fork's child, seccomp, PTRACE_SYSEMU. */
-	if (!t || !t->insys)
+	if (!t)
 		return;
+	if (!t->insys) {
+		if (SG_KEY_TYPE(t->trapkey) == SG_KEY_EMULATED) {
+			thread_update_begin(t, c);
+			t->trapkey = 0;
+			thread_update_end(t);
+		}
+		return;
+	}
 	now = thread_update_begin(t, c);
 	if (t->flt)
 		fault_close(t, SG_FLT_FAILED);

@@ -193,8 +193,11 @@ struct sg_pair {
  * message type if the thread is a Gofer's, else noise: who reads must know. ns is 0.
  */
 #define SG_KEY_FLIPCALL 0x2000
-#define SG_KEY_LOW(key) ((key)&0x1fff) /* number in a key of GUEST or FLIPCALL */
-#define SG_PAIR_MAX	26
+/* key with these bits: stopping for, and going on after, a call that a tracer emulates: trap.ptrace of that number. Not counted: the stop is. */
+#define SG_KEY_EMULATED	 0x6000
+#define SG_KEY_TYPE(key) ((key)&0xe000)
+#define SG_KEY_LOW(key)	 ((key)&0x1fff) /* number in a key of GUEST, EMULATED or FLIPCALL */
+#define SG_PAIR_MAX	 26
 
 /* SLICE: hdr.ts is the switch-out. Everything named "wait" is about the time before `in`. */
 struct sg_slice {

@@ -29,7 +29,7 @@ uint16_t sg_box_cause(const struct sg_thr *th, uint16_t key, uint16_t *ret_nr)
 		if (!(key & SG_KEY_GUEST))
 			return key;
 		*ret_nr = SG_KEY_LOW(key);
-		return SG_C_TRAP_SECCOMP;
+		return SG_KEY_TYPE(key) == SG_KEY_EMULATED ? SG_C_TRAP_PTRACE : SG_C_TRAP_SECCOMP;
 	}
 	if (th->box == SG_BOX_SENTRY && (nr == NR_PTRACE || is_wait_call(nr)))
 		return SG_C_TRAP_PTRACE;

@@ -23,7 +23,7 @@ const char *sg_cause_name(uint16_t key, char *buf, size_t cap)
 		return buf;
 	}
 	if (key & SG_KEY_GUEST)
-		return names[SG_C_TRAP_SECCOMP];
+		return names[SG_KEY_TYPE(key) == SG_KEY_EMULATED ? SG_C_TRAP_PTRACE : SG_C_TRAP_SECCOMP];
 	if (key < SG_C_MAX && names[key])
 		return names[key];
 	snprintf(buf, cap, key ? "cause%u" : "none", key);

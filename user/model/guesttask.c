@@ -23,7 +23,7 @@ static int call_of(const struct sg_trec *r)
 static bool runs_guest(const struct sg_slice *s)
 {
 	for (unsigned i = 0; i < s->npair; i++)
-		if ((s->pair[i].key & ~0x1fff) == SG_KEY_GUEST)
+		if (SG_KEY_TYPE(s->pair[i].key) == SG_KEY_GUEST)
 			return true;
 	return false;
 }

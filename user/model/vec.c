@@ -6,7 +6,7 @@ typedef unsigned __int128 u128;
 
 static uint16_t key_known(uint16_t key)
 {
-	if (key & SG_KEY_SYSCALL || (key & ~0x1fff) == SG_KEY_GUEST)
+	if (key & SG_KEY_SYSCALL || SG_KEY_TYPE(key) == SG_KEY_GUEST || SG_KEY_TYPE(key) == SG_KEY_EMULATED)
 		return key;
 	return key && key < SG_C_MAX ? key : SG_C_UNKNOWN;
 }

@@ -142,9 +142,11 @@ static bool cause_key(struct sg_text_word w, uint16_t *ret)
 		*ret = (uint16_t)v;
 		return true;
 	}
-	if (w.n > 6 && !memcmp(w.s, "guest.", 6)) {
-		w.s += 6, w.n -= 6;
-		*ret = SG_KEY_GUEST;
+	if (w.n > 6 && (!memcmp(w.s, "guest.", 6) || !memcmp(w.s, "emul.", 5))) {
+		size_t n = *w.s == 'g' ? 6 : 5;
+
+		*ret = *w.s == 'g' ? SG_KEY_GUEST : SG_KEY_EMULATED;
+		w.s += n, w.n -= n;
 		if (!sg_text_sysnr(w, &v) || v > 0x1fff)
 			return false;
 		*ret |= (uint16_t)v;

@@ -154,12 +154,12 @@ static void put_cause(struct out *o, unsigned key)
 		put_sysnr(o, key & ~SG_KEY_SYSCALL);
 		return;
 	}
-	if ((key & ~0x1fff) == SG_KEY_GUEST) {
-		put(o, "guest.");
+	if (SG_KEY_TYPE(key) == SG_KEY_GUEST || SG_KEY_TYPE(key) == SG_KEY_EMULATED) {
+		put(o, SG_KEY_TYPE(key) == SG_KEY_GUEST ? "guest." : "emul.");
 		put_sysnr(o, SG_KEY_LOW(key));
 		return;
 	}
-	if ((key & ~0x1fff) == SG_KEY_FLIPCALL) {
+	if (SG_KEY_TYPE(key) == SG_KEY_FLIPCALL) {
 		put(o, "flip.%u", SG_KEY_LOW(key));
 		return;
 	}
