@@ -273,7 +273,8 @@ void sg_ct_platform(const struct sg_container_opts *o, struct sg_container_info 
 		return;
 	}
 	if (sg_gv_identify(proc, c->pid, &gv) || gv.role != SG_GV_SENTRY) {
-		sg_ct_copy(c->platform, sizeof(c->platform), "runc");
+		if (!c->platform[0])
+			sg_ct_copy(c->platform, sizeof(c->platform), "runc");
 		return;
 	}
 	box = calloc(1, sizeof(*box));
