@@ -10,6 +10,7 @@
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include "base/parse.h"
+#include "env/gvisor.h"
 #include "kern/pids.h"
 #include "out/text.h"
 
@@ -24,6 +25,7 @@ enum {
 	OPT_LEVEL,
 	OPT_CONTAINER,
 	OPT_ENGINE,
+	OPT_GVISOR_TRACE,
 	OPT_GVISOR_UPROBES
 };
 
@@ -39,6 +41,8 @@ static const struct argp_option options[] = {
 	  "only these groups of probes, comma-separated: sched (always on), syscall, fault, swap, reclaim, irq, block, trap, gvisor, mark, sample", 10 },
 	{ "skip", OPT_SKIP, "GROUPS", 0, "all groups but these", 10 },
 	{ "task-uprobe", OPT_UPROBE, "BIN:FUNC", 0, "every outermost call of FUNC in BIN is a task", 10 },
+	{ "gvisor-trace", OPT_GVISOR_TRACE, NULL, 0,
+	  "record every system call of gVisor's guests with process names and paths, by gVisor's own trace points; slows them", 10 },
 	{ "gvisor-uprobes", OPT_GVISOR_UPROBES, NULL, 0,
 	  "probe the Sentry of every gVisor sandbox: each system call of its guest and each message to its Gofer; slows every one of them down by microseconds", 10 },
 	{ "role", OPT_ROLE, "NAME=PID", 0, "call process PID ('self': the command) NAME in the report; may be repeated", 10 },
@@ -105,6 +109,9 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 				   "--task-uprobe takes BIN:FUNC, like /usr/bin/app:handle_request, not '%s'",
 				   arg);
 		r->o.live.uprobe = arg;
+		break;
+	case OPT_GVISOR_TRACE:
+		r->gvisor_trace = true;
 		break;
 	case OPT_GVISOR_UPROBES:
 		r->o.live.gvisor_uprobes = true;
@@ -215,13 +222,41 @@ int sg_recopts_container(struct sg_recopts *r, struct sg_err *err)
 	return 0;
 }
 
-const char *sg_recopts_gvisor(const struct sg_record_opts *o, const struct sg_record_result *res)
+/* Is the found container a sandbox of gVisor? Then its first process is the Sentry. */
+static uint32_t container_sentry(const struct sg_recopts *r)
 {
-	if (!o->live.gvisor_uprobes)
-		return NULL;
-	if (res->gv_err.msg[0])
-		return res->gv_err.msg;
-	return res->gv_probed ? NULL : "no process of gVisor ran among what was recorded";
+	struct sg_gv_proc p;
+
+	if (!r->container || sg_gv_identify(NULL, r->found.pid, &p) || p.role != SG_GV_SENTRY)
+		return 0;
+	return r->found.pid;
+}
+
+static void tell_probes(const struct sg_record_opts *o, const struct sg_record_result *res, const char *name)
+{
+	if (o->live.gvisor_uprobes && !res->gv_probed)
+		fprintf(stderr, "%s: no probes in gVisor's Sentry: %s\n", name,
+			res->gv_err.msg[0] ? res->gv_err.msg : "no sandbox was running");
+}
+
+int sg_recopts_record(struct sg_recopts *r, const char *name, struct sg_record_result *ret,
+		      struct sg_err *err)
+{
+	struct sg_company co = { 0 };
+	struct sg_company_opts o = { .engine = r->engine,
+				     .gvisor_trace = r->gvisor_trace,
+				     .sentry = container_sentry(r) };
+	int e = sg_company_make(&co, &o, &r->o, err);
+
+	memset(ret, 0, sizeof(*ret));
+	if (!e)
+		e = sg_record(&r->o, ret, err);
+	if (!e) {
+		tell_probes(&r->o, ret, name);
+		sg_company_tell(&co, name, stderr);
+	}
+	sg_company_free(&co);
+	return e;
 }
 
 int sg_recopts_exit(const struct sg_record_result *res)

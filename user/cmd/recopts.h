@@ -4,6 +4,7 @@
 #define SG_RECOPTS_H
 
 #include <argp.h>
+#include "cmd/company.h"
 #include "env/container.h"
 #include "kern/cgroup.h"
 #include "kern/record.h"
@@ -20,7 +21,8 @@ struct sg_recopts {
 	const char *container, *engine; /* as given, NULL = not */
 	int first_fd;			/* its first process, after sg_recopts_container() */
 	struct sg_container_info found; /* the container, after sg_recopts_container() */
-	char container_text[256];	/* "container NAME (IMAGE)", for the report's head */
+	bool gvisor_trace;
+	char container_text[256]; /* "container NAME (IMAGE)", for the report's head */
 };
 
 extern const struct argp sg_recopts_argp; /* input: struct sg_recopts, after sg_recopts_init() */
@@ -33,8 +35,13 @@ int sg_recopts_cgroup(struct sg_recopts *r, const char *arg, struct sg_err *err)
 /** sg_recopts_container() - find r->container and fill the scope with its cgroup. -ENOENT, -ENOTUNIQ, -ESRCH with @err. */
 int sg_recopts_container(struct sg_recopts *r, struct sg_err *err);
 
-/** sg_recopts_gvisor() - what to tell of --gvisor-uprobes when they could not be had, NULL = nothing */
-const char *sg_recopts_gvisor(const struct sg_record_opts *o, const struct sg_record_result *res);
+/**
+ * sg_recopts_record() - sg_record() with the company that the options ask for
+ *
+ * What the probes in gVisor, its trace points or the containers' daemon could not give is said on standard error.
+ */
+int sg_recopts_record(struct sg_recopts *r, const char *name, struct sg_record_result *ret,
+		      struct sg_err *err);
 
 /** sg_recopts_exit() - the command's own exit code, as a shell would give it: 128+N when signal N killed it */
 int sg_recopts_exit(const struct sg_record_result *res);

@@ -180,15 +180,12 @@ int sg_cmd_record(int argc, char **argv)
 	if (!r)
 		r = a->rec.o.out_fd = open_output(a, &err);
 	if (r >= 0)
-		r = sg_record(&a->rec.o, &res, &err);
+		r = sg_recopts_record(&a->rec, name, &res, &err);
 	if (r < 0) {
 		fprintf(stderr, "%s: %s\n", name, err.msg[0] ? err.msg : strerror(-r));
 	} else {
 		if (!a->quiet)
 			closing_line(a, &res);
-		if (sg_recopts_gvisor(&a->rec.o, &res))
-			fprintf(stderr, "%s: no probes in gVisor's Sentry: %s\n", name,
-				sg_recopts_gvisor(&a->rec.o, &res));
 		if (res.exec_errno)
 			fprintf(stderr, "%s: can't run %s: %s\n", name, a->rec.o.argv[0],
 				strerror(res.exec_errno));

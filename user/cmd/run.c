@@ -215,16 +215,13 @@ int sg_cmd_run(int argc, char **argv)
 		r = fd = open_recording(a, &err);
 	if (r >= 0) {
 		a->rec.o.out_fd = fd;
-		r = sg_record(&a->rec.o, &res, &err);
+		r = sg_recopts_record(&a->rec, name, &res, &err);
 	}
 	if (res.ran)
 		code = sg_recopts_exit(&res);
 	if (res.exec_errno) {
 		fprintf(stderr, "%s: can't run %s: %s\n", name, a->rec.o.argv[0], strerror(res.exec_errno));
 	} else if (r >= 0) {
-		if (sg_recopts_gvisor(&a->rec.o, &res))
-			fprintf(stderr, "%s: no probes in gVisor's Sentry: %s\n", name,
-				sg_recopts_gvisor(&a->rec.o, &res));
 		r = explain(a, fd, &err);
 	}
 	if (r < 0) {

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+#include "cmd/company.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include "env/gvtrace.h"
+#include "env/watch.h"
+
+int sg_company_make(struct sg_company *co, const struct sg_company_opts *o, struct sg_record_opts *rec,
+		    struct sg_err *err)
+{
+	struct sg_watch_opts watch = { .engine = o->engine };
+	struct sg_gvtrace_opts trace = { 0 };
+	int e;
+
+	memset(co, 0, sizeof(*co));
+	e = sg_watch_new(&co->c[0], &watch, err);
+	if (e)
+		return e;
+	co->n = 1;
+	if (o->gvisor_trace) {
+		co->sentry = o->sentry;
+		trace.sentry = &co->sentry;
+		trace.nsentry = o->sentry ? 1 : 0;
+		e = sg_gvtrace_new(&co->c[1], &trace, err);
+		if (e)
+			return e;
+		co->traced = true;
+		co->n = 2;
+	}
+	rec->companions = co->c;
+	rec->ncompanion = co->n;
+	return 0;
+}
+
+static bool tell_trace(const struct sg_gvtrace_stats *st, const char *name, FILE *f)
+{
+	if (st->dropped)
+		fprintf(f,
+			"%s: gVisor dropped %" PRIu64
+			" trace messages: its calls by --gvisor-trace are too few\n",
+			name, st->dropped);
+	if (st->err.msg[0])
+		fprintf(f, "%s: --gvisor-trace: %s\n", name, st->err.msg);
+	else if (!st->sandboxes)
+		fprintf(f, "%s: --gvisor-trace: there was no gVisor sandbox to trace\n", name);
+	return st->sandboxes && !st->failed;
+}
+
+bool sg_company_tell(const struct sg_company *co, const char *name, FILE *f)
+{
+	struct sg_watch_stats ws;
+	struct sg_gvtrace_stats ts;
+
+	if (!co->n)
+		return true;
+	sg_watch_stats(&co->c[0], &ws);
+	if (ws.note[0])
+		fprintf(f, "%s: %s\n", name, ws.note);
+	if (ws.dropped || ws.crowded)
+		fprintf(f, "%s: %" PRIu64 " processes or containers came too fast to ask who they are\n",
+			name, ws.dropped + ws.crowded);
+	if (!co->traced)
+		return true;
+	sg_gvtrace_stats(&co->c[1], &ts);
+	return tell_trace(&ts, name, f);
+}
+
+void sg_company_free(struct sg_company *co)
+{
+	if (co->n > 0)
+		sg_watch_free(&co->c[0]);
+	if (co->n > 1)
+		sg_gvtrace_free(&co->c[1]);
+	co->n = 0;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* The recorder's companions, as the options ask for them: who is who in containers and sandboxes, and gVisor's own trace points. */
+#ifndef SG_COMPANY_H
+#define SG_COMPANY_H
+
+#include <stdbool.h>
+#include <stdio.h>
+#include "kern/record.h"
+
+struct sg_company_opts {
+	const char *engine; /* --engine, NULL = the machine's daemon if there is one */
+	bool gvisor_trace;  /* --gvisor-trace */
+	uint32_t sentry;    /* only this sandbox (--container), 0 = all */
+};
+
+struct sg_company {
+	struct sg_companion c[2];
+	size_t n;
+	bool traced;
+	uint32_t sentry;
+};
+
+/** sg_company_make() - make them and hand them to the recorder's options; @co must outlive the recording */
+int sg_company_make(struct sg_company *co, const struct sg_company_opts *o, struct sg_record_opts *rec,
+		    struct sg_err *err);
+/** sg_company_tell() - after the recording: what they could not see, a sentence each. False: something asked for was not had. */
+bool sg_company_tell(const struct sg_company *co, const char *name, FILE *f);
+void sg_company_free(struct sg_company *co);
+
+#endif
