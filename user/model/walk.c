@@ -193,7 +193,10 @@ static int step_before(struct sg_model *m, struct sg_walk *w, const struct sg_tr
 		return sg_emit_unknown(m, w, lo, SG_WHY_CAP);
 	if (th->capped)
 		return sg_emit_unknown(m, w, th->dropped_to > lo ? th->dropped_to : lo, SG_WHY_LOST);
-	if (!is_first || th->birth)
+	/* A thread out of scope is recorded from when it first dealt with one in scope, however old it is. */
+	if (is_first && th->birth && !(th->flags & SG_TF_INSCOPE) && !m->stats.lost)
+		why = SG_WHY_OUT_OF_SCOPE;
+	else if (!is_first || th->birth)
 		why = SG_WHY_LOST;
 	else if (first->flags & SG_SF_FIRST)
 		why = SG_WHY_BEFORE;
