@@ -30,6 +30,10 @@ _sandglass() {
 	--container) mapfile -t COMPREPLY < <(compgen -W \
 		"$("$prog" containers --json 2>/dev/null | sed -n 's/^ *"name": *"\(.*\)",$/\1/p')" -- "$cur") && return ;;
 	esac
+	if [[ $cmd == bench && $cur != -* ]] && ((COMP_CWORD == 2)); then
+		mapfile -t COMPREPLY < <(compgen -W 'task modload' -- "$cur")
+		return
+	fi
 	if [[ $cur == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W \
 			"$("$prog" "$cmd" --help 2>/dev/null | grep -oE -- '--[a-z][a-z-]+' | sort -u) --" -- "$cur")

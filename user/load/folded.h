@@ -7,7 +7,7 @@
 #include "base/err.h"
 
 /**
- * sg_folded_export() - `SELF export IN --format folded --view VIEW` into @out (mode 0600)
+ * sg_folded_export() - `SELF export IN --format folded --view VIEW --tasks marked` into @out (mode 0600)
  * @append: after what is there; equal lines of a folded file add up
  *
  * -EINTR when @sigfd is readable.

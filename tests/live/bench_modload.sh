@@ -1,0 +1,138 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+# `sandglass bench modload`, small: order, sums, and that nothing stays behind however it ends.
+. tests/lib.sh
+export LC_ALL=C
+SANDGLASS=${SANDGLASS:-$PWD/${O:-build}/sandglass}
+[ "$(id -u)" = 0 ] || { echo "bench modload needs root" >&2; exit 77; }
+tmp=$(mktemp -d /var/tmp/sandglass-modload.XXXXXX)
+bg=
+cleanup() {
+	[ -z "$bg" ] || kill "$bg" 2> /dev/null
+	rm -rf "$tmp"
+}
+trap cleanup EXIT
+
+# What is left of runs whose maker is gone, within some seconds; nothing when all is as before
+left() {
+	local what p
+	for _ in $(seq 200); do
+		what=
+		for p in /var/tmp/sandglass-bench-*; do
+			[ ! -e "$p" ] || [ -d "/proc/${p##*-}" ] || what="$what folder:$p"
+		done
+		! grep -qs 'sandglass-bench-' /proc/self/mounts || what="$what mounts"
+		[ -z "$(pgrep -f '[/=]var/tmp/sandglass-bench-[0-9]*/')" ] || what="$what processes"
+		[ -z "$(pgrep -f "bench modload.*$tmp/")" ] || what="$what bench"
+		[ -z "$(grep -ls "$tmp/" /run/sandglass/bench-* 2> /dev/null)" ] || what="$what state"
+		[ ! -e "$tmp/run/round" ] || what="$what times"
+		[ -n "$what" ] || return
+		sleep 0.1
+	done
+	echo "left behind:$what"
+}
+
+# fails NAME STATUS PATTERN COMMAND...: ends with that status and one sentence, and leaves nothing
+fails() {
+	local name=$1 want=$2 pattern=$3 rc bad=
+	shift 3
+	timeout 60 "$@" > "$tmp/out" 2> "$tmp/err" < /dev/null
+	rc=$?
+	grep -v '^bench modload: ' "$tmp/err" > "$tmp/said"
+	[ $rc = "$want" ] || bad="status $rc, not $want; "
+	grep -qE "$pattern" "$tmp/said" || bad="${bad}said '$(cat "$tmp/said")'; "
+	[ "$want" = 2 ] || [ "$(wc -l < "$tmp/said")" = 1 ] || bad="${bad}not one line; "
+	[ ! -s "$tmp/out" ] || bad="${bad}standard output is not empty; "
+	verdict "$name" "$bad$(left)"
+}
+
+# ---- the words
+fails usage-runtime 2 "no runtime 'crun'" "$SANDGLASS" bench modload --runtime runc,crun
+fails usage-module 2 'is no module' "$SANDGLASS" bench modload --modules ../x
+fails usage-containers 2 'containers takes' "$SANDGLASS" bench modload --containers 1,0
+fails usage-pairs 2 'pairs is one of' "$SANDGLASS" bench modload --pairs some
+fails usage-mixed 2 'pressure is an option of bench task' "$SANDGLASS" bench modload --pressure 1
+fails usage-mixed-too 2 'cold is an option of bench modload' "$SANDGLASS" bench task --cold
+fails npm-missing 1 'npm is not installed' env PATH=/nowhere "$SANDGLASS" bench modload -o "$tmp/d"
+fails colon 1 "has a ':' in it" "$SANDGLASS" bench modload -o "$tmp/a:b"
+cp "$SANDGLASS" "$tmp/sg" && chmod 755 "$tmp" "$tmp/sg"
+fails no-root 1 'as root' setpriv --reuid 65534 --regid 65534 --clear-groups "$tmp/sg" bench modload -o "$tmp/d"
+
+# ---- the experiment
+for p in dockerd containerd runc runsc node npm busybox; do
+	PATH=$PATH:/usr/sbin:/sbin command -v $p > /dev/null || { skip experiment "no $p here"; exit 0; }
+done
+timeout 20 npm ping > /dev/null 2>&1 || { skip experiment 'npm does not reach its registry'; exit 0; }
+fails no-such-module 1 'npm could not bring the modules' "$SANDGLASS" bench modload --runtime runc --containers 1 \
+	--modules sandglass-no-such-module-0 -o "$tmp/none"
+
+d=$tmp/run
+timeout 280 "$SANDGLASS" bench modload --runtime runc,runsc-ptrace --containers 1 --modules lodash --rounds 2 --cold -o "$d" \
+	> "$tmp/text" 2> "$tmp/err"
+rc=$?
+cat "$tmp/err" >&2
+check run "status $rc: $(tail -n1 "$tmp/err")" [ $rc = 0 ]
+verdict run-leaves-nothing "$(left)"
+if [ $rc = 0 ]; then
+	check text-sentence "begins with '$(head -1 "$tmp/text")'" grep -q '^Loading lodash in 1 container under ' "$tmp/text"
+	check text-explained 'no explained share' grep -qE 'explained [0-9]+\.[0-9] %' "$tmp/text"
+	check text-price 'no price of recording' grep -qE 'runsc-ptrace, .*recording costs [+-][0-9.]+ % \(median of 2 pairs\)' "$tmp/text"
+	python3 - "$d" > "$tmp/judged" << 'PY'
+import json, os, re, sys, xml.dom.minidom
+d = sys.argv[1]
+r = json.load(open(d + '/result.json'))
+bad = {}
+def need(name, cond, why=''):
+    bad.setdefault(name, [])
+    if not cond:
+        bad[name].append(str(why))
+c = r['combinations']
+need('combinations', [(x['runtime'], x['containers'], x['module']) for x in c] ==
+     [('runc', 1, 'lodash'), ('runsc-ptrace', 1, 'lodash')], c)
+need('cold', r['cold'] is True and r['base'] == 'runc')
+for x in c:
+    need('counts', x['client']['n'] == 2 and x['blame_tasks'] == 2 and x['pairs'] == 2, x['client'])
+    need('blame-sums', sum(b['ns'] for b in x['blame']) == x['blame_total_ns'])
+    mean = x['blame_total_ns'] / x['blame_tasks']
+    need('same-latency', abs(mean - x['client']['mean_ns']) <= max(0.005 * mean, 2e5), (mean, x['client']))
+    need('require-within', 0 < x['require']['mean_ns'] <= x['client']['mean_ns'])
+    need('whole', x['lost'] == 0 and x['missing'] == 0, (x['lost'], x['missing']))
+    for f in x['recordings']:
+        need('mode', os.stat(d + '/' + f).st_mode & 0o777 == 0o600)
+    for v in 'path', 'cause':
+        text = open('%s/%s.1.lodash.%s.folded' % (d, x['runtime'], v)).read()
+        need('folded', text and all(re.fullmatch(r'.+ \d+', y) for y in text.splitlines()), v)
+        total = sum(int(y.rsplit(' ', 1)[1]) for y in text.splitlines())
+        need('folded-sums', total == x['blame_total_ns'], (v, total, x['blame_total_ns']))
+# the fastest load of each, recorded or not: what else the machine does can only make one slower
+best = {}
+for row in [y.split('\t') for y in open(d + '/times.tsv').read().splitlines()[1:]]:
+    best[row[0]] = min(best.get(row[0], 1 << 62), int(row[6]))
+need('order', best['runc'] < best['runsc-ptrace'], best)
+s = c[1]['slowdown']
+need('no-slowdown-of-base', 'slowdown' not in c[0])
+need('slowdown-sums', sum(b['ns'] for b in s['rows']) == s['diff_ns'])
+need('slowdown-means', abs(s['mean_ns'] - s['base_mean_ns'] - s['diff_ns']) <= 1)
+if s['diff_ns'] > 0.2 * s['base_mean_ns']: # of next to nothing, every stray row is a large share
+    need('explained', s['explained'] >= 0.95, s['explained'])
+for f in 'times.svg', 'ratios.svg', 'causes.lodash.svg':
+    need('svg', xml.dom.minidom.parse(d + '/' + f).documentElement.tagName == 'svg', f)
+for name in sorted(bad):
+    print('not ok' if bad[name] else 'ok', name, '; '.join(bad[name])[:600])
+PY
+	check judge "the judge itself failed" [ $? = 0 ]
+	cat "$tmp/judged"
+fi
+
+# ---- however it ends
+for sig in INT KILL; do
+	"$SANDGLASS" bench modload --runtime runc --containers 2 --modules lodash --rounds 100 --no-record -o "$d" \
+		> "$tmp/out" 2> "$tmp/err" < /dev/null &
+	bg=$!
+	for _ in $(seq 300); do grep -q '^bench modload: round 2' "$tmp/err" && break; [ -d /proc/$bg ] || break; sleep 0.1; done
+	kill -$sig $bg
+	wait $bg 2> /dev/null
+	rc=$?
+	bg=
+	verdict signal-$sig "$([ $rc = $((128 + $(kill -l $sig))) ] || echo "status $rc: $(tail -n1 "$tmp/err"); ")$(left)"
+done
