@@ -356,7 +356,10 @@ Test(container, keepers)
 		     "1\0-c\0" A "\0-u\0" A
 		     "\0-r\0/usr/bin/crun\0-b\0/var/lib/containers/storage/overlay-containers/" A
 		     "/userdata\0-p\0/run/containers/storage/overlay-containers/" A
-		     "/userdata/pidfile\0-n\0cache\0--exit-dir\0/run/libpod/exits\0--full-attach"),
+		     "/userdata/pidfile\0-n\0cache\0--exit-dir\0/run/libpod/"
+		     "exits\0--full-attach\0--exit-command\0/usr/bin/"
+		     "podman\0--exit-command-arg\0--runtime\0--exit-command-arg\0runc\0--exit-command-arg\0-"
+		     "n"),
 		&k));
 	cr_expect(k.conmon);
 	cr_expect_str_eq(k.id, A);

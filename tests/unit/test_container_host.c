@@ -167,7 +167,7 @@ Test(container_host, docker_on_hybrid, .init = machine, .fini = machine_gone)
 	cr_expect_str_eq(l.c[0].name, "n-runsc-systrap");
 	cr_expect_str_eq(l.c[0].image, "sgnode:1");
 	cr_expect_str_eq(l.c[0].runtime, "runsc-systrap");
-	cr_expect_str_eq(l.c[0].platform, "runc");
+	cr_expect_str_eq(l.c[0].platform, "", "a runsc whose Sentry is not there yet");
 	cr_expect_str_eq(l.c[0].manager, "docker");
 	cr_expect_str_eq(l.c[0].cgroup, "/docker/" C);
 	cr_expect_eq(l.c[0].pid, 201, "the oldest whose parent is outside, not %u", l.c[0].pid);
@@ -186,6 +186,23 @@ Test(container_host, gvisor_is_its_sentry, .init = machine, .fini = machine_gone
 	cr_assert_eq(l.n, 1);
 	cr_expect_eq(l.c[0].pid, 29185);
 	cr_expect_str_eq(l.c[0].platform, "systrap");
+	sg_containers_free(&l);
+}
+
+/* While "runsc create" works it stands between the shim and the Sentry. */
+Test(container_host, gvisor_is_being_made, .init = machine, .fini = machine_gone)
+{
+	struct sg_container_list l;
+
+	docker(false, false);
+	process(201, 200, "/usr/bin/runsc --root /r create --bundle /b " C, HYBRID("/docker/" C), NULL, NULL);
+	process(210, 201, "runsc-sandbox --root=/r --platform=ptrace boot --bundle=/b " C,
+		HYBRID("/docker/" C), NULL, NULL);
+	process(29185, 210, "", HYBRID("/docker/" C), NULL, NULL);
+	l = list();
+	cr_assert_eq(l.n, 1);
+	cr_expect_eq(l.c[0].pid, 210, "not %u", l.c[0].pid);
+	cr_expect_str_eq(l.c[0].name, "n-runsc-systrap");
 	sg_containers_free(&l);
 }
 
@@ -234,6 +251,7 @@ Test(container_host, podman_on_version_2, .init = machine, .fini = machine_gone)
 	cr_expect_str_eq(l.c[0].name, "cache");
 	cr_expect_str_eq(l.c[0].image, "docker.io/library/redis:7");
 	cr_expect_str_eq(l.c[0].runtime, "crun");
+	cr_expect_str_eq(l.c[0].platform, "runc");
 	cr_expect_str_eq(l.c[0].manager, "podman");
 	cr_expect_str_eq(l.c[0].cgroup, "/machine.slice/libpod-" P ".scope");
 	cr_expect_eq(l.c[0].pid, 301);

@@ -199,9 +199,19 @@ static const struct sg_ct_proc_entry *member(const struct sg_ct_host *h, uint32_
 	return h->nm ? bsearch(&key, h->m, h->nm, sizeof(*h->m), by_pid) : NULL;
 }
 
+/* Its parent, when that is in the same container. */
+static const struct sg_ct_proc_entry *parent_inside(const struct sg_ct_host *h,
+						    const struct sg_ct_proc_entry *m)
+{
+	const struct sg_ct_proc_entry *p = member(h, m->ppid);
+
+	return p && p->of == m->of ? p : NULL;
+}
+
 /*
  * The oldest one whose parent is outside: later ones of that kind were started into the container
- * ("exec"). In gVisor the Gofer is older than the Sentry, and the Sentry is what counts.
+ * ("exec"). In gVisor the Gofer is older than the Sentry, and the Sentry is what counts; until "runsc create"
+ * ends, that is its parent and in the container, too.
  */
 static int choose_first(struct sg_ct_host *h)
 {
@@ -209,14 +219,16 @@ static int choose_first(struct sg_ct_host *h)
 	uint64_t *start = h->l->n ? calloc(h->l->n, sizeof(*start)) : NULL;
 
 	for (size_t i = 0; sentry && start && i < h->nm; i++) {
-		const struct sg_ct_proc_entry *m = &h->m[i], *parent = member(h, m->ppid);
+		const struct sg_ct_proc_entry *m = &h->m[i], *parent = parent_inside(h, m);
 		struct sg_container_info *c = &h->l->c[m->of];
 		struct sg_gv_proc gv = { 0 };
 		bool is;
 
-		if (parent && parent->of == m->of)
+		if (parent && parent_inside(h, parent))
 			continue;
 		is = !sg_gv_identify(h->o ? h->o->proc : NULL, m->pid, &gv) && gv.role == SG_GV_SENTRY;
+		if (parent && !is)
+			continue;
 		if (c->pid && (is == sentry[m->of] ? m->start_ns >= start[m->of] : !is))
 			continue;
 		c->pid = m->pid;
@@ -234,6 +246,24 @@ static const struct sg_ct_keeper *keeper(const struct sg_ct_host *h, uint32_t pi
 		if (h->k[i].pid == pid)
 			return &h->k[i];
 	return NULL;
+}
+
+/* Of the process's ancestors the nearest that keeps containers: while one is being made, its runtime stands between. */
+static const struct sg_ct_keeper *keeper_of(const struct sg_ct_host *h, uint32_t pid)
+{
+	const struct sg_ct_keeper *k = NULL;
+
+	for (int up = 0; !k && up < 4 && pid > 1; up++) {
+		const struct sg_ct_proc_entry *m = member(h, pid);
+		struct sg_proc_stat st = { 0 };
+
+		if (m)
+			pid = m->ppid;
+		else
+			pid = proc_stat(h->o, pid, &st) ? 0 : (uint32_t)st.ppid;
+		k = keeper(h, pid);
+	}
+	return k;
 }
 
 /* A container without a cgroup of its own (runsc --ignore-cgroups): the shim alone tells of it. */
@@ -273,7 +303,8 @@ void sg_ct_platform(const struct sg_container_opts *o, struct sg_container_info 
 		return;
 	}
 	if (sg_gv_identify(proc, c->pid, &gv) || gv.role != SG_GV_SENTRY) {
-		if (!c->platform[0])
+		/* The runtime itself, while its Sentry is not there yet, is neither. */
+		if (!c->platform[0] && !strstr(c->runtime, "runsc"))
 			sg_ct_copy(c->platform, sizeof(c->platform), "runc");
 		return;
 	}
@@ -308,10 +339,9 @@ static void describe(struct sg_ct_host *h)
 
 	for (size_t i = 0; i < n; i++) {
 		struct sg_container_info *c = &h->l->c[i];
-		const struct sg_ct_proc_entry *m = member(h, c->pid);
 
 		sg_ct_cgroup_stat(h->o, c);
-		sg_ct_files(h, c, keeper(h, m ? m->ppid : 0));
+		sg_ct_files(h, c, keeper_of(h, c->pid));
 	}
 }
 

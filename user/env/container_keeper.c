@@ -46,20 +46,29 @@ static bool shim(struct words *w, struct sg_ct_keeper *ret)
 	return ret->id[0];
 }
 
+/* The first one counts: what follows is for the command that conmon runs at the end. */
+static void once(char *dst, size_t cap, const char *v)
+{
+	if (!dst[0])
+		sg_ct_copy(dst, cap, v);
+}
+
 static bool conmon(struct words *w, struct sg_ct_keeper *ret)
 {
 	const char *s, *v;
 
 	ret->conmon = true;
 	while ((s = next(w)))
-		if ((v = value(s, "c", w)) || (v = value(s, "cid", w)))
-			sg_ct_copy(ret->id, sizeof(ret->id), v);
+		if (value(s, "exit-command-arg", w) || value(s, "runtime-arg", w))
+			; /* another command's word, which may look like an option of this one */
+		else if ((v = value(s, "c", w)) || (v = value(s, "cid", w)))
+			once(ret->id, sizeof(ret->id), v);
 		else if ((v = value(s, "n", w)) || (v = value(s, "name", w)))
-			sg_ct_copy(ret->name, sizeof(ret->name), v);
+			once(ret->name, sizeof(ret->name), v);
 		else if ((v = value(s, "r", w)) || (v = value(s, "runtime", w)))
-			sg_ct_copy(ret->runtime, sizeof(ret->runtime), sg_ct_base(v));
+			once(ret->runtime, sizeof(ret->runtime), sg_ct_base(v));
 		else if ((v = value(s, "b", w)) || (v = value(s, "bundle", w)))
-			sg_ct_copy(ret->bundle, sizeof(ret->bundle), v);
+			once(ret->bundle, sizeof(ret->bundle), v);
 	return ret->id[0];
 }
 
