@@ -53,6 +53,14 @@ for s in "$here"/*.stream; do
 	verdict "golden/$n-sums" "$(conserves "$n.json")"
 done
 
+# A sandbox's guest, and what the host's processes did for it
+for n in guest_ptrace guest_systrap; do
+	[ -f "$n.sgt" ] || { not_ok "golden/$n" 'no such stream'; continue; }
+	same "$n.guest" "$sg" report "$n.sgt" --guest-syscalls
+	same "$n.syscalls" "$sg" report "$n.sgt" --guest-syscalls --syscalls --json
+	same "$n.container" "$sg" report "$n.sgt" --tasks thread --by container --rows 4
+done
+
 # Every output, through the program (the writers have their own goldens in formats/)
 for n in w1_chain; do
 	[ -f "$n.sgt" ] || { not_ok "golden/$n" 'no such stream'; continue; }

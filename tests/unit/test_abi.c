@@ -53,7 +53,7 @@ static const struct id_name ids[] = {
 	E("fd", SG_FD_FUSEDEV),
 	E("guest", SG_GUEST_CALL), E("guest", SG_GUEST_RPC),
 	E("guestsrc", SG_GSRC_TRAP), E("guestsrc", SG_GSRC_TRACE), E("guestsrc", SG_GSRC_UPROBE),
-	E("key", SG_KEY_GUEST), E("key", SG_KEY_FLIPCALL),
+	E("key", SG_KEY_GUEST), E("key", SG_KEY_FLIPCALL), E("key", SG_KEY_EMULATED),
 	E("note", SG_NOTE_FLIPCALL), E("note", SG_NOTE_TRAPPED),
 	E("mark", SG_MARK_BEGIN), E("mark", SG_MARK_END), E("mark", SG_MARK_EXEC), E("mark", SG_MARK_EXIT),
 	E("marksrc", SG_MSRC_PROC), E("marksrc", SG_MSRC_USDT), E("marksrc", SG_MSRC_UPROBE),

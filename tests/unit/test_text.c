@@ -128,7 +128,8 @@ Test(text, canonical_lines)
 		"G id=1 frames=1,2,3 @0",
 		"A id=8388609 type=dev text=sda1 @0",
 		"W type=begin ncpu=2 @0",
-		"S 7 c0 1-9 user=8 sys.openat=900/3!1 sys.close=7/1!65535 guest.getpid=40/2 flip.6=0/3 <=",
+		"S 7 c0 1-9 user=8 sys.openat=900/3!1 sys.close=7/1!65535 guest.getpid=40/2 emul.stat=9 "
+		"flip.6=0/3 <=",
 		"S 7 c0 5-9 <t:guestcall@1 w=4 task:9 nr=getpid note=0x20027",
 		"Q 7 begin=40 on=30 ret=-2 gtid=3 sandbox=812 nr=257 src=trace text=\"node\\x00/work/a b\" "
 		"@100",

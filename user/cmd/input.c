@@ -17,8 +17,8 @@ static const struct argp_option options[] = {
 	  "what a task is: every process from exec to exit, every thread, or marked tasks only "
 	  "(default: marked tasks and the recorded command; threads when there are none)",
 	  20 },
-	{ "group-by", OPT_GROUP_BY, "name|component", 0,
-	  "tasks of one name (the default) or one component form a group", 20 },
+	{ "group-by", OPT_GROUP_BY, "name|component|container", 0,
+	  "tasks of one name (the default), of one component or of one container form a group", 20 },
 	{ "mem-cap", OPT_MEM_CAP, "SIZE", 0,
 	  "memory for the timelines of open tasks (default 1G); what does not fit is unknown.lost", 20 },
 	{ 0 },
@@ -43,9 +43,10 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 			argp_error(s, "--tasks is proc, thread or marked, not '%s'", arg);
 		break;
 	case OPT_GROUP_BY:
-		if (strcmp(arg, "name") && strcmp(arg, "component"))
-			argp_error(s, "--group-by is name or component, not '%s'", arg);
 		o->by_component = !strcmp(arg, "component");
+		o->by_container = !strcmp(arg, "container");
+		if (!o->by_component && !o->by_container && strcmp(arg, "name"))
+			argp_error(s, "--group-by is name, component or container, not '%s'", arg);
 		break;
 	case OPT_MEM_CAP:
 		if (sg_parse_size(arg, &o->mem_cap))
@@ -59,16 +60,37 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 
 const struct argp sg_input_argp = { options, parse, NULL, NULL, NULL, NULL, NULL };
 
+/* A file is read for its containers first; of a pipe what has come before a task ends must do. */
+static int learn(struct sg_input *in, struct sg_err *err)
+{
+	struct sg_reader *r;
+	int ret;
+
+	if (lseek(in->fd, 0, SEEK_CUR))
+		return 0;
+	ret = sg_reader_open(&r, in->fd, err);
+	if (ret)
+		return ret;
+	ret = sg_analysis_learn(in->a, r, err);
+	sg_reader_close(r);
+	if (!ret && lseek(in->fd, 0, SEEK_SET))
+		ret = sg_err_set(err, -errno, "can't read %s twice: %s", in->path, strerror(errno));
+	return ret;
+}
+
 static int run_once(struct sg_input *in, const struct sg_analysis_opts *o,
 		    void (*before)(void *ctx, struct sg_analysis *a), struct sg_err *err)
 {
-	int ret = sg_reader_open(&in->reader, in->fd, err);
+	int ret = sg_analysis_new(&in->a, o);
 
 	if (ret)
-		return ret;
-	ret = sg_analysis_new(&in->a, o);
-	if (ret)
 		return sg_err_set(err, ret, "out of memory");
+	if (o->by_container)
+		ret = learn(in, err);
+	if (!ret)
+		ret = sg_reader_open(&in->reader, in->fd, err);
+	if (ret)
+		return ret;
 	if (before)
 		before(o->ctx, in->a);
 	return sg_analysis_run(in->a, in->reader, err);

@@ -11,8 +11,10 @@
 #include "base/parse.h"
 #include "cmd/cmd.h"
 #include "cmd/input.h"
+#include "model/guestcalls.h"
 #include "model/oracle.h"
 #include "model/swapout.h"
+#include "model/syscalls.h"
 #include "out/json.h"
 #include "out/text.h"
 
@@ -25,7 +27,9 @@ enum {
 	OPT_QUANTILE,
 	OPT_GROUP,
 	OPT_ORACLE,
-	OPT_ORDER
+	OPT_ORDER,
+	OPT_SYSCALLS,
+	OPT_GUEST
 };
 
 #define GROUPS_SHOWN 12
@@ -36,20 +40,24 @@ struct args {
 	struct sg_analysis_opts o;
 	struct sg_text_opts text;
 	const char *file, *json;
-	bool want_json, want_oracle;
+	bool want_json, want_oracle, want_syscalls, want_guest;
 	enum { ORDER_AUTO, ORDER_YES, ORDER_NO } order;
 	double quantile;
 	struct sg_json *doc;
 	struct sg_oracle *oracle;
 	struct sg_swapouts *swapouts;
+	struct sg_owners *owners;
+	struct sg_syscalls *syscalls;
+	struct sg_guestcalls *guest;
 };
 
 static const struct argp_option options[] = {
 	{ "json", OPT_JSON, "FILE", OPTION_ARG_OPTIONAL,
 	  "print JSON to FILE (or standard output) instead of tables", 1 },
-	{ "by", OPT_BY, "leaf|wait|component", 0,
+	{ "by", OPT_BY, "leaf|wait|component|container", 0,
 	  "leaf: where the time really passed (the default); wait: what the task itself waited for; "
-	  "component: who",
+	  "component: who; container: as leaf, with the tasks of one container as a group (--group-by "
+	  "container)",
 	  1 },
 	{ "rows", OPT_ROWS, "N", 0, "rows of a table (default 16)", 1 },
 	{ "slowest", OPT_SLOWEST, "N", 0, "show the path of the N slowest tasks of every group (default 3)",
@@ -60,6 +68,15 @@ static const struct argp_option options[] = {
 	{ "path", OPT_PATH, "task|critical", 0,
 	  "task: where the task's time went (the default); critical: what must shrink to end earlier", 1 },
 	{ "oracle", OPT_ORACLE, NULL, 0, "compare with the kernel's own accounting of every exited thread",
+	  1 },
+	{ "syscalls", OPT_SYSCALLS, NULL, 0,
+	  "add tables of system calls by container and process: count, errors, time on CPU and waiting, "
+	  "files",
+	  1 },
+	{ "guest-syscalls", OPT_GUEST, NULL, 0,
+	  "instead of tasks: the system calls of gVisor's guests, how their time splits into trap, Sentry, "
+	  "Gofer "
+	  "and host kernel, and the messages to the Gofer that they caused",
 	  1 },
 	{ "order-check", OPT_ORDER, "yes|no", 0,
 	  "the second walk that tells where the order of waiting decides; it takes as long again, so by "
@@ -86,8 +103,10 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 	case OPT_BY:
 		a->text.by_wait = !strcmp(arg, "wait");
 		a->text.by_component = !strcmp(arg, "component");
-		if (!a->text.by_wait && !a->text.by_component && strcmp(arg, "leaf"))
-			argp_error(s, "--by is leaf, wait or component, not '%s'", arg);
+		a->o.by_container |= !strcmp(arg, "container");
+		if (!a->text.by_wait && !a->text.by_component && strcmp(arg, "container") &&
+		    strcmp(arg, "leaf"))
+			argp_error(s, "--by is leaf, wait, component or container, not '%s'", arg);
 		break;
 	case OPT_ROWS:
 		if (sg_parse_u64(arg, 1, 1000, &v))
@@ -115,6 +134,12 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 	case OPT_ORACLE:
 		a->want_oracle = true;
 		break;
+	case OPT_SYSCALLS:
+		a->want_syscalls = true;
+		break;
+	case OPT_GUEST:
+		a->want_guest = true;
+		break;
 	case OPT_ORDER:
 		if (strcmp(arg, "yes") && strcmp(arg, "no"))
 			argp_error(s, "--order-check is yes or no, not '%s'", arg);
@@ -127,6 +152,10 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 		break;
 	case ARGP_KEY_NO_ARGS:
 		argp_error(s, "say which recording: sandglass report FILE");
+		break;
+	case ARGP_KEY_END:
+		if (a->want_guest && a->o.only)
+			argp_error(s, "--group is about tasks, --guest-syscalls shows none");
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -146,6 +175,9 @@ const struct argp sg_argp_report = {
 	"  sandglass record -o s.sgt -p 4711 --duration 10s; sandglass report s.sgt\n"
 	"  sandglass report --by wait s.sgt           what the tasks themselves waited for\n"
 	"  sandglass report --tasks proc s.sgt        every process is a task\n"
+	"  sandglass report --by container s.sgt      the tasks of one container are a group\n"
+	"  sandglass report --syscalls s.sgt          system calls by container and process\n"
+	"  sandglass report --guest-syscalls s.sgt    what gVisor's guests asked for, and who served it\n"
 	"  sandglass report --json s.sgt | jq '.tasks[0].blame[0]'\n"
 	"  sandglass record -o - -- make | sandglass report -\n\n"
 	"A share of a task's latency belongs to exactly one row; the rows sum to the latency to the "
@@ -156,18 +188,29 @@ const struct argp sg_argp_report = {
 	NULL
 };
 
-static int feed_oracle(void *ctx, const struct sg_hdr *ev)
+/* The accounts that were asked for; who is who is known by then. */
+static int feed_accounts(void *ctx, const struct sg_hdr *ev)
 {
 	struct args *a = ctx;
-	int ret = sg_oracle_feed(a->oracle, ev);
+	int ret = 0;
 
-	return ret ? ret : sg_swapouts_feed(a->swapouts, ev);
+	if (a->oracle)
+		ret = sg_oracle_feed(a->oracle, ev);
+	if (!ret && a->swapouts)
+		ret = sg_swapouts_feed(a->swapouts, ev);
+	if (!ret && a->syscalls)
+		ret = sg_syscalls_feed(a->syscalls, ev);
+	if (!ret && a->guest)
+		ret = sg_guestcalls_feed(a->guest, ev);
+	return ret;
 }
 
 static int on_task(void *ctx, const struct sg_model *m, const struct sg_task *t, struct sg_blame *tb)
 {
 	struct args *a = ctx;
 
+	if (a->guest) /* too many to be told one by one */
+		return sg_guestcalls_task(a->guest, m, t);
 	return a->doc ? sg_json_task(a->doc, m, t, tb) : 0;
 }
 
@@ -198,18 +241,13 @@ static int print_group(FILE *f, const struct args *a, struct sg_analysis *an, si
 	return ret;
 }
 
-static int print_text(FILE *f, const struct args *a, struct sg_input *in)
+static int print_tasks(FILE *f, const struct args *a, struct sg_input *in)
 {
-	struct sg_text_head h = { .file = a->file, .damage = sg_input_damage(in) };
 	struct sg_group *const *g;
 	size_t n = sg_analysis_groups(in->a, &g);
-	int ret;
+	int ret = 0;
 
-	h.meta = sg_reader_meta(in->reader);
-	h.end_meta = sg_reader_end_meta(in->reader);
-	sg_analysis_info(in->a, &h.info);
-	ret = sg_text_head(f, &h, &a->text);
-	if (!ret && a->o.critical)
+	if (a->o.critical)
 		fputs("critical chains: what must shrink for a task to end earlier; not where its time "
 		      "went\n",
 		      f);
@@ -221,6 +259,23 @@ static int print_text(FILE *f, const struct args *a, struct sg_input *in)
 		ret = print_group(f, a, in->a, i, g[i]);
 	if (n > GROUPS_SHOWN)
 		fprintf(f, "\n%zu more groups; --group NAME shows one, --json all\n", n - GROUPS_SHOWN);
+	return ret;
+}
+
+static int print_text(FILE *f, const struct args *a, struct sg_input *in)
+{
+	struct sg_text_head h = { .file = a->file, .damage = sg_input_damage(in) };
+	int ret;
+
+	h.meta = sg_reader_meta(in->reader);
+	h.end_meta = sg_reader_end_meta(in->reader);
+	h.owners = sg_analysis_owners(in->a);
+	sg_analysis_info(in->a, &h.info);
+	ret = sg_text_head(f, &h, &a->text);
+	if (!ret)
+		ret = a->guest ? sg_guestcalls_text(a->guest, f, &a->text) : print_tasks(f, a, in);
+	if (!ret && a->syscalls)
+		ret = sg_syscalls_text(a->syscalls, f, &a->text);
 	if (!ret && a->oracle) {
 		fputc('\n', f);
 		ret = sg_oracle_text(a->oracle, f);
@@ -230,23 +285,19 @@ static int print_text(FILE *f, const struct args *a, struct sg_input *in)
 	return ret;
 }
 
-/* The oracle's rows join the document as one more member. */
 static struct json_object *oracle_object(struct sg_oracle *o)
 {
-	struct json_object *extra = NULL, *v;
+	struct json_object *v = NULL;
 	char *text = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
 
-	if (f && !sg_oracle_json(o, f) && !fflush(f)) {
+	if (f && !sg_oracle_json(o, f) && !fflush(f))
 		v = json_tokener_parse(text);
-		extra = json_object_new_object();
-		json_object_object_add(extra, "oracle", v);
-	}
 	if (f)
 		fclose(f);
 	free(text);
-	return extra;
+	return v;
 }
 
 static int print_json(FILE *f, const struct args *a, struct sg_input *in)
@@ -256,25 +307,56 @@ static int print_json(FILE *f, const struct args *a, struct sg_input *in)
 
 	e.meta = sg_reader_meta(in->reader);
 	e.end_meta = sg_reader_end_meta(in->reader);
-	e.extra = a->oracle ? oracle_object(a->oracle) : NULL;
-	if (e.extra)
+	/* what was asked for besides joins the document as members of its own */
+	e.extra = json_object_new_object();
+	if (e.extra && a->oracle) {
+		json_object_object_add(e.extra, "oracle", oracle_object(a->oracle));
 		json_object_object_add(e.extra, "swapout", sg_swapouts_json(a->swapouts, e.end_meta));
+	}
+	if (e.extra && a->syscalls)
+		json_object_object_add(e.extra, "syscalls", sg_syscalls_json(a->syscalls));
+	if (e.extra && a->guest)
+		json_object_object_add(e.extra, "guest_syscalls", sg_guestcalls_json(a->guest));
 	ret = sg_json_end(a->doc, f, &e);
 	json_object_put(e.extra);
 	return ret;
 }
 
+static int accounts_new(struct args *a)
+{
+	int ret = 0;
+
+	if (a->want_oracle)
+		ret = sg_oracle_new(&a->oracle, NULL);
+	if (!ret && a->want_oracle)
+		ret = sg_swapouts_new(&a->swapouts);
+	if (!ret && (a->want_syscalls || a->want_guest))
+		ret = sg_owners_new(&a->owners);
+	if (!ret && a->want_syscalls)
+		ret = sg_syscalls_new(&a->syscalls, a->owners);
+	if (!ret && a->want_guest)
+		ret = sg_guestcalls_new(&a->guest, a->owners);
+	a->o.owners = a->owners;
+	if (a->want_guest)
+		a->o.tasks = SG_TASKS_GUEST;
+	if (a->want_oracle || a->want_syscalls || a->want_guest)
+		a->o.on_event = feed_accounts;
+	return ret;
+}
+
+static void accounts_free(struct args *a)
+{
+	sg_oracle_free(a->oracle);
+	sg_swapouts_free(a->swapouts);
+	sg_syscalls_free(a->syscalls);
+	sg_guestcalls_free(a->guest);
+}
+
 static int report(struct args *a, struct sg_input *in, struct sg_err *err)
 {
 	FILE *spool = NULL, *f;
-	int ret = 0;
+	int ret = accounts_new(a);
 
-	if (a->want_oracle) {
-		ret = sg_oracle_new(&a->oracle, NULL);
-		if (!ret)
-			ret = sg_swapouts_new(&a->swapouts);
-		a->o.on_event = feed_oracle;
-	}
 	if (!ret && a->want_json) {
 		spool = tmpfile();
 		ret = spool ? sg_json_new(&a->doc, spool)
@@ -294,8 +376,7 @@ static int report(struct args *a, struct sg_input *in, struct sg_err *err)
 			ret = err->code;
 	}
 	sg_json_free(a->doc);
-	sg_oracle_free(a->oracle);
-	sg_swapouts_free(a->swapouts);
+	accounts_free(a);
 	if (spool)
 		fclose(spool);
 	return ret;
@@ -330,5 +411,6 @@ int sg_cmd_report(int argc, char **argv)
 		code = SG_EXIT_FAIL;
 	}
 	sg_input_close(&in);
+	sg_owners_free(a.owners);
 	return code;
 }

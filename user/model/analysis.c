@@ -25,6 +25,7 @@ struct bucket {
 struct sg_analysis {
 	struct sg_analysis_opts opts;
 	char *only;
+	struct sg_owners *owners;
 	struct sg_model *model, *second;
 	struct sg_strtab name; /* of buckets, same numbers until sorted */
 	struct bucket *bucket;
@@ -64,6 +65,8 @@ void sg_analysis_free(struct sg_analysis *a)
 	free(a->list);
 	sg_strtab_free(&a->name);
 	sg_blame_free(a->scratch);
+	if (!a->opts.owners)
+		sg_owners_free(a->owners);
 	free(a->only);
 	free(a);
 }
@@ -85,9 +88,17 @@ static bool chosen(const struct sg_analysis *a, const struct sg_task *t)
 	return false;
 }
 
-static const char *group_name(const struct sg_analysis *a, const struct sg_model *m, const struct sg_task *t)
+/* @label: room for a container's. */
+static const char *group_name(const struct sg_analysis *a, const struct sg_model *m, const struct sg_task *t,
+			      char label[SG_OWNERS_LABEL])
 {
 	struct sg_thread_info ti = { 0 };
+	uint32_t program;
+
+	if (a->opts.by_container) {
+		program = sg_owners_proc(a->owners, t->begin_uid ? t->begin_uid : t->uid);
+		return sg_owners_label(a->owners, sg_owners_proc_at(a->owners, program)->cgroup, label);
+	}
 
 	if (!a->opts.by_component)
 		return t->name && *t->name ? t->name : "(no name)";
@@ -193,13 +204,14 @@ static int keep_slow(struct sg_analysis *a, struct bucket *b, const struct sg_mo
 static int on_task(void *ctx, const struct sg_task *t)
 {
 	struct sg_analysis *a = ctx;
+	char label[SG_OWNERS_LABEL];
 	struct bucket *b;
 	const char *name;
 	int ret;
 
 	if (!chosen(a, t))
 		return 0;
-	name = group_name(a, a->model, t);
+	name = group_name(a, a->model, t, label);
 	if (a->only && strcmp(a->only, name))
 		return 0;
 	b = bucket_of(a, name);
@@ -224,12 +236,13 @@ static int on_task(void *ctx, const struct sg_task *t)
 static int on_second(void *ctx, const struct sg_task *t)
 {
 	struct sg_analysis *a = ctx;
+	char label[SG_OWNERS_LABEL];
 	const char *name;
 	struct bucket *b;
 
 	if (!chosen(a, t) || t->incomplete)
 		return 0;
-	name = group_name(a, a->second, t);
+	name = group_name(a, a->second, t, label);
 	if (a->only && strcmp(a->only, name))
 		return 0;
 	b = bucket_of(a, name);
@@ -259,6 +272,9 @@ int sg_analysis_new(struct sg_analysis **ret, const struct sg_analysis_opts *opt
 		a->only = strdup(opts->only);
 	if (!a->bucket || (opts->only && !a->only))
 		r = -ENOMEM;
+	a->owners = opts->owners;
+	if (!r && !a->owners)
+		r = sg_owners_new(&a->owners);
 	if (!r)
 		r = sg_blame_new(&a->scratch);
 	if (!r)
@@ -307,7 +323,8 @@ int sg_analysis_feed(struct sg_analysis *a, const struct sg_hdr *ev, struct sg_e
 
 	a->info.events++;
 	note_time(a, ev);
-	if (a->opts.on_event)
+	ret = sg_owners_feed(a->owners, ev);
+	if (!ret && a->opts.on_event)
 		ret = a->opts.on_event(a->opts.ctx, ev);
 	if (!ret)
 		ret = sg_model_feed(a->model, ev, err);
@@ -323,6 +340,19 @@ int sg_analysis_finish(struct sg_analysis *a, struct sg_err *err)
 	if (!ret && a->second)
 		ret = sg_model_finish(a->second, err);
 	return explain(ret, err);
+}
+
+int sg_analysis_learn(struct sg_analysis *a, struct sg_reader *r, struct sg_err *err)
+{
+	const struct sg_hdr *ev;
+	int ret;
+
+	while ((ret = sg_reader_next(r, &ev, err)) > 0) {
+		ret = explain(sg_owners_feed(a->owners, ev), err);
+		if (ret < 0)
+			return ret;
+	}
+	return ret;
 }
 
 int sg_analysis_run(struct sg_analysis *a, struct sg_reader *r, struct sg_err *err)
@@ -347,6 +377,11 @@ void sg_analysis_info(const struct sg_analysis *a, struct sg_analysis_info *ret)
 const struct sg_model *sg_analysis_model(const struct sg_analysis *a)
 {
 	return a->model;
+}
+
+struct sg_owners *sg_analysis_owners(const struct sg_analysis *a)
+{
+	return a->owners;
 }
 
 static int bucket_order(const void *x, const void *y)

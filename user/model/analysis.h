@@ -8,6 +8,7 @@
 #define SG_ANALYSIS_H
 
 #include "model/blame.h"
+#include "model/containers.h"
 #include "trace/rec.h"
 
 enum sg_task_choice {
@@ -24,10 +25,12 @@ typedef int (*sg_analysis_task_fn)(void *ctx, const struct sg_model *m, const st
 
 struct sg_analysis_opts {
 	enum sg_task_choice tasks;
-	bool by_component; /* group by the component that ended the task instead of by its name */
-	const char *only;  /* only this group; NULL = all */
-	unsigned slowest;  /* tasks kept per group; 0 = 1 */
-	uint64_t mem_cap;  /* see struct sg_model_opts */
+	bool by_component;	  /* group by the component that ended the task instead of by its name */
+	bool by_container;	  /* group by the container of the thread that began the task */
+	struct sg_owners *owners; /* who is who, fed by the analysis; NULL: it has its own */
+	const char *only;	  /* only this group; NULL = all */
+	unsigned slowest;	  /* tasks kept per group; 0 = 1 */
+	uint64_t mem_cap;	  /* see struct sg_model_opts */
 	uint64_t settle_ns;
 	bool check_order; /* a second, non-returning walk beside: sg_analysis_order() */
 	bool critical;	  /* show the non-returning walk instead: a view, never blame */
@@ -75,6 +78,13 @@ int sg_analysis_new(struct sg_analysis **ret, const struct sg_analysis_opts *opt
 void sg_analysis_free(struct sg_analysis *a);
 int sg_analysis_feed(struct sg_analysis *a, const struct sg_hdr *ev, struct sg_err *err);
 int sg_analysis_finish(struct sg_analysis *a, struct sg_err *err);
+/**
+ * sg_analysis_learn() - read all of @r for who is who, before the run proper reads it again
+ *
+ * Containers are told of when somebody has found out, which may be after their
+ * first tasks; grouping by container wants it before.
+ */
+int sg_analysis_learn(struct sg_analysis *a, struct sg_reader *r, struct sg_err *err);
 /** sg_analysis_run() - feed all that @r gives, and finish. Damage of the recording is no error: ask @r. */
 int sg_analysis_run(struct sg_analysis *a, struct sg_reader *r, struct sg_err *err);
 
@@ -86,6 +96,7 @@ struct sg_analysis_info {
 };
 void sg_analysis_info(const struct sg_analysis *a, struct sg_analysis_info *ret);
 const struct sg_model *sg_analysis_model(const struct sg_analysis *a);
+struct sg_owners *sg_analysis_owners(const struct sg_analysis *a);
 
 /** sg_analysis_groups() - the command's group first, then by falling total time. Valid until free. */
 size_t sg_analysis_groups(struct sg_analysis *a, struct sg_group *const **ret);

@@ -161,6 +161,7 @@ static void put_groups(struct sg_sink *out, const struct sg_json_end *e)
 
 int sg_json_end(struct sg_json *j, FILE *f, const struct sg_json_end *e)
 {
+	const struct sg_owner_container *const *containers;
 	struct sg_analysis_info info;
 	struct sg_sink out;
 
@@ -178,6 +179,8 @@ int sg_json_end(struct sg_json *j, FILE *f, const struct sg_json_end *e)
 	if (e->damage)
 		put_member(&out, "damage", sg_json_text(e->damage));
 	put_member(&out, "model", sg_jp_model(&info));
+	if (sg_owners_list(sg_analysis_owners(e->a), &containers))
+		put_member(&out, "containers", sg_jp_containers(sg_analysis_owners(e->a)));
 	put_member(&out, "plan", from_meta(e->meta, "plan", json_type_array));
 	put_member(&out, "perturbation", from_meta(e->end_meta, "perturbation", json_type_object));
 	put_member(&out, "recording", head_of(e->meta));

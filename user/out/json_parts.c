@@ -198,6 +198,27 @@ struct json_object *sg_jp_group(struct sg_analysis *a, size_t i, struct sg_group
 	return o;
 }
 
+struct json_object *sg_jp_containers(struct sg_owners *owners)
+{
+	struct json_object *list = json_object_new_array();
+	const struct sg_owner_container *const *c;
+	size_t n = sg_owners_list(owners, &c);
+
+	for (size_t i = 0; list && i < n; i++) {
+		struct json_object *o = json_object_new_object();
+
+		sg_jp_text(o, "id", c[i]->id);
+		sg_jp_text(o, "name", c[i]->name);
+		sg_jp_text(o, "image", c[i]->image);
+		sg_jp_text(o, "runtime", c[i]->runtime);
+		sg_jp_text(o, "platform", c[i]->platform);
+		sg_jp_u64(o, "cgroup", c[i]->cgroup);
+		sg_jp_u64(o, "pid", c[i]->pid);
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
 struct json_object *sg_jp_model(const struct sg_analysis_info *info)
 {
 	struct json_object *o = json_object_new_object();

@@ -19,6 +19,8 @@ void sg_jp_bool(struct json_object *o, const char *key, bool v);
 struct json_object *sg_jp_rows(struct sg_blame *b, const struct sg_blame_row *row, size_t n, bool full);
 /** sg_jp_group() - group number @i: percentiles, blame, slowest tasks, why they are slow */
 struct json_object *sg_jp_group(struct sg_analysis *a, size_t i, struct sg_group *g, double quantile);
+/** sg_jp_containers() - the containers that were met, an empty list if there were none */
+struct json_object *sg_jp_containers(struct sg_owners *owners);
 struct json_object *sg_jp_model(const struct sg_analysis_info *info);
 
 #endif

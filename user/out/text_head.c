@@ -4,6 +4,10 @@
 #include <json-c/json.h>
 #include <string.h>
 #include "out/text.h"
+#include "out/text_table.h"
+
+#define CONTAINERS_SHOWN 16
+#define ID_SHOWN	 12
 
 static struct json_object *parse_object(const char *text)
 {
@@ -70,13 +74,47 @@ static void print_gaps(FILE *f, struct json_object *meta)
 	}
 }
 
+static int print_containers(FILE *f, struct sg_owners *owners, const struct sg_text_opts *o)
+{
+	const struct sg_owner_container *const *c;
+	size_t n = owners ? sg_owners_list(owners, &c) : 0;
+	char id[ID_SHOWN + 1];
+	struct sg_tab t;
+	int ret;
+
+	if (!n)
+		return 0;
+	fputc('\n', f);
+	ret = sg_tab_begin(&t, f, o);
+	if (ret)
+		return ret;
+	sg_tab_column(&t, "container", 0);
+	sg_tab_column(&t, "id", 0);
+	sg_tab_column(&t, "image", 0);
+	sg_tab_column(&t, "runtime", 0);
+	sg_tab_column(&t, "platform", 0);
+	for (size_t i = 0; i < n && i < CONTAINERS_SHOWN; i++) {
+		snprintf(id, sizeof(id), "%s", c[i]->id);
+		sg_tab_row(&t);
+		sg_tab_cell(&t, 0, *c[i]->name ? c[i]->name : "-");
+		sg_tab_cell(&t, 1, *id ? id : "-");
+		sg_tab_cell(&t, 2, *c[i]->image ? c[i]->image : "-");
+		sg_tab_cell(&t, 3, *c[i]->runtime ? c[i]->runtime : "-");
+		sg_tab_cell(&t, 4, *c[i]->platform ? c[i]->platform : "-");
+	}
+	ret = sg_tab_end(&t);
+	if (!ret && n > CONTAINERS_SHOWN)
+		fprintf(f, "and %zu containers more\n", n - CONTAINERS_SHOWN);
+	return ret;
+}
+
 int sg_text_head(FILE *f, const struct sg_text_head *h, const struct sg_text_opts *o)
 {
 	struct json_object *meta = parse_object(h->meta);
 	const struct sg_model_stats *s = &h->info.model;
 	char clean[300], t[32];
+	int ret;
 
-	(void)o;
 	fputs("recording", f);
 	if (h->file)
 		fprintf(f, " %s", sg_text_clean(clean, sizeof(clean), h->file));
@@ -107,5 +145,6 @@ int sg_text_head(FILE *f, const struct sg_text_head *h, const struct sg_text_opt
 			h->info.groups_folded);
 	print_gaps(f, meta);
 	json_object_put(meta);
-	return ferror(f) ? -EIO : 0;
+	ret = print_containers(f, h->owners, o);
+	return ret ? ret : ferror(f) ? -EIO : 0;
 }

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * Records to sums. Who is a Gofer and whose a cgroup is may be told late, so
+ * everything is kept by cgroup and by program, and named at the end.
+ */
+#include "model/guestcalls.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/sysnr.h"
+#include "model/guestcalls_priv.h"
+
+int sg_guestcalls_new(struct sg_guestcalls **ret, struct sg_owners *o)
+{
+	*ret = calloc(1, sizeof(**ret));
+	if (!*ret)
+		return -ENOMEM;
+	(*ret)->owners = o;
+	(*ret)->rng = 0x9e3779b97f4a7c15ull; /* fixed: the same recording gives the same report */
+	return 0;
+}
+
+void sg_guestcalls_free(struct sg_guestcalls *g)
+{
+	if (!g)
+		return;
+	for (size_t i = 0; i < g->nrow; i++)
+		for (size_t k = 0; k < SG_DIST_MAX; k++)
+			free(g->row[i].dist[k].v);
+	sg_guest_result_free(&g->res);
+	sg_pairmap_free(&g->row_at);
+	sg_pairmap_free(&g->msg_at);
+	sg_pairmap_free(&g->rpc_at);
+	free(g->row);
+	free(g->msg);
+	free(g->rpc);
+	free(g);
+}
+
+void *sg_guest_grown(void *p, size_t *cap, size_t n, size_t each)
+{
+	size_t want = *cap ? *cap * 2 : 32;
+	void *q = p;
+
+	if (n < *cap)
+		return p;
+	q = realloc(p, want * each);
+	*cap = q ? want : *cap;
+	return q;
+}
+
+const char *sg_guest_call_name(char *buf, size_t cap, uint16_t nr)
+{
+	const char *name = sg_sysnr_name(nr);
+
+	if (name)
+		snprintf(buf, cap, "%s", name);
+	else if (nr == SG_GUEST_FAULT)
+		snprintf(buf, cap, "(fault)");
+	else
+		snprintf(buf, cap, "nr%u", nr);
+	return buf;
+}
+
+/* ---- rows ---------------------------------------------------------------- */
+
+static int row_of(struct sg_guestcalls *g, uint64_t cgroup, uint16_t nr, struct sg_guest_raw **ret)
+{
+	const uint32_t *known = sg_pairmap_get(&g->row_at, cgroup, nr);
+	struct sg_guest_raw *p;
+
+	*ret = known ? &g->row[*known] : NULL;
+	if (known || g->nrow == SG_GUEST_ROWS)
+		return 0;
+	p = sg_guest_grown(g->row, &g->row_cap, g->nrow, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	g->row = p;
+	if (!sg_pairmap_at(&g->row_at, cgroup, nr, (uint32_t)g->nrow, NULL))
+		return -ENOMEM;
+	*ret = &g->row[g->nrow++];
+	**ret = (struct sg_guest_raw){ .cgroup = cgroup, .nr = nr };
+	return 0;
+}
+
+static uint64_t rng_below(struct sg_guestcalls *g, uint64_t n)
+{
+	g->rng ^= g->rng >> 12;
+	g->rng ^= g->rng << 25;
+	g->rng ^= g->rng >> 27;
+	return (uint64_t)(((unsigned __int128)(g->rng * 0x2545f4914f6cdd1dull) * n) >> 64);
+}
+
+/* Sum and maximum are exact, single durations kept up to a limit, then sampled evenly. */
+static int dist_add(struct sg_guestcalls *g, struct sg_guest_dist *d, uint64_t ns)
+{
+	uint64_t at;
+
+	d->seen++;
+	d->sum_ns += ns;
+	d->max_ns = ns > d->max_ns ? ns : d->max_ns;
+	if (d->n == d->seen - 1 && d->n < SG_GUEST_SAMPLES && g->kept < SG_GUEST_BUDGET) {
+		if (d->n == d->cap) {
+			uint32_t cap = d->cap ? d->cap * 2 : 8;
+			uint64_t *v = realloc(d->v, cap * sizeof(*v));
+
+			if (!v)
+				return -ENOMEM;
+			d->v = v;
+			d->cap = cap;
+		}
+		d->v[d->n++] = ns;
+		g->kept++;
+		return 0;
+	}
+	at = rng_below(g, d->seen);
+	if (at < d->n)
+		d->v[at] = ns;
+	return 0;
+}
+
+static uint64_t cgroup_of(const struct sg_guestcalls *g, uint32_t uid)
+{
+	return sg_owners_proc_at(g->owners, sg_owners_proc(g->owners, uid))->cgroup;
+}
+
+/* ---- which messages a call caused ---------------------------------------- */
+
+static int msg_add(struct sg_guestcalls *g, uint32_t row, const struct sg_guest_flip *f)
+{
+	uint64_t b = (uint64_t)f->program << 16 | f->word;
+	const uint32_t *known = sg_pairmap_get(&g->msg_at, row, b);
+	struct sg_guest_raw_msg *p;
+
+	if (!known && g->nmsg == SG_GUEST_ROWS)
+		return 0;
+	if (!known) {
+		p = sg_guest_grown(g->msg, &g->msg_cap, g->nmsg, sizeof(*p));
+		if (!p)
+			return -ENOMEM;
+		g->msg = p;
+		if (!sg_pairmap_at(&g->msg_at, row, b, (uint32_t)g->nmsg, NULL))
+			return -ENOMEM;
+		g->msg[g->nmsg++] = (struct sg_guest_raw_msg){ row, f->program, f->word, 0 };
+	}
+	g->msg[known ? *known : g->nmsg - 1].cnt += f->cnt;
+	return 0;
+}
+
+int sg_guest_settle(struct sg_guestcalls *g, struct sg_guest_flip *f)
+{
+	uint32_t row = f->row ? f->row - 1 : SG_GUEST_APART;
+	int ret = 0;
+
+	/* several messages in one slice, and several calls: which is of which, nobody knows */
+	if ((!f->sure && f->several) || (f->of > 1 && f->mixed))
+		row = SG_GUEST_APART;
+	if (f->cnt)
+		ret = msg_add(g, row, f);
+	f->cnt = 0;
+	return ret;
+}
+
+/*
+ * A Gofer's slice that began inside a call of the guest is that call's when the
+ * thread that woke the Gofer also let the guest go on (the Sentry's that served
+ * the call), or else when no other thread's call was open then.
+ */
+static void meet(struct sg_guest_flip *f, const struct sg_guest_span *c)
+{
+	bool inside = f->lo >= c->lo && f->lo < c->hi;
+
+	if (f->cgroup != c->cgroup || c->lo >= f->hi || c->hi <= f->lo)
+		return;
+	if (!f->met)
+		f->met = c->row + 1;
+	f->mixed |= f->met != c->row + 1;
+	if (!inside || f->sure)
+		return;
+	if (c->waker && c->waker == f->waker) {
+		f->sure = true;
+		f->row = c->row + 1;
+	} else if (!f->row) {
+		f->row = c->row + 1;
+		f->uid = c->uid;
+	} else if (f->uid != c->uid) {
+		f->several = true;
+	}
+}
+
+static int flip_add(struct sg_guestcalls *g, const struct sg_guest_flip *new)
+{
+	struct sg_guest_flip *f = &g->flip[g->nflip % SG_GUEST_FLIPS];
+	int ret = sg_guest_settle(g, f);
+	uint64_t from = g->nspan > SG_GUEST_NEAR ? g->nspan - SG_GUEST_NEAR : 0;
+
+	*f = *new;
+	g->nflip++;
+	for (uint64_t i = from; i < g->nspan; i++)
+		meet(f, &g->span[i % SG_GUEST_SPANS]);
+	return ret;
+}
+
+static void span_add(struct sg_guestcalls *g, const struct sg_guest_span *c)
+{
+	uint64_t from = g->nflip > SG_GUEST_NEAR ? g->nflip - SG_GUEST_NEAR : 0;
+
+	g->span[g->nspan++ % SG_GUEST_SPANS] = *c;
+	for (uint64_t i = from; i < g->nflip; i++)
+		meet(&g->flip[i % SG_GUEST_FLIPS], c);
+}
+
+/* ---- records ------------------------------------------------------------- */
+
+static bool is_call_wait(const struct sg_slice *s)
+{
+	return s->prev_out && s->in > s->prev_out &&
+	       (s->wkind == SG_K_GUESTCALL || (s->note & SG_NOTE_TRAPPED && s->stop != SG_STOP_RUNNABLE));
+}
+
+static int feed_wait(struct sg_guestcalls *g, const struct sg_slice *s, uint64_t cgroup)
+{
+	bool stop = s->wkind == SG_K_GUESTCALL && s->stop == SG_STOP_TRACED;
+	uint16_t nr = s->wkind == SG_K_GUESTCALL ? s->nr : (uint16_t)s->note;
+	struct sg_guest_span c = { .lo = s->prev_out, .hi = s->in, .cgroup = cgroup, .uid = s->h.uid };
+	struct sg_guest_raw *row;
+	int ret = row_of(g, cgroup, nr, &row);
+
+	if (ret || !row)
+		return ret;
+	c.row = (uint32_t)(row - g->row);
+	c.waker = s->wctx == SG_WCTX_TASK ? s->waker : 0;
+	if (stop) {
+		row->seen[SG_SEEN_STOP]++;
+		ret = dist_add(g, &row->dist[SG_DIST_DEFAULT], s->in - s->prev_out);
+	}
+	span_add(g, &c);
+	return ret;
+}
+
+static int feed_slice(struct sg_guestcalls *g, const struct sg_slice *s)
+{
+	uint32_t program = sg_owners_proc(g->owners, s->h.uid), of = 0;
+	const struct sg_owner_proc *p = sg_owners_proc_at(g->owners, program);
+	bool gofer = !*p->role || !strcmp(p->role, "gofer"); /* or not told yet */
+	uint64_t cgroup = p->cgroup;
+	int ret = is_call_wait(s) ? feed_wait(g, s, cgroup) : 0;
+
+	for (unsigned i = 0; i < s->npair; i++)
+		of += SG_KEY_TYPE(s->pair[i].key) == SG_KEY_FLIPCALL ? s->pair[i].cnt : 0;
+	for (unsigned i = 0; i < s->npair && !ret; i++) {
+		const struct sg_pair *q = &s->pair[i];
+		unsigned type = SG_KEY_TYPE(q->key);
+		struct sg_guest_raw *row;
+
+		if (type == SG_KEY_GUEST || type == SG_KEY_EMULATED) {
+			ret = row_of(g, cgroup, SG_KEY_LOW(q->key), &row);
+			if (ret || !row)
+				continue;
+			row->seen[SG_SEEN_TRAP] += type == SG_KEY_GUEST ? q->cnt : 0;
+			row->trap_cpu_ns += type == SG_KEY_GUEST ? q->ns : 0;
+			row->stop_cpu_ns += type == SG_KEY_GUEST ? 0 : q->ns;
+		} else if (type == SG_KEY_FLIPCALL && gofer) {
+			ret = flip_add(g, &(struct sg_guest_flip){
+						  .lo = s->in,
+						  .hi = s->h.ts,
+						  .cgroup = cgroup,
+						  .program = program,
+						  .waker = s->wctx == SG_WCTX_TASK ? s->waker : 0,
+						  .cnt = q->cnt,
+						  .of = of,
+						  .word = SG_KEY_LOW(q->key),
+					  });
+		}
+	}
+	return ret;
+}
+
+static int feed_rpc(struct sg_guestcalls *g, uint64_t cgroup, uint16_t word)
+{
+	const uint32_t *known = sg_pairmap_get(&g->rpc_at, cgroup, word);
+	struct sg_guest_rpc *p;
+
+	if (!known && g->nrpc == SG_GUEST_ROWS)
+		return 0;
+	if (!known) {
+		p = sg_guest_grown(g->rpc, &g->rpc_cap, g->nrpc, sizeof(*p));
+		if (!p)
+			return -ENOMEM;
+		g->rpc = p;
+		if (!sg_pairmap_at(&g->rpc_at, cgroup, word, (uint32_t)g->nrpc, NULL))
+			return -ENOMEM;
+		g->rpc[g->nrpc++] = (struct sg_guest_rpc){ .cgroup = cgroup, .word = word };
+	}
+	g->rpc[known ? *known : g->nrpc - 1].cnt++;
+	return 0;
+}
+
+static int feed_guest(struct sg_guestcalls *g, const struct sg_guest *e)
+{
+	bool timed = e->begin && e->h.ts > e->begin;
+	struct sg_guest_raw *row;
+	uint32_t program = sg_owners_proc(g->owners, e->h.uid);
+	uint64_t cgroup;
+	unsigned dist;
+	int ret;
+
+	if (!program && e->sandbox)
+		program = sg_owners_tgid(g->owners, e->sandbox);
+	cgroup = sg_owners_proc_at(g->owners, program)->cgroup;
+	if (e->what == SG_GUEST_RPC)
+		return feed_rpc(g, cgroup, e->nr);
+	if (e->what != SG_GUEST_CALL || e->src < SG_GSRC_TRAP || e->src > SG_GSRC_UPROBE)
+		return 0; /* a newer recorder's */
+	ret = row_of(g, cgroup, e->nr, &row);
+	if (ret || !row)
+		return ret;
+	dist = e->src == SG_GSRC_TRAP	  ? SG_DIST_DEFAULT
+	       : e->src == SG_GSRC_UPROBE ? SG_DIST_UPROBE
+					  : SG_DIST_TRACE;
+	if (e->src == SG_GSRC_TRAP)
+		row->trap_on_ns += e->on_ns;
+	else
+		row->seen[e->src == SG_GSRC_UPROBE ? SG_SEEN_UPROBE : SG_SEEN_TRACE]++;
+	if (timed)
+		ret = dist_add(g, &row->dist[dist], e->h.ts - e->begin);
+	if (timed && e->src == SG_GSRC_TRAP)
+		span_add(g, &(struct sg_guest_span){ .lo = e->begin,
+						     .hi = e->h.ts,
+						     .cgroup = cgroup,
+						     .row = (uint32_t)(row - g->row),
+						     .uid = e->h.uid });
+	return ret;
+}
+
+int sg_guestcalls_feed(struct sg_guestcalls *g, const struct sg_hdr *ev)
+{
+	switch (ev->kind) {
+	case SG_REC_SLICE:
+		return feed_slice(g, (const void *)ev);
+	case SG_REC_GUEST:
+		return feed_guest(g, (const void *)ev);
+	}
+	return 0;
+}
+
+/* ---- where the time went ------------------------------------------------- */
+
+/* CPU time of the kernel, and what it waits for on a device's or on memory's account. */
+static bool is_host(uint16_t cause)
+{
+	static const uint8_t host[SG_C_MAX] = {
+		[SG_C_CPU_SYS] = 1,	     [SG_C_CPU_EXIT] = 1,	   [SG_C_CPU_FAULT] = 1,
+		[SG_C_CPU_FAULT_MAJOR] = 1,  [SG_C_CPU_FAULT_OPEN] = 1,	   [SG_C_CPU_IRQ] = 1,
+		[SG_C_MEM_RECLAIM_SWAP] = 1, [SG_C_MEM_RECLAIM_MEMCG] = 1, [SG_C_MEM_RECLAIM_DIRECT] = 1,
+		[SG_C_MEM_COMPACT] = 1,	     [SG_C_MEM_SWAPIN] = 1,	   [SG_C_MEM_BALLOON] = 1,
+		[SG_C_MEM_FAULT] = 1,	     [SG_C_MEM_THROTTLE] = 1,	   [SG_C_IO_BLOCK] = 1,
+		[SG_C_IO_FSYNC] = 1,	     [SG_C_IO_WRITEBACK] = 1,
+	};
+
+	return cause & SG_KEY_SYSCALL || (cause < SG_C_MAX && host[cause]);
+}
+
+enum sg_guest_part sg_guest_part(const char *comp, uint16_t cause)
+{
+	bool kernel = !strcmp(comp, "kernel"), sentry = !strcmp(comp, "sentry");
+
+	if (cause == SG_C_TRAP_PTRACE || cause == SG_C_TRAP_SECCOMP || cause == SG_C_TRAP_STOP ||
+	    cause == SG_C_TRAP_FREEZE)
+		return SG_PART_TRAP;
+	if (!strcmp(comp, "gofer") || cause == SG_C_IO_GOFER)
+		return SG_PART_GOFER;
+	if (is_host(cause) && (kernel || sentry || !strcmp(comp, "stub")))
+		return SG_PART_HOST;
+	return sentry ? SG_PART_SENTRY : SG_PART_OTHER;
+}
+
+int sg_guestcalls_task(struct sg_guestcalls *g, const struct sg_model *m, const struct sg_task *t)
+{
+	struct sg_guest_raw *row;
+	int ret;
+
+	if (t->src != SG_MSRC_GUEST || t->id > UINT16_MAX)
+		return 0;
+	ret = row_of(g, cgroup_of(g, t->uid), (uint16_t)t->id, &row);
+	if (ret || !row)
+		return ret;
+	row->explained++;
+	for (size_t i = 0; i < t->nseg; i++)
+		row->part_ns[sg_guest_part(sg_model_comp(m, t->seg[i].comp), t->seg[i].cause)] +=
+			t->seg[i].hi - t->seg[i].lo;
+	return 0;
+}
