@@ -67,6 +67,9 @@ PKG += stress-ng                 # tests: timer and fault load
 PKG += $(if $(shell command -v npm),,nodejs npm) # the task workload's express server, as published
 PKG += python3                   # tests read exported files back
 PKG += python3-jsonschema        # tests check exported JSON against published schemas
+PKG += docker.io                 # a Docker daemon of our own, for benches and tests of containers
+PKG += runsc                     # gVisor, the sandbox of the same
+PKG += busybox-static            # shell and tools in the image that the program makes itself
 PKG += strace                    # tests: the system calls by which other languages mark
 PKG += procps                    # tests: ps, pgrep
 PKG += util-linux                # tests: taskset, losetup, swapon
@@ -158,11 +161,17 @@ TRUTHRUN_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard tests/truth/run/*.c))
 $(O)/tests/truth/truthrun: $(TRUTHRUN_OBJ)
 	$(call msg,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljson-c -lm
 
+# What the live tests' scripts have done in C.
+TESTLIVE_BIN := $(patsubst %.c,$(O)/%,$(wildcard tests/live/*.c))
+$(TESTLIVE_BIN): %: %.o $(O)/liblive.a $(O)/libsg.a
+	$(call msg,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIVE_LIBS) $(PURE_LIBS)
+-include $(TESTLIVE_BIN:=.d)
+
 $(O)/tests/golden/mkrec: $(O)/tests/golden/mkrec.o $(O)/libsg.a
 	$(call msg,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PURE_LIBS)
 -include $(O)/tests/golden/mkrec.d
 
-tests: $(O)/tests/golden/mkrec $(TEST_PURE_BIN) $(TEST_LIVE_BIN) $(if $(TRUTH_OBJ),$(O)/tests/truth/truth $(O)/tests/truth/truthrun)
+tests: $(O)/tests/golden/mkrec $(TEST_PURE_BIN) $(TEST_LIVE_BIN) $(TESTLIVE_BIN) $(if $(TRUTH_OBJ),$(O)/tests/truth/truth $(O)/tests/truth/truthrun)
 tests-pure: $(TEST_PURE_BIN)
 tests-fuzz: $(FUZZ_BIN)
 

@@ -89,7 +89,7 @@ Test(engine, hostile_json)
 Test(engine, json_bombs)
 {
 	size_t n = 4u << 20;
-	char *p = malloc(n);
+	char *p = calloc(1, n);
 	struct json_object *o;
 
 	for (size_t i = 0; i + 2 < n; i += 3)
