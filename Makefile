@@ -73,6 +73,12 @@ PKG += busybox-static            # shell and tools in the image that the program
 PKG += strace                    # tests: the system calls by which other languages mark
 PKG += procps                    # tests: ps, pgrep
 PKG += util-linux                # tests: taskset, losetup, swapon
+PKG += qemu-system-x86           # the lab: stock kernels in an emulated machine
+PKG += kmod                      # the lab: modules of kernels that are not installed
+PKG += cpio                      # the lab: its initrd
+PKG += xz-utils                  # the lab: compressed modules
+PKG += zstd                      # the lab: compressed modules
+PKG += e2fsprogs                 # the lab: the guest's disk
 PKG += git                       # tests: list of the project's files
 
 all: $(O)/sandglass
@@ -212,6 +218,17 @@ check:
 	+@MAKE='$(MAKE)' O='$(O)' CC='$(CC)' CFLAGS='$(CFLAGS)' JOBS='$(JOBS)' WERROR='$(if $(CI),1,$(WERROR))' \
 		tests/run-all.sh $(PARTS)
 
+# The same program on stock Debian kernels in QEMU: one, or whatever the apt sources offer (KERNELS="6.1 6.12").
+KERNELS ?= all
+check-lab:
+	+@$(MAKE) --no-print-directory check PARTS='build lab'
+
+check-kernels:
+	$(need_root)
+	+@$(MAKE) --no-print-directory deps
+	+@$(MAKE) --no-print-directory $(JOBS) all tests
+	@O='$(O)' tests/lab/run.sh -q $(KERNELS)
+
 # Benchmarks of single parts, over generated streams.
 BENCH_BIN := $(patsubst %.c,$(O)/%,$(wildcard tests/bench/bench_*.c))
 $(BENCH_BIN): %: %.o $(O)/libsg.a
@@ -254,6 +271,7 @@ uninstall:
 help:
 	@echo 'make demo       install what is needed, build, run the main experiment, print its result'
 	@echo 'make check      install what is needed, build, run every test   (PARTS="unit live" runs some)'
+	@echo 'make check-lab  its part on a stock Debian kernel in QEMU; make check-kernels: on every one there is'
 	@echo 'make            build $(O)/sandglass'
 	@echo 'make bench      cost of recording, beside perf, bpftrace and libbpf-tools'
 	@echo 'make install    PREFIX=/usr/local DESTDIR=    (make uninstall undoes it)'
@@ -262,7 +280,7 @@ help:
 clean:
 	rm -rf $(O)
 
-.PHONY: FORCE all clean deps demo check bench check-layers format vmlinux man install uninstall help
+.PHONY: FORCE all clean deps demo check check-lab check-kernels bench check-layers format vmlinux man install uninstall help
 .PHONY: tests tests-pure tests-fuzz asan fuzz
 -include $(PURE_OBJ:.o=.d) $(LIVE_OBJ:.o=.d) $(BPF_OBJ:.o=.d)
 -include $(TEST_SRC:%.c=$(O)/%.d) $(TEST_HELP_OBJ:.o=.d) $(FUZZ_BIN:=.d) $(TRUTH_OBJ:.o=.d) $(TRUTHRUN_OBJ:.o=.d)

@@ -69,7 +69,7 @@ ENV
 qemu=(setpriv --pdeathsig KILL timeout --foreground -k 5 "$limit" setpriv --pdeathsig KILL
 	qemu-system-x86_64 -accel tcg,thread=multi -cpu max -m "$memory" -smp "$cpus" -nodefaults -no-user-config
 	-display none -no-reboot -serial "file:$dir/console" -kernel "$kernel" -initrd "$dir/initrd"
-	-append "console=ttyS0 loglevel=4 panic=-1 oops=panic mitigations=off tsc=reliable clocksource=tsc lab.guest=$here/guest.sh lab.rw=$((memory / 2))m $append"
+	-append "console=ttyS0 loglevel=4 softlockup_all_cpu_backtrace=1 softlockup_panic=1 panic=-1 oops=panic mitigations=off tsc=reliable clocksource=tsc lab.guest=$here/guest.sh lab.rw=$((memory / 2))m $append"
 	-fsdev local,id=root,path=/,security_model=none,readonly=on,multidevs=remap -device virtio-9p-pci,fsdev=root,mount_tag=root
 	-fsdev "local,id=out,path=$dir/out,security_model=none" -device virtio-9p-pci,fsdev=out,mount_tag=out
 	-drive "file=$dir/disk,if=virtio,format=raw,cache=unsafe")

@@ -3,7 +3,7 @@
 # Process 1 of the guest: what an init sets up (the kernel's file systems, cgroup v2 alone, a disk at /var/tmp), then
 # the suite as a child, its status to /out, and off. boot.sh left the words it needs in /out/env.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb LC_ALL=C
-off() { sync -f /out; poweroff -f; }
+off() { sync -f /out; busybox poweroff -f; }
 trap off EXIT
 . /out/env || exit 1
 for m in 'tracefs /sys/kernel/tracing' 'debugfs /sys/kernel/debug' 'bpf /sys/fs/bpf' 'cgroup2 /sys/fs/cgroup' 'tmpfs /run' \
@@ -17,9 +17,9 @@ mkdir -p /lib/modules
 [ "$LAB_MODULES" = / ] || mount --bind "$LAB_MODULES/lib/modules" /lib/modules || echo 'lab: no modules'
 for c in $(cat /sys/fs/cgroup/cgroup.controllers); do echo "+$c"; done >/run/lab/controllers
 while read -r c; do echo "$c" >/sys/fs/cgroup/cgroup.subtree_control; done </run/lab/controllers
-ip link set lo up
-hostname lab
-for m in virtio_blk ext4; do modprobe $m || echo "lab: $m does not load"; done
+busybox ip link set lo up
+busybox hostname lab
+for m in virtio_blk ext4 loop fuse zram; do modprobe $m || echo "lab: $m does not load"; done
 for try in 1 2 3 4 5 6 7 8 9 10; do [ -b /dev/vda ] && break; sleep 0.1; done
 mount -t ext4 /dev/vda /var/tmp || echo 'lab: no disk'
 chmod 1777 /var/tmp

@@ -1,21 +1,24 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
-# kernel.sh VERSION: finds or fetches a stock Debian kernel, without installing it.
+# kernel.sh VERSION | --list: finds or fetches a stock Debian kernel, without installing it.
 # VERSION is the begin of one ("6.1", "6.12", "6.1.0-50-amd64"); the newest that fits is taken:
 # one in /boot, else one fetched before, else the package of the apt sources of this machine.
 # Prints three words: release, path of the kernel, folder that has lib/modules/RELEASE.
 # Ends with 77 and one sentence when it cannot be had. $O/lab/kernel keeps what was fetched.
+# --list: the series ("6.1") that can be had, one a line.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive PATH=$PATH:/usr/sbin:/sbin
-version=${1:?kernel.sh VERSION}
+version=${1:?kernel.sh VERSION | --list}
 mkdir -p "${O:-build}/lab/kernel" && cache=$(realpath "${O:-build}/lab/kernel") || exit 1
 cannot() { echo "lab: no kernel $version: $*" >&2; exit 77; }
 
+# plain: of the releases on standard input, those of ordinary kernels
+plain() { grep -E '^[0-9][^ ]*-amd64$' | grep -vE -- '-(cloud|rt)-'; }
+
 # newest: of the releases on standard input that VERSION begins, the newest; "6.1" does not begin "6.12"
 newest() {
-	grep -E '^[0-9][^ ]*-amd64$' | grep -vE -- '-(cloud|rt)-' |
-		awk -v v="$version" '$0 == v || (index($0, v) == 1 && substr($0, length(v) + 1) ~ /^[^0-9]/)' | sort -V | tail -n1
+	plain | awk -v v="$version" '$0 == v || (index($0, v) == 1 && substr($0, length(v) + 1) ~ /^[^0-9]/)' | sort -V | tail -n1
 }
 
 answer() { # RELEASE KERNEL MODULES
@@ -45,33 +48,46 @@ unpack() {
 	[ -f "$new/vmlinuz" ] && depmod -b "$new" "$release" && mv "$new" "$cache/$release"
 }
 
-# offered: releases of the packages that apt knows
+# What there is: installed, fetched before, offered by apt
+installed() { find /boot -maxdepth 1 -name 'vmlinuz-*' -printf '%f\n' 2>/dev/null | sed 's/^vmlinuz-//'; }
+fetched() { find "$cache" -maxdepth 1 -mindepth 1 -type d -printf '%f\n'; }
 offered() { apt-cache pkgnames linux-image- 2>/dev/null | sed -n 's/^linux-image-\([0-9].*\)/\1/p'; }
 
-fetch() {
-	local release
-	command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || cannot 'this is no Debian'
+# download: newest package of VERSION, and what it needs, into $debs; sets release
+download() {
+	local packages
 	release=$(offered | newest)
-	if [ -z "$release" ]; then
-		[ "$(id -u)" = 0 ] && timeout 120 apt-get update -qq >/dev/null 2>&1
-		release=$(offered | newest)
-	fi
-	[ -n "$release" ] || cannot 'the apt sources of this machine do not offer one'
+	[ -n "$release" ] || return 1
+	# From 7.x on the modules are a package of their own.
+	packages=$(apt-cache depends "linux-image-$release" 2>/dev/null |
+		sed -nE 's/^ *(Pre)?Depends: (linux-(binary|modules)-[0-9].*)/\2/p' | sort -u)
+	# shellcheck disable=SC2086 # names of packages
+	(cd "$debs" && timeout 300 apt-get download -qq "linux-image-$release" $packages >log 2>&1)
+}
+
+fetch() {
+	command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || cannot 'this is no Debian'
 	mkdir "$debs" || exit 1
-	(cd "$debs" && timeout 300 apt-get download -qq "linux-image-$release" >log 2>&1) || {
-		cat "$debs/log" >&2
-		cannot "apt-get could not download linux-image-$release"
+	# The lists may be missing, or older than the mirror.
+	download || { [ "$(id -u)" = 0 ] && timeout 200 apt-get update -qq >/dev/null 2>&1 && download; } || {
+		cat "$debs/log" >&2 2>/dev/null
+		[ -n "$release" ] && cannot "apt-get could not download linux-image-$release"
+		cannot 'the apt sources of this machine do not offer one'
 	}
 	unpack "$release" "$debs"/*.deb >&2 || cannot "linux-image-$release could not be unpacked into $cache"
 }
 
-release=$(find /boot -maxdepth 1 -name 'vmlinuz-*' -printf '%f\n' 2>/dev/null | sed 's/^vmlinuz-//' | newest)
+if [ "$version" = --list ]; then
+	{ installed; fetched; offered; } | plain | sed -E 's/^([0-9]+\.[0-9]+).*/\1/' | sort -uV
+	exit 0
+fi
+release=$(installed | newest)
 [ -z "$release" ] || answer "$release" "/boot/vmlinuz-$release" /
 debs=$cache/.debs.$$
 trap 'rm -rf "$debs" "$cache/.new.$$"' EXIT
 exec 9>"$cache/.lock" && flock -w 600 9 || exit 1
 for again in 0 1; do
-	release=$(find "$cache" -maxdepth 1 -mindepth 1 -type d -printf '%f\n' | newest)
+	release=$(fetched | newest)
 	[ -z "$release" ] || answer "$release" "$cache/$release/vmlinuz" "$cache/$release"
 	[ $again = 1 ] || fetch
 done

@@ -2,15 +2,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 # Runs the live tests: every other script of this folder, on this machine's own
 # kernel. A script that prints no result line is one test, judged by its status.
+# Arguments name those to run ("record").
 . tests/lib.sh
-export SANDGLASS="$PWD/${O:-build}/sandglass"
 export O="${O:-build}"
+SANDGLASS=$(realpath -m "$O/sandglass")
+export SANDGLASS
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
 for t in tests/live/*.sh; do
 	n=$(basename "$t" .sh)
 	[ "$n" != run ] || continue
+	[ $# = 0 ] || case " $* " in *" $n "*) ;; *) continue ;; esac
 	head -1 "$t" | grep -q '^#!' || continue # sourced by the others
 	# A script that fails is run once more: what it measures it shares with whatever else runs on the machine.
 	for try in 1 2; do

@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+# run.sh [-q] [KERNEL...]: every suite on every kernel (6.1; "all": whatever kernel.sh can get), and a table of both.
+# -q shows only what did not pass.
+cd "$(dirname "$0")/../.." || exit 1
+. tests/lib.sh
+export O="${O:-build}"
+quiet=
+[ "${1:-}" != -q ] || { quiet=1; shift; }
+[ "${1:-}" != all ] || set -- $(tests/lab/kernel.sh --list)
+[ $# != 0 ] || set -- 6.1
+suites='load cgroup2 live'
+tmp=$(mktemp -d)
+child=
+trap '[ -z "$child" ] || { kill "$child" && wait "$child"; } 2>/dev/null; rm -rf "$tmp"' EXIT
+trap 'exit 130' INT TERM HUP
+
+# limit SUITE: seconds, boot and all; several times what it takes on two free CPUs
+limit() { case $1 in load) echo 150 ;; cgroup2) echo 240 ;; *) echo 400 ;; esac; }
+
+# boot KERNEL SUITE: sets rc
+boot() {
+	tests/lab/boot.sh -k "$1" -t "$(limit "$2")" "tests/lab/suite-$2.sh" >"$tmp/out" 2>"$tmp/err" </dev/null &
+	child=$!
+	wait $child
+	rc=$?
+	child=
+	cat "$tmp/err" >&2
+}
+
+passed=0 failed=0 skipped=0
+printf '%-10s' kernel >"$tmp/table"
+printf ' %-22s' $suites >>"$tmp/table"
+for k in "$@"; do
+	printf '\n%-10s' "$k" >>"$tmp/table"
+	for s in $suites; do
+		boot "$k" "$s"
+		# A guest that stops dead is the emulator's doing as a rule: once more, and both are shown.
+		if [ $rc = 124 ] || [ $rc = 125 ]; then
+			echo "-- $k $s: status $rc, again" >&2
+			boot "$k" "$s"
+		fi
+		{
+			sed -nE "s,^(ok|not ok|skip) ,\1 lab/$k/$s/,p" "$tmp/out"
+			case $rc in
+			0) grep -qE '^(ok|skip) ' "$tmp/out" || not_ok "lab/$k/$s" 'it said nothing' ;;
+			77) skip "lab/$k/$s" "$(tail -n1 "$tmp/err")" ;;
+			124) not_ok "lab/$k/$s" 'out of time' ;;
+			*) not_ok "lab/$k/$s" "status $rc: $(tail -n1 "$tmp/err")" ;;
+			esac
+		} >"$tmp/lines"
+		if [ -n "$quiet" ]; then grep -v '^ok ' "$tmp/lines"; else cat "$tmp/lines"; fi
+		p=$(grep -c '^ok ' "$tmp/lines") f=$(grep -c '^not ok ' "$tmp/lines") n=$(grep -c '^skip ' "$tmp/lines")
+		passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + n))
+		printf ' %-22s' "$p ok, $f not, $n skip" >>"$tmp/table"
+	done
+done
+echo >>"$tmp/table"
+sed 's/ *$//' "$tmp/table"
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed = 0 ] && [ $passed -gt 0 ]

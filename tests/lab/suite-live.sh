@@ -1,0 +1,57 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+# suite-live.sh [all]: scripts of tests/live and scenarios of tests/truth, unchanged, on this kernel: a choice that fits
+# in minutes of an emulated processor and whose bounds such a processor keeps. What is left out is named. "all" runs
+# all but what cannot hold here.
+set -u
+. tests/lib.sh
+[ "$(id -u)" = 0 ] || { echo "needs root" >&2; exit 77; }
+export O MAKE=true # built outside, and not again
+choice=${1:-short}
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+live='swapout record'
+truth='cpu_user cpu_stolen cpu_syscalls cpu_yield mutex_sleep cond_procs io_fsync io_odirect io_fuse mem_segv swap_file
+	swap_zram sleep_plain pipe_sleep epoll_timers tcp_sleep tcp_disk trap_stop trap_freeze trap_ptrace trap_seccomp
+	task_hop proc_vfork reclaim_cache memory_high'
+
+# never NAME: why it cannot hold under emulation; nothing when it can
+never() {
+	case $1 in
+	marks) echo 'it tests compilers and languages, not kernels' ;;
+	bench_task) echo 'half an hour here: suite-cgroup2 runs the workload, small' ;;
+	load) echo 'the emulated processor cannot make that load: suite-load holds the same of a smaller one' ;;
+	oracle) echo 'its 1 % is of a processor that is not emulated' ;;
+	cpu_spin | cpu_quota) echo 'its CPU time is what the host lets the emulator have, within more than its bounds' ;;
+	esac
+}
+
+# runs NAME LIST: yes, or the skip line is out
+runs() {
+	local why
+	why=$(never "${1##*/}")
+	[ -n "$why" ] || case " $(echo $2) " in
+	*" ${1##*/} "*) return 0 ;;
+	*) [ "$choice" = all ] && return 0 || why='left out for time: suite-live.sh all runs it' ;;
+	esac
+	skip "$1" "$why"
+	return 1
+}
+
+chosen=
+for f in tests/live/*.sh; do
+	n=$(basename "$f" .sh)
+	[ "$n" != run ] && head -1 "$f" | grep -q '^#!' || continue # sourced by the others
+	runs "$n" "$live" && chosen="$chosen $n"
+done
+# shellcheck disable=SC2086 # names
+tests/live/run.sh $chosen </dev/null | sed -E 's,^(ok|not ok|skip) live/,\1 ,'
+
+start=$SECONDS
+while IFS=$'\t' read -r n _; do
+	runs "truth/$n" "$truth" || continue
+	tests/truth/run.sh --only "$n" >"$tmp/out" || echo "-- $n failed" >&2
+	grep -E '^(ok|not ok|skip) ' "$tmp/out" || not_ok "truth/$n" 'it said nothing'
+done < <("$O/tests/truth/truth" --list)
+echo "-- truth: $((SECONDS - start)) s" >&2
