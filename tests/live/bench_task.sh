@@ -68,7 +68,8 @@ fails usage-pressure 2 'pressure takes' "$SANDGLASS" bench task --pressure 0,,1
 fails usage-twice 2 'pressure takes' "$SANDGLASS" bench task --pressure 1,1
 fails usage-size 2 'memory takes a size' "$SANDGLASS" bench task --memory lots
 fails usage-servers 2 'servers takes a number' "$SANDGLASS" bench task --servers 0
-fails usage-env 2 'on the host only' "$SANDGLASS" bench task --env xen
+fails usage-env 2 'run on or in one of host docker gvisor' "$SANDGLASS" bench task --env xen
+fails usage-env-twice 2 "'docker' twice" "$SANDGLASS" bench task --env docker,docker
 fails usage-ports 2 'leaves no ports' "$SANDGLASS" bench task --port 65535 --servers 2
 
 # ---- what it needs

@@ -29,6 +29,8 @@ struct sg_bench_args {
 	int sigfd;
 	const char *given[SG_BENCH_MAX]; /* an option that only this workload has, as far as one was given */
 	struct sg_task_opts task;
+	const struct sg_task_env *env[SG_TASK_ENVS_MAX];
+	unsigned nenv;
 	struct sg_modload_opts modload;
 };
 

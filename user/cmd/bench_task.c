@@ -2,8 +2,10 @@
 /* sandglass bench task: the options, and the results into its folder and onto the screen. */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "base/parse.h"
 #include "cmd/bench.h"
 
@@ -11,6 +13,10 @@
 #define ROUNDS_DEFAULT	50
 #define WRITES_DEFAULT	2000000
 #define HOG_DEFAULT	(256ull << 20)
+
+#define SG_X(name, runtime) " " name
+static const char env_words[] = "the servers run on or in one of" SG_TASK_ENV_LIST(SG_X);
+#undef SG_X
 
 enum {
 	OPT_ENV = 256,
@@ -28,7 +34,11 @@ enum {
 };
 
 static const struct argp_option options[] = {
-	{ "env", OPT_ENV, "ENV", 0, "environment of the servers: host", 1 },
+	{ "env", OPT_ENV, "LIST", 0,
+	  "where the servers run: host (the default), or each in a container: docker (runc), gvisor (the "
+	  "systrap platform), gvisor-systrap, gvisor-ptrace, gvisor-lisafs. Several are run one after the "
+	  "other and compared with the first",
+	  1 },
 	{ "servers", OPT_SERVERS, "N", 0, "HTTP servers (default 4)", 1 },
 	{ "writes", OPT_WRITES, "N", 0, "writes of 15 bytes per request (default 2000000: a file of 30 MB)",
 	  1 },
@@ -107,6 +117,31 @@ static error_t parse_swap(int key, char *arg, struct argp_state *s, struct sg_ta
 	return ARGP_ERR_UNKNOWN;
 }
 
+static void environments(struct argp_state *s, const char *text, struct sg_bench_args *a)
+{
+	char word[32];
+
+	a->nenv = 0;
+	for (bool more = true; more; text += strlen(word) + more) {
+		size_t n = strcspn(text, ",");
+
+		snprintf(word, sizeof(word), "%.*s", n < sizeof(word) ? (int)n : 0, text);
+		more = text[n] == ',';
+		a->env[a->nenv] = sg_task_env(word);
+		if (!a->env[a->nenv] || strlen(word) != n) {
+			argp_error(s, "--env '%.*s': %s", (int)n, text, env_words);
+			return;
+		}
+		for (unsigned i = 0; i < a->nenv; i++)
+			if (a->env[i] == a->env[a->nenv])
+				argp_error(s, "--env: '%s' twice", word);
+		if (++a->nenv == SG_TASK_ENVS_MAX && more) {
+			argp_error(s, "--env: more than %d environments", SG_TASK_ENVS_MAX);
+			return;
+		}
+	}
+}
+
 static error_t parse(int key, char *arg, struct argp_state *s)
 {
 	struct sg_bench_args *a = s->input;
@@ -119,10 +154,7 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 				a->given[SG_BENCH_task] = op->name;
 	switch (key) {
 	case OPT_ENV:
-		if (strcmp(arg, "host"))
-			argp_error(s,
-				   "--env '%s': this version runs the workload on the host only (--env host)",
-				   arg);
+		environments(s, arg, a);
 		return 0;
 	case OPT_SERVERS:
 		sg_bench_number(s, "servers", arg, 1, SG_CLIENT_MAX, &v);
@@ -156,6 +188,8 @@ void sg_bench_task_defaults(struct sg_bench_args *a)
 		.level = { 0, 1, 2 },
 		.hog_bytes = HOG_DEFAULT,
 	};
+	a->env[0] = sg_task_env("host");
+	a->nenv = 1;
 }
 
 void sg_bench_task_check(struct argp_state *s, const struct sg_bench_args *a)
@@ -191,9 +225,56 @@ static int show(const struct sg_task_result *r, bool json, struct sg_err *err)
 	return rc ? sg_err_set(err, rc, "cannot print the result: %s", strerror(-rc)) : 0;
 }
 
+static int write_against(FILE *f, const void *ctx)
+{
+	return sg_task_envs_json(f, ctx);
+}
+
+/* One environment, into @dir; the result stays with the caller, also on failure. */
+static int run_one(const struct sg_task_opts *o, struct sg_task_result *r, struct sg_err *err)
+{
+	int rc = sg_task_run(r, o, err);
+
+	/* results into the folder, whatever goes to the screen */
+	if (!rc)
+		rc = sg_bench_store(o->dir, "result.json", write_json, r, err);
+	return rc ? rc : sg_task_plot(r, err);
+}
+
+/* Several environments, each into a folder of its own; then what is between them. */
+static int run_envs(struct sg_bench_args *a, struct sg_task_opts *o, struct sg_task_result *r,
+		    struct sg_err *err)
+{
+	struct sg_task_envs all = { .n = a->nenv, .r = r };
+	char dir[SG_TASK_ENVS_MAX][PATH_MAX];
+	const char *top = o->dir;
+	int rc = 0;
+
+	if (mkdir(top, 0755) && errno != EEXIST)
+		return sg_err_set(err, -errno, "cannot make the folder %s: %s", top, strerror(errno));
+	o->cache = top;
+	for (unsigned i = 0; i < a->nenv && !rc; i++) {
+		snprintf(dir[i], sizeof(dir[i]), "%s/%s", top, a->env[i]->name);
+		o->env = a->env[i];
+		o->dir = dir[i];
+		rc = run_one(o, &r[i], err);
+	}
+	if (!rc)
+		rc = sg_bench_store(top, "result.json", write_against, &all, err);
+	if (rc)
+		return rc;
+	rc = a->json ? sg_task_envs_json(stdout, &all) : sg_task_envs_text(stdout, &all);
+	if (!rc && !a->json)
+		printf("\nin %s: result.json, and a folder of each environment with all of 'bench task'\n",
+		       top);
+	if (!rc && fflush(stdout))
+		rc = -errno;
+	return rc ? sg_err_set(err, rc, "cannot print the result: %s", strerror(-rc)) : 0;
+}
+
 int sg_bench_task_run(struct sg_bench_args *a, struct sg_err *err)
 {
-	struct sg_task_result *r = calloc(1, sizeof(*r));
+	struct sg_task_result *r = calloc(SG_TASK_ENVS_MAX, sizeof(*r));
 	struct sg_task_opts *o = &a->task;
 	int rc;
 
@@ -204,15 +285,20 @@ int sg_bench_task_run(struct sg_bench_args *a, struct sg_err *err)
 	o->record = !a->no_record;
 	o->sigfd = a->sigfd;
 	o->progress = progress;
-	rc = sg_task_run(r, o, err);
-	/* results into the folder, whatever goes to the screen */
-	if (!rc)
-		rc = sg_bench_store(o->dir, "result.json", write_json, r, err);
-	if (!rc)
-		rc = sg_task_plot(r, err);
-	if (!rc)
-		rc = show(r, a->json, err);
-	sg_task_free(r);
+	o->env = a->env[0];
+	/* one memory limit for all of them: then what differs is the environment */
+	for (unsigned i = 0; i < a->nenv; i++)
+		if (!strncmp(a->env[i]->name, "gvisor", 6))
+			o->gvisor = true;
+	if (a->nenv > 1) {
+		rc = run_envs(a, o, r, err);
+	} else {
+		rc = run_one(o, r, err);
+		if (!rc)
+			rc = show(r, a->json, err);
+	}
+	for (unsigned i = 0; i < SG_TASK_ENVS_MAX; i++)
+		sg_task_free(&r[i]);
 	free(r);
 	return rc;
 }

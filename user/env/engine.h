@@ -82,6 +82,7 @@ struct sg_engine_run {
 	const char *workdir;
 	uint64_t memory_bytes, memory_swap_bytes; /* 0 = no limit; swap: memory + swap, as Docker's */
 	const char *network;			  /* NULL: "none" */
+	const char *cgroup_parent; /* "/name": its cgroup is made below it; NULL: the daemon's default */
 };
 /**
  * sg_engine_start() - create and start; nothing is left of it when it does not start

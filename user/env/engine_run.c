@@ -57,7 +57,8 @@ static struct json_object *create_body(const struct sg_engine_run *r)
 	if (!o || !host || put_str(host, "Runtime", r->runtime) || put_list(host, "Binds", r->binds) ||
 	    put_bytes(host, "Memory", r->memory_bytes) ||
 	    put_bytes(host, "MemorySwap", r->memory_swap_bytes) ||
-	    put_str(host, "NetworkMode", r->network ? r->network : "none") || put_str(o, "Image", r->image) ||
+	    put_str(host, "NetworkMode", r->network ? r->network : "none") ||
+	    put_str(host, "CgroupParent", r->cgroup_parent) || put_str(o, "Image", r->image) ||
 	    put_list(o, "Cmd", r->argv) || put_list(o, "Env", r->env) ||
 	    put_str(o, "WorkingDir", r->workdir)) {
 		json_object_put(host);

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "env/dockerd_priv.h"
+#include "load/cgtree.h"
 #include "load/guard.h"
 
 #define STATE_DIR    "/run/sandglass"
@@ -114,6 +115,8 @@ static int clean_thing(const struct thing *t)
 		     i < 50 && (rc = write_text("/sys/class/zram-control/hot_remove", path)) == -EBUSY; i++)
 			nap(20);
 		return rc == -ENODEV || rc == -ENOENT ? 0 : rc;
+	case SG_GUARD_CGTREE:
+		return sg_cgtree_remove(t->path);
 	case SG_GUARD_DOCKERD:
 		return sg_dockerd_sweep(t->path);
 	}

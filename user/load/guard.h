@@ -18,6 +18,8 @@ enum sg_guard_kind {
 	SG_GUARD_DIR = 'D',	/* remove if empty */
 	SG_GUARD_ZRAM = 'Z',	/* reset the device: path is its /sys/block folder */
 	SG_GUARD_HOTZRAM = 'H', /* remove the device: path is its /sys/block folder */
+	SG_GUARD_CGTREE =
+		'T', /* kill what is in a cgroup and below it, remove both, in every hierarchy; path from their roots */
 	SG_GUARD_DOCKERD =
 		'K', /* end a Docker daemon and all its containers, unmount and remove its folder */
 };

@@ -141,12 +141,13 @@ static const struct {
 	size_t at;
 } rows[] = {
 #define AT(f) offsetof(struct sg_memlimit_stat, f)
-	{ "memory.stat", "rss", 1, AT(anon_bytes) },
+	{ "memory.stat", "total_rss", 1, AT(anon_bytes) },
 	{ "memory.stat", "anon", 2, AT(anon_bytes) },
-	{ "memory.stat", "cache", 1, AT(file_bytes) },
+	{ "memory.stat", "total_cache", 1, AT(file_bytes) },
 	{ "memory.stat", "file", 2, AT(file_bytes) },
-	{ "memory.stat", "swap", 1, AT(swap_bytes) },
-	{ "memory.stat", "pgmajfault", 0, AT(majfault) },
+	{ "memory.stat", "total_swap", 1, AT(swap_bytes) },
+	{ "memory.stat", "total_pgmajfault", 1, AT(majfault) },
+	{ "memory.stat", "pgmajfault", 2, AT(majfault) },
 	{ "memory.oom_control", "oom_kill", 1, AT(oom_kill) },
 	{ "memory.events", "oom_kill", 2, AT(oom_kill) },
 #undef AT

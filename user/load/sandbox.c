@@ -15,6 +15,8 @@
 /* Not below the results' folder: paths of sockets must be short, and its file system may be anything. */
 #define PLACE "/var/tmp/sandglass-bench-%d"
 
+#define SG_SANDBOX_ARGS_MAX 8
+
 #define ARGS(...)		     ((const char *const[]){ __VA_ARGS__ })
 #define SG_X(name, suite, args, sum) { name, suite, args, sum },
 const struct sg_sandbox_runtime sg_sandbox_runtimes[] = { SG_SANDBOX_RUNTIME_LIST(SG_X){ 0 } };
@@ -26,7 +28,8 @@ struct sg_sandbox {
 	struct sg_dockerd *daemon;
 	struct sg_engine *engine;
 	char place[64], top[96];
-	char path[SG_SANDBOX_RUNTIMES_MAX][PATH_MAX]; /* of the runtimes' programs */
+	char path[SG_SANDBOX_RUNTIMES_MAX][PATH_MAX];			    /* of the runtimes' programs */
+	const char *args[SG_SANDBOX_RUNTIMES_MAX][SG_SANDBOX_ARGS_MAX + 1]; /* their flags, end with NULL */
 };
 
 const struct sg_sandbox_runtime *sg_sandbox_runtime(const char *name)
@@ -66,6 +69,19 @@ static int fetch_runtimes(struct sg_sandbox *s, struct sg_err *err)
 	return 0;
 }
 
+/* The flags of the table, with the network that is wanted. */
+static void set_args(struct sg_sandbox *s)
+{
+	for (unsigned i = 0; i < s->o.nruntime; i++)
+		for (unsigned k = 0; k < SG_SANDBOX_ARGS_MAX && s->o.runtime[i]->args[k]; k++) {
+			const char *arg = s->o.runtime[i]->args[k];
+
+			if (s->o.host_network && !strncmp(arg, "--network=", 10))
+				arg = "--network=host";
+			s->args[i][k] = arg;
+		}
+}
+
 static int start_daemon(struct sg_sandbox *s, struct sg_err *err)
 {
 	struct sg_runtime rt[SG_SANDBOX_RUNTIMES_MAX + 1] = { 0 };
@@ -74,8 +90,7 @@ static int start_daemon(struct sg_sandbox *s, struct sg_err *err)
 
 	for (unsigned i = 0; i < s->o.nruntime; i++)
 		if (s->o.runtime[i]->suite)
-			rt[n++] = (struct sg_runtime){ s->o.runtime[i]->name, s->path[i],
-						       s->o.runtime[i]->args };
+			rt[n++] = (struct sg_runtime){ s->o.runtime[i]->name, s->path[i], s->args[i] };
 	snprintf(s->place, sizeof(s->place), PLACE, (int)getpid());
 	snprintf(s->top, sizeof(s->top), "%s/dockerd", s->place);
 	rc = sg_guard_add(s->o.guard, SG_GUARD_DIR, s->place, err);
@@ -99,6 +114,7 @@ int sg_sandbox_open(struct sg_sandbox **ret, const struct sg_sandbox_opts *o, st
 	}
 	s->o = *o;
 	*ret = s; /* whatever fails: sg_sandbox_close() removes what was made */
+	set_args(s);
 	rc = fetch_runtimes(s, err);
 	if (!rc) {
 		say(s, "starting a Docker daemon of our own, and making its image");
@@ -134,8 +150,8 @@ int sg_sandbox_start(struct sg_sandbox *s, const struct sg_sandbox_run *run, str
 				   .runtime = run->runtime->name,
 				   .argv = run->argv ? run->argv : sleeper,
 				   .binds = run->binds,
-				   .memory_bytes = run->memory_bytes,
-				   .memory_swap_bytes = run->memory_swap_bytes };
+				   .cgroup_parent = run->cgroup_parent,
+				   .network = s->o.host_network ? "host" : NULL };
 
 	ret->runtime = run->runtime;
 	return sg_engine_start(s->engine, &r, ret->id, &ret->pid, err);
@@ -154,12 +170,14 @@ int sg_sandbox_remove(struct sg_sandbox *s, struct sg_sandbox_container *c, stru
 void sg_sandbox_exec(const struct sg_sandbox *s, const struct sg_sandbox_container *c, const char *cwd,
 		     struct sg_args *a)
 {
-	for (unsigned i = 0; i < s->o.nruntime; i++)
-		if (s->o.runtime[i] == c->runtime)
-			sg_arg(a, "%s", s->path[i]);
+	unsigned i = 0;
+
+	while (i + 1 < s->o.nruntime && s->o.runtime[i] != c->runtime)
+		i++;
+	sg_arg(a, "%s", s->path[i]);
 	sg_arg(a, "--root");
 	sg_arg(a, "%s/runtime-runc/moby", sg_dockerd_state(s->daemon));
-	for (const char *const *f = c->runtime->args; f && *f; f++)
+	for (const char *const *f = s->args[i]; *f; f++)
 		sg_arg(a, "%s", *f);
 	sg_arg(a, "exec");
 	sg_arg(a, "--user");

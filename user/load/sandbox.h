@@ -42,6 +42,7 @@ struct sg_sandbox_opts {
 	unsigned nruntime;
 	const struct sg_image_file *files; /* more for the image, ends with a NULL host; or NULL */
 	bool node;			   /* Node.js in it */
+	bool host_network; /* the containers share the machine's network; else they have none */
 	void (*progress)(void *ctx, const char *text);
 	void *ctx;
 };
@@ -67,9 +68,9 @@ struct sg_sandbox_container {
 struct sg_sandbox_run {
 	const char *name;
 	const struct sg_sandbox_runtime *runtime;
-	const char *const *argv;		  /* NULL: sleep */
-	const char *const *binds;		  /* "HOST:GUEST", end with NULL; or NULL */
-	uint64_t memory_bytes, memory_swap_bytes; /* 0: no limit */
+	const char *const *argv;   /* NULL: sleep */
+	const char *const *binds;  /* "HOST:GUEST", end with NULL; or NULL */
+	const char *cgroup_parent; /* see struct sg_engine_run; or NULL */
 };
 int sg_sandbox_start(struct sg_sandbox *s, const struct sg_sandbox_run *run, struct sg_sandbox_container *ret,
 		     struct sg_err *err);

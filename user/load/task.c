@@ -17,6 +17,8 @@
 /* What a server's process needs beside its queue and its file. */
 #define NATIVE_BASE_BYTES (8 * MIB)
 #define NODE_BASE_BYTES	  (80 * MIB)
+/* A Sentry and a Gofer, measured at rest with one server. */
+#define GVISOR_BYTES (64 * MIB)
 /* Node 20, measured: 585 MB resident after one request of 2,000,000 writes, 1.3 GB after four. */
 #define NODE_WRITE_BYTES 650
 
@@ -24,6 +26,8 @@ static uint64_t server_need(const struct sg_task_opts *o)
 {
 	uint64_t file = o->writes * (sizeof(SG_SERVER_LINE) - 1);
 
+	if (o->gvisor)
+		file += GVISOR_BYTES;
 	if (o->node)
 		return NODE_BASE_BYTES + file + o->writes * NODE_WRITE_BYTES;
 	return NATIVE_BASE_BYTES + file + sg_server_queue_bytes(o->mode, o->writes);
@@ -71,26 +75,44 @@ int sg_task_dead(struct bench *b, const struct sg_child *c, struct sg_err *err)
 			  said[0] ? ": " : "", said);
 }
 
+/* The server's command line; in a container its files are where the container has them. */
+static void server_args(const struct bench *b, unsigned i, struct sg_args *a)
+{
+	const char *dir = b->box ? "" : b->dir;
+
+	if (b->box)
+		sg_sandbox_exec(b->box, &b->container[i], "/", a);
+	if (b->o.node) {
+		sg_arg(a, "node");
+		/* as much heap as the writes need: the default ceiling depends on the machine */
+		sg_arg(a, "--max-old-space-size=16384");
+		sg_arg(a, "%s/node/server.js", dir);
+	} else {
+		sg_arg(a, "%s", b->box ? SG_TASK_GUEST_SELF : b->self);
+		sg_arg(a, "bench");
+		sg_arg(a, "task-server");
+	}
+	sg_arg(a, "%u", b->o.port ? b->o.port + i : 0);
+	sg_arg(a, "%s/data/server%u", dir, i);
+	sg_arg(a, "%" PRIu64, b->o.writes);
+	if (!b->o.node)
+		sg_arg(a, "%s", sg_write_mode_names[b->o.mode]);
+}
+
 static int start_server(struct bench *b, unsigned i, struct sg_err *err)
 {
-	char name[32], port[16], file[PATH_MAX], writes[32], js[PATH_MAX + 32], line[64];
-	const char *const native[] = {
-		b->self, "bench", "task-server", port, file, writes, sg_write_mode_names[b->o.mode], NULL
-	};
-	/* as much heap as the writes need: the default ceiling depends on the machine */
-	const char *const node[] = { "node", "--max-old-space-size=16384", js, port, file, writes, NULL };
+	char name[32], line[64];
 	struct sg_child_opts o = {
-		.name = name, .cgroup = b->limit.path, .out = true, .err = true, .group = true
+		.name = name, .cgroup = b->box ? NULL : b->limit.path, .out = true, .err = true, .group = true
 	};
 	struct sg_child *c = &b->server[i];
+	struct sg_args a = { 0 };
 	int rc;
 
 	snprintf(name, sizeof(name), "server %u", i);
-	snprintf(port, sizeof(port), "%u", b->o.port ? b->o.port + i : 0);
-	snprintf(file, sizeof(file), "%s/data/server%u", b->dir, i);
-	snprintf(writes, sizeof(writes), "%" PRIu64, b->o.writes);
-	snprintf(js, sizeof(js), "%s/node/server.js", b->dir);
-	rc = sg_child_spawn(c, &o, (char *const *)(uintptr_t)(b->o.node ? node : native), err);
+	server_args(b, i, &a);
+	rc = a.failed ? sg_err_set(err, -ENOMEM, "out of memory") : sg_child_spawn(c, &o, a.v, err);
+	sg_args_free(&a);
 	if (rc)
 		return rc;
 	rc = sg_child_line(c, b->o.sigfd, READY_MS, line, sizeof(line));
@@ -112,6 +134,8 @@ static int setup_level(struct bench *b, struct sg_err *err)
 
 	snprintf(name, sizeof(name), "sandglass-bench-%d", (int)getpid());
 	rc = sg_memlimit_make(&b->limit, b->guard, name, b->o.memory_bytes, err);
+	if (!rc)
+		rc = sg_task_env_level(b, err);
 	for (unsigned i = 0; i < b->o.servers && !rc; i++) {
 		snprintf(file, sizeof(file), "%s/data/server%u", b->dir, i);
 		rc = sg_guard_add(b->guard, SG_GUARD_FILE, file, err);
@@ -125,14 +149,16 @@ static int end_level(struct bench *b, struct sg_err *err)
 {
 	char file[PATH_MAX];
 	struct sg_err first;
-	int rc, one;
+	int rc, rc2, one;
 
 	sg_child_term(&b->client, 5000);
 	for (unsigned i = 0; i < SG_HOG_MAX; i++)
 		sg_child_kill(&b->hog[i]);
 	for (unsigned i = 0; i < SG_CLIENT_MAX; i++)
 		sg_child_kill(&b->server[i]);
-	rc = sg_memlimit_remove(&b->limit, b->guard, err);
+	rc = sg_task_env_end_level(b, err);
+	rc2 = sg_memlimit_remove(&b->limit, b->guard, rc ? &first : err);
+	rc = rc ? rc : rc2;
 	for (unsigned i = 0; i < b->o.servers && b->guard; i++) {
 		snprintf(file, sizeof(file), "%s/data/server%u", b->dir, i);
 		one = sg_guard_clean(b->guard, SG_GUARD_FILE, file, &first);
@@ -198,11 +224,21 @@ static int run_client(struct bench *b, const char *record, const char *times, un
 		sg_arg(&a, "%s", record);
 		sg_arg(&a, "--role");
 		sg_arg(&a, "client=self");
+		if (b->box) {
+			sg_arg(&a, "-G");
+			sg_arg(&a, "%s", b->limit.path);
+		}
 		for (unsigned i = 0; i < b->o.servers; i++) {
-			sg_arg(&a, "-p");
-			sg_arg(&a, "%d", (int)b->server[i].pid);
-			sg_arg(&a, "--role");
-			sg_arg(&a, "server=%d", (int)b->server[i].pid);
+			pid_t pid = sg_task_env_pid(b, i);
+
+			if (!b->box) {
+				sg_arg(&a, "-p");
+				sg_arg(&a, "%d", (int)pid);
+			}
+			if (pid) {
+				sg_arg(&a, "--role");
+				sg_arg(&a, "server=%d", (int)pid);
+			}
 		}
 		sg_arg(&a, "--");
 	}
@@ -252,12 +288,14 @@ static int measure(struct bench *b, struct sg_task_level *l, struct sg_err *err)
 
 static int run_level(struct bench *b, struct sg_task_level *l, struct sg_err *err)
 {
+	struct sg_memlimit hogs;
 	char warm[PATH_MAX];
 	struct sg_err later;
 	int rc, rc2;
 
-	sg_task_say(&b->o, "pressure %u: %u servers, %u hogs of %" PRIu64 " MiB, limit %" PRIu64 " MiB",
-		    l->pressure, b->o.servers, l->pressure, b->o.hog_bytes / MIB, b->o.memory_bytes / MIB);
+	sg_task_say(&b->o, "%s, pressure %u: %u servers, %u hogs of %" PRIu64 " MiB, limit %" PRIu64 " MiB",
+		    b->o.env->name, l->pressure, b->o.servers, l->pressure, b->o.hog_bytes / MIB,
+		    b->o.memory_bytes / MIB);
 	rc = setup_level(b, err);
 	/* one round grows the heaps to their size; it is not measured */
 	snprintf(warm, sizeof(warm), "%s/data/warm", b->dir);
@@ -268,8 +306,10 @@ static int run_level(struct bench *b, struct sg_task_level *l, struct sg_err *er
 	if (!rc)
 		rc = sg_guard_clean(b->guard, SG_GUARD_FILE, warm, err);
 	if (!rc)
-		rc = sg_hogs_start(b->hog, l->pressure, b->o.hog, b->o.hog_bytes, b->self, &b->limit,
-				   b->o.sigfd, err);
+		rc = sg_task_env_hogs(b, &hogs, err);
+	if (!rc)
+		rc = sg_hogs_start(b->hog, l->pressure, b->o.hog, b->o.hog_bytes, b->self, &hogs, b->o.sigfd,
+				   err);
 	if (!rc)
 		rc = measure(b, l, err);
 	rc2 = end_level(b, &later);
@@ -298,6 +338,8 @@ static int run_all(struct bench *b, struct sg_task_result *r, struct sg_err *err
 		rc = sg_task_setup_node(b, err);
 	if (!rc)
 		rc = sg_task_setup_swap(b, err);
+	if (!rc)
+		rc = sg_task_env_open(b, err);
 	for (unsigned i = 0; i < b->o.nlevel && !rc; i++) {
 		struct sg_task_level *l = &r->level[i];
 
@@ -334,6 +376,11 @@ int sg_task_run(struct sg_task_result *r, const struct sg_task_opts *opts, struc
 	rc = sg_guard_start(&b->guard, err);
 	if (!rc)
 		rc = run_all(b, r, err);
+	rc2 = sg_task_env_close(b, &later);
+	if (!rc && rc2) {
+		rc = rc2;
+		*err = later;
+	}
 	rc2 = sg_guard_end(b->guard, &later);
 	if (!rc && rc2) {
 		rc = rc2;

@@ -7,12 +7,32 @@
 #include <stdio.h>
 #include "load/client.h"
 #include "load/pressure.h"
+#include "load/sandbox.h"
 #include "load/server.h"
 #include "model/blame.h"
 
 #define SG_LEVELS_MAX 32
 
+/* X(name, runtime of its containers; NULL: none, the machine itself) */
+#define SG_TASK_ENV_LIST(X)                  \
+	X("host", NULL)                      \
+	X("docker", "runc")                  \
+	X("gvisor", "runsc-systrap")         \
+	X("gvisor-systrap", "runsc-systrap") \
+	X("gvisor-ptrace", "runsc-ptrace")   \
+	X("gvisor-lisafs", "runsc-lisafs")
+#define SG_TASK_ENVS_MAX 8
+
+/* Where the servers run. */
+struct sg_task_env {
+	const char *name, *runtime;
+};
+/** sg_task_env() - the environment called @name, NULL when there is none */
+const struct sg_task_env *sg_task_env(const char *name);
+
 struct sg_task_opts {
+	const struct sg_task_env *env;
+	bool gvisor; /* memory_bytes, where it is 0, has room for a sandbox around each server */
 	unsigned servers, rounds;
 	uint64_t writes;
 	bool node;
@@ -25,6 +45,7 @@ struct sg_task_opts {
 	uint64_t hog_bytes;
 	unsigned port; /* of the first server; 0: any */
 	const char *dir;
+	const char *cache; /* folder that holds what was downloaded; NULL: dir */
 	bool record;
 	int sigfd; /* signals that mean "stop" */
 	void (*progress)(void *ctx, const char *text);
@@ -69,9 +90,19 @@ int sg_task_explain(struct sg_task_level *l, const char *dir, unsigned servers, 
 int sg_task_export(const struct sg_task_level *l, const char *dir, const char *self, int sigfd,
 		   struct sg_err *err);
 
+/* Results of several environments with the same options; the first is what the others are compared with. */
+struct sg_task_envs {
+	unsigned n;
+	const struct sg_task_result *r;
+};
+int sg_task_envs_text(FILE *out, const struct sg_task_envs *e);
+int sg_task_envs_json(FILE *out, const struct sg_task_envs *e);
+
 /** sg_task_text() - for people; sg_task_json() - for programs; sg_task_plot() - two charts into @dir */
 int sg_task_text(FILE *out, const struct sg_task_result *r);
 int sg_task_json(FILE *out, const struct sg_task_result *r);
+/** sg_task_json_object() - the same as an object; NULL with *ret_rc when it could not be made */
+struct json_object *sg_task_json_object(const struct sg_task_result *r, int *ret_rc);
 int sg_task_plot(const struct sg_task_result *r, struct sg_err *err);
 
 #endif

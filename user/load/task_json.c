@@ -127,14 +127,13 @@ static int put_level(struct json_object *levels, const struct sg_task_result *r,
 	return rc;
 }
 
-int sg_task_json(FILE *out, const struct sg_task_result *r)
+struct json_object *sg_task_json_object(const struct sg_task_result *r, int *ret_rc)
 {
 	struct json_object *o = json_object_new_object(), *levels = json_object_new_array();
-	const char *text;
 	int rc = 0;
 
 	put_text(o, "bench", "task");
-	put_text(o, "env", "host");
+	put_text(o, "env", r->opts.env->name);
 	put_text(o, "server", r->opts.node ? "node" : "native");
 	if (!r->opts.node)
 		put_text(o, "write_mode", sg_write_mode_names[r->opts.mode]);
@@ -148,6 +147,70 @@ int sg_task_json(FILE *out, const struct sg_task_result *r)
 	json_object_object_add(o, "levels", levels);
 	for (unsigned i = 0; i < r->nlevel && !rc; i++)
 		rc = put_level(levels, r, i);
+	*ret_rc = rc;
+	if (!rc)
+		return o;
+	json_object_put(o);
+	return NULL;
+}
+
+int sg_task_json(FILE *out, const struct sg_task_result *r)
+{
+	int rc = 0;
+	struct json_object *o = sg_task_json_object(r, &rc);
+	const char *text = o ? json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
+									 JSON_C_TO_STRING_NOSLASHESCAPE)
+			     : NULL;
+
+	if (!rc && (!text || fprintf(out, "%s\n", text) < 0))
+		rc = -EIO;
+	json_object_put(o);
+	return rc;
+}
+
+/* One level of one environment beside the same level of the first: means per request; the rows add up to diff_ns. */
+static int put_against(struct json_object *list, const struct sg_task_result *base,
+		       const struct sg_task_result *r, unsigned i)
+{
+	struct sg_task_level *a = (struct sg_task_level *)(uintptr_t)&base->level[i];
+	struct sg_task_level *b = (struct sg_task_level *)(uintptr_t)&r->level[i];
+	struct json_object *o = json_object_new_object();
+	struct sg_task_sum sa, sb;
+	int rc = sg_task_sum(&sa, a, SG_ALL_SERVERS);
+
+	json_object_array_add(list, o);
+	if (!rc)
+		rc = sg_task_sum(&sb, b, SG_ALL_SERVERS);
+	if (rc)
+		return rc;
+	put_text(o, "env", r->opts.env->name);
+	put_u64(o, "pressure", b->pressure);
+	if (sa.latency.mean_ns)
+		json_object_object_add(
+			o, "ratio",
+			json_object_new_double((double)sb.latency.mean_ns / (double)sa.latency.mean_ns));
+	return put_diff(o, a->blame, b->blame);
+}
+
+int sg_task_envs_json(FILE *out, const struct sg_task_envs *e)
+{
+	struct json_object *o = json_object_new_object(), *envs = json_object_new_array(),
+			   *against = json_object_new_array();
+	const char *text;
+	int rc = 0;
+
+	put_text(o, "bench", "task");
+	put_text(o, "base", e->r[0].opts.env->name);
+	json_object_object_add(o, "environments", envs);
+	json_object_object_add(o, "against", against);
+	for (unsigned k = 0; k < e->n && !rc; k++) {
+		struct json_object *one = sg_task_json_object(&e->r[k], &rc);
+
+		if (one)
+			json_object_array_add(envs, one);
+		for (unsigned i = 0; k && i < e->r[k].nlevel && i < e->r[0].nlevel && !rc; i++)
+			rc = put_against(against, &e->r[0], &e->r[k], i);
+	}
 	text = rc ? NULL
 		  : json_object_to_json_string_ext(o,
 						   JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);

@@ -6,6 +6,8 @@
 #include "load/args.h"
 #include "load/task.h"
 
+#define SG_TASK_GUEST_SELF "/usr/bin/sandglass" /* this program, in a container */
+
 struct bench {
 	struct sg_task_opts o;
 	struct sg_guard *guard;
@@ -14,6 +16,9 @@ struct bench {
 	char dir[1024]; /* absolute */
 	char swap[2048];
 	struct sg_child server[SG_CLIENT_MAX], hog[SG_HOG_MAX], client;
+	struct sg_sandbox *box; /* NULL: the servers run on the host */
+	struct sg_sandbox_container container[SG_CLIENT_MAX];
+	char tree[64]; /* cgroup of servers and hogs, from the hierarchies' roots; empty: none */
 	unsigned port[SG_CLIENT_MAX];
 };
 
@@ -23,6 +28,19 @@ void sg_task_say(const struct sg_task_opts *o, const char *fmt, ...) __attribute
 int sg_task_setup_dirs(struct bench *b, struct sg_err *err);
 int sg_task_setup_swap(struct bench *b, struct sg_err *err);
 int sg_task_setup_node(struct bench *b, struct sg_err *err);
+
+/*
+ * Servers in containers: the daemon for the whole run; a level's containers, all below the level's cgroup,
+ * each with a sleeping first process. Everything is nothing when the environment is the host.
+ */
+int sg_task_env_open(struct bench *b, struct sg_err *err);
+int sg_task_env_close(struct bench *b, struct sg_err *err);
+int sg_task_env_level(struct bench *b, struct sg_err *err);
+int sg_task_env_end_level(struct bench *b, struct sg_err *err);
+/** sg_task_env_hogs() - the group that hogs start in: beside the containers, below the same limit */
+int sg_task_env_hogs(const struct bench *b, struct sg_memlimit *ret, struct sg_err *err);
+/** sg_task_env_pid() - process of server @i to give a role; 0: none, its parts are found by the recorder */
+pid_t sg_task_env_pid(const struct bench *b, unsigned i);
 
 /* A sentence about a child that ended although it was needed; negative errno. */
 int sg_task_dead(struct bench *b, const struct sg_child *c, struct sg_err *err);
