@@ -56,6 +56,8 @@ struct slot {
 	u16 err;
 };
 
+#define NR_ACCESS 21
+
 #define TH_INSCOPE   1
 #define TH_RELATED   2 /* woke, or was woken by, a thread in scope: recorded, it explains */
 #define TH_ANNOUNCED 4
@@ -66,7 +68,6 @@ struct slot {
 #define TH_KSOFTIRQD 128
 #define TH_LAST	     256 /* last thread of its process, exiting */
 #define TH_EXEC	     512
-#define TH_EMULATED  1024 /* its tracer emulates its system calls */
 #define TH_EMIT	     (TH_INSCOPE | TH_RELATED)
 
 struct thread {

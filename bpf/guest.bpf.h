@@ -12,11 +12,10 @@
 #include "core.bpf.h"
 #include "fault.bpf.h"
 #include "mark.bpf.h"
+#include "sched.bpf.h"
 
 #define NR_RT_SIGRETURN	  15
-#define NR_ACCESS	  21
 #define NR_FUTEX	  202
-#define NR_FACCESSAT	  269
 #define FUTEX_WAKE_SHARED 1 /* FUTEX_WAKE without FUTEX_PRIVATE_FLAG */
 #define FLIPCALL_HEADER	  16
 #define SIG_BUS		  7
@@ -83,18 +82,6 @@ __noinline int trap_begin(u32 key32)
 	}
 	thread_update_end(t);
 	return 0;
-}
-
-/* A mark that a guest makes by access(2): its sandbox would take the call from us. */
-static __always_inline void trap_mark(struct task_struct *p, u32 nr)
-{
-	struct pt_regs *regs;
-
-	if (!(sysclass[nr & 511] & SC_ACCESS))
-		return;
-	regs = (struct pt_regs *)bpf_task_pt_regs(p);
-	if (regs)
-		mark_access(nr == NR_ACCESS ? BPF_CORE_READ(regs, di) : BPF_CORE_READ(regs, si));
 }
 
 SEC("?tp_btf/signal_generate")

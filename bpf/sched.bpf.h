@@ -320,7 +320,6 @@ static __always_inline void wait_begin(struct task_struct *p, struct thread *t, 
 
 		if (nr >= 0) {
 			t->w_kind = SG_K_GUESTCALL;
-			t->flags |= TH_EMULATED;
 			t->w_nr = nr & 0x7fff;
 		}
 	}
@@ -486,27 +485,46 @@ static __always_inline void slice_end(struct task_struct *p, struct thread *t, s
 	wait_begin(p, t, now, k.stop);
 }
 
+int mark_access(u64 upath);
+
+/* A mark that a guest makes by access(2): its sandbox would take the call from us. */
+static __always_inline void trap_mark(struct task_struct *p, u32 nr)
+{
+	struct pt_regs *regs;
+
+	if (!(sysclass[nr & 511] & SC_ACCESS))
+		return;
+	regs = (struct pt_regs *)bpf_task_pt_regs(p);
+	if (regs)
+		mark_access(nr == NR_ACCESS ? BPF_CORE_READ(regs, di) : BPF_CORE_READ(regs, si));
+}
+
 SEC("?tp_btf/sched_switch")
 int BPF_PROG(sched_switch_btf, bool preempt, struct task_struct *prev, struct task_struct *next,
 	     unsigned int pstate)
 {
 	struct cpu_state *c = this_cpu();
 	struct thread *tp, *tn;
+	u32 who = 0, state = has_switch_state ? pstate : compat_task_state(prev);
 	u64 irq, now;
-	u32 who = 0;
 
 	if (!enabled)
 		return 0;
 	/* No interrupt is being served here: stale depths are dropped. */
 	c->hard_on = c->soft_on = c->timer_on = c->blk_on = 0;
+	if (state & TASK_TRACED_ && !preempt) {
+		int nr = compat_emulated_call(prev);
+
+		if (nr >= 0)
+			trap_mark(prev, nr);
+	}
 	now = clock_pair(c, &irq);
 	if (prev->pid) {
 		tp = thread_of(prev);
 		if (!tp)
 			tp = thread_adopt(prev, c);
 		if (tp) {
-			slice_end(prev, tp, c, now, irq, preempt,
-				  has_switch_state ? pstate : compat_task_state(prev));
+			slice_end(prev, tp, c, now, irq, preempt, state);
 			who = tp->uid;
 		}
 	}
@@ -528,7 +546,6 @@ int BPF_PROG(sched_switch_btf, bool preempt, struct task_struct *prev, struct ta
 }
 
 int trap_begin(u32 key);
-
 /*
  * Has the running thread just stopped for its tracer, which it wakes? From here on,
  * not from the switch on, it works for the trap; until sys_exit, which is what a
@@ -613,7 +630,7 @@ int BPF_PROG(sched_waking_btf, struct task_struct *p)
 	barrier();
 	*(volatile u32 *)&w->wseq = w->wseq + 1;
 
-	if (c->cur_flags & TH_EMULATED && w->k_ctx == SG_WCTX_TASK)
+	if (w->k_ctx == SG_WCTX_TASK && bpf_get_current_task_btf()->ptrace)
 		emulated_stop();
 	if (emits(w)) {
 		bool by_cur = w->k_ctx == SG_WCTX_TASK || (w->k_raiser && w->k_raiser == c->cur);
