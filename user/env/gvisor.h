@@ -32,6 +32,9 @@ struct sg_gv_proc {
  */
 int sg_gv_identify(const char *proc, uint32_t pid, struct sg_gv_proc *ret);
 
+/** sg_gv_platform_told() - the platform that Sentry @pid was told by flag; UNKNOWN: none, or it is gone. Costs one read. */
+enum sg_gv_platform sg_gv_platform_told(const char *proc, uint32_t pid);
+
 struct sg_gv_sandbox {
 	uint32_t sentry, gofer; /* gofer 0: none found */
 	char exe[4096];		/* runsc binary, as reachable from here (/proc/PID/exe) */

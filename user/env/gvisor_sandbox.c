@@ -177,6 +177,17 @@ static enum sg_gv_platform platform_named(const char *name)
 	return SG_GV_PLATFORM_UNKNOWN;
 }
 
+enum sg_gv_platform sg_gv_platform_told(const char *proc, uint32_t pid)
+{
+	enum sg_gv_platform p = SG_GV_PLATFORM_UNKNOWN;
+	struct sg_gv_args a;
+
+	if (!sg_gv_args_read(proc ? proc : "/proc", pid, &a))
+		p = platform_named(sg_gv_args_flag(&a, "platform", NULL));
+	sg_gv_args_free(&a);
+	return p;
+}
+
 /* By flag; else by what it does; else by what its release does when not told. */
 static enum sg_gv_platform platform_of(const char *proc, const struct sg_gv_args *args,
 				       const struct around *a, uint32_t release)

@@ -12,9 +12,11 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include "env/container_priv.h" /* one request for one container, not a listing of all */
+#include "env/gvisor_proc.h"
 #include "env/watch_priv.h"
 
 #define RETRY_MS 1000	       /* between two attempts to hear a daemon that went away */
+#define STALL_S	 3	       /* a daemon says nothing of a container that is stuck in its start */
 #define LAST_NS	 3000000000ull /* what is asked at the end may take so long, one request apart */
 
 static void note(struct sg_ask *a, const struct sg_err *err)
@@ -84,16 +86,23 @@ static void ask_host(struct sg_ask *a)
 	sg_containers_free(&l);
 }
 
-/* Does process @c->pid (still) belong to this container? What has its id now may be anything. */
+/*
+ * Does process @c->pid (still) belong to this container? What has its id now may be
+ * anything; and one that is ending shows no command line, so that a Sentry is not known as one.
+ */
 static bool is_its(struct sg_ask *a, const struct sg_container_info *c)
 {
+	const char *proc = sg_ct_proc(&a->boxes->where);
 	struct sg_container_info *in = calloc(1, sizeof(*in));
+	struct sg_gv_args args;
 	struct sg_gv_proc gv;
-	bool is = in && !sg_ct_of_proc(&a->boxes->where, c->pid, in) && !strcmp(in->id, c->id);
+	bool is = in && !sg_gv_args_read(proc, c->pid, &args) && args.n &&
+		  !sg_ct_of_proc(&a->boxes->where, c->pid, in) && !strcmp(in->id, c->id);
 
+	if (in)
+		sg_gv_args_free(&args);
 	free(in);
-	return is || (!sg_gv_identify(a->boxes->where.proc, c->pid, &gv) && gv.role == SG_GV_SENTRY &&
-		      !strcmp(gv.id, c->id));
+	return is || (!sg_gv_identify(proc, c->pid, &gv) && gv.role == SG_GV_SENTRY && !strcmp(gv.id, c->id));
 }
 
 static void ask_one(struct sg_ask *a, struct sg_container_info *c)
@@ -112,9 +121,11 @@ static void ask_one(struct sg_ask *a, struct sg_container_info *c)
 	c->pid = c->pid ? c->pid : pid;
 	if (c->pid && is_its(a, c))
 		sg_ct_platform(&a->boxes->where, c);
+	if (!strcmp(c->platform, "runc") && !is_its(a, c))
+		c->platform[0] = 0;
 	sg_boxes_info(a->boxes, c);
-	if (!answered)
-		ask_host(a);
+	if (!answered || (!c->name[0] && !a->boxes->where.engine))
+		ask_host(a); /* another daemon's, or none's */
 	if (!c->pid || !answered)
 		sg_boxes_again(a->boxes, c->id);
 }
@@ -151,8 +162,10 @@ int sg_ask_open(struct sg_ask *a, struct sg_boxes *x, struct sg_err *err)
 	if (socket && !*socket)
 		return 0;
 	e = sg_engine_open(&a->engine, socket, &why);
-	if (!e)
+	if (!e) {
+		sg_engine_set_stall(a->engine, STALL_S);
 		return 0;
+	}
 	a->engine = NULL;
 	if (socket)
 		return sg_err_set(err, e, "%s", why.msg);

@@ -86,9 +86,20 @@ static bool learn_cgroup(struct sg_box *b, uint64_t cgroup)
 	return false;
 }
 
+/* One that was gone before it could be looked at ran on what others of its runtime run on. */
+static const char *platform_of(const struct sg_boxes *x, const struct sg_box *b)
+{
+	if (b->platform[0] || !b->runtime[0])
+		return b->platform;
+	for (size_t i = x->n; i-- > 0;)
+		if (x->b[i].platform[0] && !strcmp(x->b[i].runtime, b->runtime))
+			return x->b[i].platform;
+	return !strcmp(b->runtime, "runc") || !strcmp(b->runtime, "crun") ? "runc" : "";
+}
+
 static void put_one(struct sg_boxes *x, const struct sg_box *b, uint64_t cgroup)
 {
-	const char *text[] = { b->id, b->name, b->image, b->runtime, b->platform };
+	const char *text[] = { b->id, b->name, b->image, b->runtime, platform_of(x, b) };
 	union {
 		struct sg_container c;
 		char bytes[sizeof(struct sg_container) + SG_CONTAINER_ID + 256 + 256 + 64 + 32];
@@ -133,7 +144,8 @@ void sg_boxes_info(struct sg_boxes *x, const struct sg_container_info *c)
 		more |= learn(b->name, sizeof(b->name), c->name);
 		more |= learn(b->image, sizeof(b->image), c->image);
 		more |= learn(b->runtime, sizeof(b->runtime), c->runtime);
-		more |= learn(b->platform, sizeof(b->platform), c->platform);
+		if (!b->platform[0]) /* the first look was at the liveliest process */
+			more |= learn(b->platform, sizeof(b->platform), c->platform);
 		more |= c->pid && c->pid != b->pid;
 		b->pid = c->pid ? c->pid : b->pid;
 		if (more)
@@ -156,14 +168,14 @@ void sg_boxes_cgroup(struct sg_boxes *x, const char *id, uint64_t cgroup)
 	pthread_mutex_unlock(&x->lock);
 }
 
-void sg_boxes_sentry(struct sg_boxes *x, const char *id, uint32_t pid)
+void sg_boxes_sentry(struct sg_boxes *x, const char *id, uint32_t pid, const char *platform)
 {
 	struct sg_box *b;
 
 	pthread_mutex_lock(&x->lock);
 	b = box_get(x, id);
 	if (b) {
-		bool more = b->pid != pid;
+		bool more = learn(b->platform, sizeof(b->platform), platform) | (b->pid != pid);
 
 		b->pid = pid;
 		if (more)
@@ -184,7 +196,8 @@ void sg_boxes_told(struct sg_boxes *x, const char *id, const char *name, const c
 		bool more = learn(b->name, sizeof(b->name), name) | learn(b->image, sizeof(b->image), image);
 
 		b->ended = ends || (b->ended && !starts);
-		if (starts) {
+		/* one that nothing recorded is in need not be asked for: an answer may take long while it starts */
+		if (starts && b->cgroup[0]) {
 			b->tries = 0;
 			ask_for(x, b);
 		}
@@ -195,9 +208,11 @@ void sg_boxes_told(struct sg_boxes *x, const char *id, const char *name, const c
 }
 
 /* ---- who is to be asked for ---------------------------------------------------------------- */
-/* The first that is due; @ret_due_ns: when the next one is (0: none waits). */
+/* Of those that are due the one least often asked for: a container that is stuck keeps nobody waiting but itself. */
 static struct sg_box *box_due(struct sg_boxes *x, uint64_t now, uint64_t *ret_due_ns)
 {
+	struct sg_box *best = NULL;
+
 	*ret_due_ns = 0;
 	for (size_t i = 0; i < x->n; i++) {
 		struct sg_box *b = &x->b[i];
@@ -205,11 +220,11 @@ static struct sg_box *box_due(struct sg_boxes *x, uint64_t now, uint64_t *ret_du
 		if (!b->ask)
 			continue;
 		if (b->not_before_ns <= now || (x->stop && !b->tries))
-			return b;
-		if (!*ret_due_ns || b->not_before_ns < *ret_due_ns)
+			best = best && best->tries <= b->tries ? best : b;
+		else if (!*ret_due_ns || b->not_before_ns < *ret_due_ns)
 			*ret_due_ns = b->not_before_ns;
 	}
-	return NULL;
+	return best;
 }
 
 bool sg_boxes_next(struct sg_boxes *x, struct sg_container_info *ret)

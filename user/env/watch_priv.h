@@ -54,7 +54,7 @@ void sg_boxes_free(struct sg_boxes *x);
 /* What becomes known, in any order; a CONTAINER event goes out when it is more than before and a cgroup is known. */
 void sg_boxes_info(struct sg_boxes *x, const struct sg_container_info *c);
 void sg_boxes_cgroup(struct sg_boxes *x, const char *id, uint64_t cgroup);
-void sg_boxes_sentry(struct sg_boxes *x, const char *id, uint32_t pid);
+void sg_boxes_sentry(struct sg_boxes *x, const char *id, uint32_t pid, const char *platform);
 /** sg_boxes_told() - by a daemon's event; @starts: it can be asked for its process now; @ends: no more */
 void sg_boxes_told(struct sg_boxes *x, const char *id, const char *name, const char *image, bool starts,
 		   bool ends);

@@ -223,7 +223,8 @@ static int look_at(struct sg_watch_roles *r, uint32_t tgid, uint32_t uid, uint64
 	if (!set_role(r, tgid, uid, found.role, found.sentry, ts))
 		return 0;
 	if (found.role == SG_GV_SENTRY) {
-		sg_boxes_sentry(r->boxes, found.id, tgid);
+		sg_boxes_sentry(r->boxes, found.id, tgid,
+				sg_gv_platform_name(sg_gv_platform_told(r->proc, tgid)));
 		gofers_again(r);
 	}
 	forks_settle(r);
@@ -263,14 +264,15 @@ static void forks_settle(struct sg_watch_roles *r)
 		;
 }
 
-/* A helper that the Sentry runs (it unmounts): part of it, not of the guest, and never a maker of stubs. */
-static void helper(struct sg_watch_roles *r, uint32_t tgid, uint32_t sentry, uint64_t ts)
+/* A helper that a Sentry or Gofer runs (it unmounts): part of it, not of the guest, and never a maker of stubs. */
+static void helper(struct sg_watch_roles *r, const struct sg_watch_item *it, enum sg_gv_role of,
+		   uint32_t sentry)
 {
-	struct proc *p = proc_find(r, tgid);
+	struct proc *p = proc_find(r, it->tgid);
 
 	if (p)
 		p->role = SG_GV_NONE;
-	put_role(r, tgid, sg_gv_role_name(SG_GV_SENTRY), sentry, ts);
+	put_role(r, it->tgid, sg_gv_role_name(of), sentry, it->ts);
 }
 
 /*
@@ -285,7 +287,7 @@ static void born_in_sandbox(struct sg_watch_roles *r, const struct sg_watch_item
 
 	if (maker->role == SG_GV_SENTRY && !look_at(r, it->tgid, it->uid, it->ts, &role)) {
 		if (!role)
-			helper(r, it->tgid, sentry, it->ts);
+			helper(r, it, SG_GV_SENTRY, sentry);
 		return;
 	}
 	if (set_role(r, it->tgid, it->uid, SG_GV_STUB, sentry, it->ts))
@@ -298,8 +300,11 @@ static void forked(struct sg_watch_roles *r, const struct sg_watch_item *it)
 	struct proc *maker = proc_find(r, maker_tgid);
 	enum sg_gv_role role = SG_GV_NONE;
 
-	if (maker && maker->role != SG_GV_GOFER) {
-		born_in_sandbox(r, it, maker);
+	if (maker) {
+		if (maker->role == SG_GV_GOFER)
+			helper(r, it, SG_GV_GOFER, maker->sentry);
+		else
+			born_in_sandbox(r, it, maker);
 		return;
 	}
 	/* a known maker outside of any sandbox: nothing to be seen before it executes something */
@@ -309,15 +314,17 @@ static void forked(struct sg_watch_roles *r, const struct sg_watch_item *it)
 		forks_add(r, it);
 }
 
-/* After an exec it is what it is now. */
+/* After an exec it is what it is now; what a Sentry's child became is the Sentry's helper. */
 static void executed(struct sg_watch_roles *r, const struct sg_watch_item *it)
 {
-	struct proc *p = proc_find(r, it->tgid);
+	struct proc *p = proc_find(r, it->tgid), *maker = proc_find(r, tgid_of(r, it->creator));
 	uint32_t sentry = p && p->role == SG_GV_STUB ? p->sentry : 0;
 	enum sg_gv_role role;
 
+	if (!sentry && maker && maker->tgid != it->tgid && maker->role == SG_GV_SENTRY)
+		sentry = maker->sentry;
 	if (!look_at(r, it->tgid, it->uid, it->ts, &role) && !role && sentry)
-		helper(r, it->tgid, sentry, it->ts);
+		helper(r, it, SG_GV_SENTRY, sentry);
 }
 
 static void first_thread(struct sg_watch_roles *r, const struct sg_watch_item *it)
