@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +44,7 @@ struct watch {
 	pthread_t thread;
 	int rc;
 	unsigned start, die, destroy, other;
-	bool until_destroy;
+	atomic_uint until_destroy; /* 0: for ever */
 };
 
 static bool on_event(void *ctx, struct json_object *ev)
@@ -57,7 +58,7 @@ static bool on_event(void *ctx, struct json_object *ev)
 	w->destroy += !strcmp(what, "destroy");
 	w->other +=
 		json_object_object_get_ex(ev, "Type", &a) && strcmp(json_object_get_string(a), "container");
-	return !w->until_destroy || w->destroy < 2;
+	return !w->until_destroy || w->destroy < w->until_destroy;
 }
 
 static void *watch_run(void *ctx)
@@ -97,7 +98,7 @@ static size_t containers(struct sg_engine *e)
 /* Two containers, one of them gVisor's where there is one: start, look, events, remove. */
 static void try_two(struct sg_engine *e, const char *second)
 {
-	struct watch w = { .e = e, .until_destroy = true };
+	struct watch w = { .e = e, .until_destroy = 2 };
 	struct sg_engine_run r = { .name = "sg-one", .image = IMAGE, .argv = forever }, r2 = r;
 	struct sg_err err = { 0 };
 	char id[2][65], twin[65];
@@ -112,6 +113,12 @@ static void try_two(struct sg_engine *e, const char *second)
 	say("start", !rc && pid[0] && !kill((pid_t)pid[0], 0), err.msg);
 	rc = sg_engine_start(e, &r2, id[1], &pid[1], &err);
 	say(second ? "start-runsc" : "start-second", !rc && pid[1] && pid[1] != pid[0], err.msg);
+	if (rc) {
+		w.until_destroy = 1; /* the rest would wait for it for ever */
+		sg_engine_remove(e, id[0], NULL);
+		pthread_join(w.thread, NULL);
+		return;
+	}
 	say("inspect", is_named(e, id[0], "sg-one") && is_named(e, id[1], "sg-two"), "names differ");
 	say("name-in-use", sg_engine_start(e, &r, twin, &none, &err) == -EEXIST, err.msg);
 	say("two", containers(e) == 2, "not two containers");

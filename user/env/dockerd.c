@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -14,21 +13,11 @@
 #include "env/dockerd_priv.h"
 #include "env/engine.h"
 #include "env/tool.h"
-#include "load/child.h"
 
-#define TOP_MAX	     70 /* leaves room for the longest socket's name below: containerd's, for its shims */
 #define STALL_MS     30000
 #define POLL_NS	     20000000
 #define GRACE_MS     15000
 #define REMOVE_STALL 20 /* s */
-#define CONTAINERD   "exec/containerd/containerd.sock"
-
-struct sg_dockerd {
-	char top[PATH_MAX], socket[PATH_MAX], state[PATH_MAX];
-	int lock; /* on the folder, held while we live */
-	bool dir_is_ours;
-	struct sg_child containerd, dockerd;
-};
 
 const char *sg_dockerd_socket(const struct sg_dockerd *d)
 {
@@ -38,147 +27,6 @@ const char *sg_dockerd_socket(const struct sg_dockerd *d)
 const char *sg_dockerd_state(const struct sg_dockerd *d)
 {
 	return d->state;
-}
-
-static FILE *create_file(const struct sg_dockerd *d, const char *name)
-{
-	char path[PATH_MAX];
-
-	if (snprintf(path, sizeof(path), "%s/%s", d->top, name) >= (int)sizeof(path)) {
-		errno = ENAMETOOLONG;
-		return NULL;
-	}
-	return fopen(path, "wxe");
-}
-
-/* Close what was written; 0 or negative errno. */
-static int finish_file(const struct sg_dockerd *d, const char *name, FILE *f, struct sg_err *err)
-{
-	int bad = !f || ferror(f);
-
-	if ((f && fclose(f)) || bad)
-		return sg_err_set(err, errno ? -errno : -EIO, "cannot write %s/%s: %s", d->top, name,
-				  strerror(errno));
-	return 0;
-}
-
-/* ---- the folder -------------------------------------------------------------------- */
-
-static int make_path(char *path)
-{
-	for (char *p = path + 1; *p; p++) {
-		if (*p != '/')
-			continue;
-		*p = 0;
-		if (mkdir(path, 0755) && errno != EEXIST)
-			return -errno;
-		*p = '/';
-	}
-	return mkdir(path, 0711) ? -errno : 0;
-}
-
-/* d->top from @dir, which is made when missing */
-static int find_place(struct sg_dockerd *d, const char *dir, struct sg_err *err)
-{
-	char path[PATH_MAX], real[PATH_MAX];
-	int rc;
-
-	if (snprintf(path, sizeof(path), "%s", dir) >= (int)sizeof(path) || !*path)
-		return sg_err_set(err, -ENAMETOOLONG, "%.80s is no folder for a Docker daemon", dir);
-	rc = make_path(path);
-	d->dir_is_ours = !rc;
-	if (rc && rc != -EEXIST)
-		return sg_err_set(err, rc, "cannot make the folder %s: %s", dir, strerror(-rc));
-	if (!realpath(dir, real))
-		return sg_err_set(err, -errno, "cannot use the folder %s: %s", dir, strerror(errno));
-	for (const char *p = real; *p; p++)
-		/* they mean something in mount options, in volumes or in configuration files */
-		if (strchr(":,\\\"", *p) || (unsigned char)*p < 32)
-			return sg_err_set(
-				err, -EINVAL,
-				"a Docker daemon cannot live under %s: its path must have no colon, "
-				"comma, quote or backslash",
-				real);
-	if (snprintf(d->top, TOP_MAX, "%s/" SG_DOCKERD_FOLDER, strcmp(real, "/") ? real : "") >= TOP_MAX)
-		return sg_err_set(
-			err, -ENAMETOOLONG,
-			"the path %s is too long for a daemon's sockets: use one of at most %zu bytes", real,
-			TOP_MAX - sizeof("/" SG_DOCKERD_FOLDER));
-	snprintf(d->socket, sizeof(d->socket), "%.100s/docker.sock", d->top);
-	snprintf(d->state, sizeof(d->state), "%.100s/exec", d->top);
-	return 0;
-}
-
-/* Make the folder, or refuse one that is not ours; hold it. */
-static int take_folder(struct sg_dockerd *d, struct sg_err *err)
-{
-	struct stat a, b;
-	int made = !mkdir(d->top, 0711);
-
-	if (!made && errno != EEXIST)
-		return sg_err_set(err, -errno, "cannot make the folder %s: %s", d->top, strerror(errno));
-	d->lock = open(d->top, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (d->lock < 0)
-		return sg_err_set(err, -errno, "cannot use the folder %s: %s", d->top, strerror(errno));
-	if (flock(d->lock, LOCK_EX | LOCK_NB))
-		return sg_err_set(err, -EBUSY, "a Docker daemon of another running sandglass is in %s",
-				  d->top);
-	/* its last owner may have removed it in between */
-	if (fstat(d->lock, &a) || stat(d->top, &b) || a.st_ino != b.st_ino || a.st_dev != b.st_dev)
-		return sg_err_set(err, -EBUSY, "the folder %s is just being removed: try again", d->top);
-	return made;
-}
-
-static int mark_folder(struct sg_dockerd *d, struct sg_err *err)
-{
-	FILE *f = create_file(d, SG_DOCKERD_MARK);
-	int rc;
-
-	if (f)
-		fputs(d->dir_is_ours ? "with the folder around it\n" : "alone\n", f);
-	rc = finish_file(d, SG_DOCKERD_MARK, f, err);
-	if (!rc && access(SG_DOCKERD_KEY, F_OK))
-		rc = finish_file(d, SG_DOCKERD_NEWKEY, create_file(d, SG_DOCKERD_NEWKEY), err);
-	return rc;
-}
-
-/* After a kill: what the mark says about the folder around holds for us, too. */
-static int clean_folder(struct sg_dockerd *d, struct sg_err *err)
-{
-	char path[PATH_MAX], text[64] = "";
-	FILE *f;
-	int rc;
-
-	if (!rmdir(d->top))
-		return 0; /* was empty: killed before its mark, or not ours and no loss */
-	snprintf(path, sizeof(path), "%.100s/" SG_DOCKERD_MARK, d->top);
-	f = fopen(path, "re");
-	if (!f)
-		return sg_err_set(
-			err, -EEXIST,
-			"%s exists and was not made by this program: remove it or use another folder",
-			d->top);
-	if (fgets(text, sizeof(text), f) && !strncmp(text, "with", 4))
-		d->dir_is_ours = true;
-	fclose(f);
-	rc = sg_dockerd_sweep(d->top);
-	return rc ? sg_err_set(err, rc, "cannot remove what an earlier run left in %s", d->top) : 0;
-}
-
-static int prepare_folder(struct sg_dockerd *d, struct sg_err *err)
-{
-	int rc = take_folder(d, err);
-
-	if (!rc) {
-		rc = clean_folder(d, err);
-		close(d->lock);
-		d->lock = -1;
-		if (!rc)
-			rc = take_folder(d, err);
-		if (!rc)
-			rc = sg_err_set(err, -EBUSY, "somebody else made %s again: try again", d->top);
-	}
-	return rc < 0 ? rc : mark_folder(d, err);
 }
 
 /* ---- configuration ------------------------------------------------------------------ */
@@ -195,15 +43,15 @@ static const char containerd_toml[] =
 	"\"io.containerd.snapshotter.v1.devmapper\", "
 	"\"io.containerd.snapshotter.v1.zfs\"]\n"
 	"[grpc]\n"
-	"  address = \"%1$s/" CONTAINERD "\"\n";
+	"  address = \"%1$s/" SG_DOCKERD_CONTAINERD "\"\n";
 
 static int write_containerd(struct sg_dockerd *d, struct sg_err *err)
 {
-	FILE *f = create_file(d, "containerd.toml");
+	FILE *f = sg_dockerd_create(d, "containerd.toml");
 
 	if (f)
 		fprintf(f, containerd_toml, d->top);
-	return finish_file(d, "containerd.toml", f, err);
+	return sg_dockerd_finish(d, "containerd.toml", f, err);
 }
 
 /* {"path": ..., "runtimeArgs": [...]}; NULL = out of memory */
@@ -248,10 +96,10 @@ static int write_daemon(struct sg_dockerd *d, const struct sg_runtime *rt, struc
 	}
 	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
 	if (text) {
-		f = create_file(d, "daemon.json");
+		f = sg_dockerd_create(d, "daemon.json");
 		if (f)
 			fputs(text, f);
-		rc = finish_file(d, "daemon.json", f, err);
+		rc = sg_dockerd_finish(d, "daemon.json", f, err);
 	}
 out:
 	json_object_put(o);
@@ -358,7 +206,7 @@ static int start_containerd(struct sg_dockerd *d, char *path, struct sg_err *err
 	if (rc)
 		return rc;
 	snprintf(config, sizeof(config), "%.100s/containerd.toml", d->top);
-	snprintf(socket, sizeof(socket), "%.100s/" CONTAINERD, d->top);
+	snprintf(socket, sizeof(socket), "%.100s/" SG_DOCKERD_CONTAINERD, d->top);
 	rc = spawn(d, &d->containerd, "containerd", argv, err);
 	return rc ? rc : wait_ready(d, &d->containerd, socket, err);
 }
@@ -382,7 +230,7 @@ static int start_dockerd(struct sg_dockerd *d, char *path, struct sg_err *err)
 	snprintf(opt[2], PATH_MAX, "--exec-root=%.100s/exec", d->top);
 	snprintf(opt[3], PATH_MAX, "--pidfile=%.100s/pid", d->top);
 	snprintf(opt[4], PATH_MAX, "--host=unix://%.100s", d->socket);
-	snprintf(opt[5], PATH_MAX, "--containerd=%.100s/" CONTAINERD, d->top);
+	snprintf(opt[5], PATH_MAX, "--containerd=%.100s/" SG_DOCKERD_CONTAINERD, d->top);
 	rc = spawn(d, &d->dockerd, "dockerd", argv, err);
 	if (!rc)
 		rc = wait_ready(d, &d->dockerd, d->socket, err);
@@ -412,9 +260,9 @@ int sg_dockerd_start(struct sg_dockerd **ret, const char *dir, const struct sg_r
 	if (!rc)
 		rc = sg_tool_find("runc", "runc", bin, err);
 	if (!rc)
-		rc = find_place(d, dir, err);
+		rc = sg_dockerd_place(d, dir, err);
 	if (!rc)
-		rc = prepare_folder(d, err);
+		rc = sg_dockerd_prepare(d, err);
 	if (rc) {
 		if (d->lock >= 0)
 			close(d->lock);

@@ -6,7 +6,9 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include "env/dockerd.h"
+#include "load/child.h"
 
 #define SG_DOCKERD_FOLDER "dockerd"
 /* In the folder: it is ours; the text says whether the folder around it is, too. */
@@ -16,6 +18,26 @@
 #define SG_DOCKERD_KEY	  "/etc/docker/key.json"
 /* Where containerd keeps bundles of containers, below the exec-root */
 #define SG_DOCKERD_BUNDLES "exec/containerd/daemon/io.containerd.runtime.v2.task/moby"
+
+/* containerd's socket, in the folder; for its shims it makes one with 6 bytes more */
+#define SG_DOCKERD_CONTAINERD "exec/containerd/containerd.sock"
+
+struct sg_dockerd {
+	char top[PATH_MAX], socket[PATH_MAX], state[PATH_MAX];
+	int lock; /* on the folder, held while we live */
+	bool dir_is_ours;
+	struct sg_child containerd, dockerd;
+};
+
+/** sg_dockerd_place() - where the folder is to be: @dir (made when missing) and what is too long or wrong about it */
+int sg_dockerd_place(struct sg_dockerd *d, const char *dir, struct sg_err *err);
+/** sg_dockerd_prepare() - the folder, empty but for its mark, and held by d->lock; an earlier run's goes first */
+int sg_dockerd_prepare(struct sg_dockerd *d, struct sg_err *err);
+
+/** sg_dockerd_create() - new file @name in the folder; NULL with errno */
+FILE *sg_dockerd_create(const struct sg_dockerd *d, const char *name);
+/** sg_dockerd_finish() - close it (NULL: it could not be made); 0, or negative errno with @err */
+int sg_dockerd_finish(const struct sg_dockerd *d, const char *name, FILE *f, struct sg_err *err);
 
 /**
  * sg_dockerd_sweep() - end, unmount and remove all that belongs to the daemon of folder @top, and @top

@@ -218,20 +218,40 @@ static int remove_cgroup(const char *dir, int depth)
 
 #define CGROUP_DEPTH 4
 
-/* Do @what to every cgroup of every container; the sum of what it says. */
-static size_t for_cgroups(const struct sg_strtab *roots, const struct sg_strtab *ids, bool kill_them)
+/* Cgroups at and below @dir that are called after a container: "docker/ID", or wherever its maker wanted it. */
+static void find_cgroups(const char *dir, const struct sg_strtab *ids, int depth, struct sg_strtab *ret)
 {
 	char path[PATH_MAX];
+	struct dirent *de;
+	DIR *d = opendir(dir);
+
+	while (d && (de = readdir(d))) {
+		if (de->d_type != DT_DIR || de->d_name[0] == '.' ||
+		    snprintf(path, sizeof(path), "%s/%s", dir, de->d_name) >= (int)sizeof(path))
+			continue;
+		if (sg_strtab_find(ids, de->d_name) >= 0)
+			sg_strtab_id(ret, path);
+		else if (depth > 1)
+			find_cgroups(path, ids, depth - 1, ret);
+	}
+	if (d)
+		closedir(d);
+}
+
+/* Kill what is in the cgroups of the containers (else remove them, if empty); how many there still were. */
+static size_t for_cgroups(const struct sg_strtab *roots, const struct sg_strtab *ids, bool kill_them)
+{
+	struct sg_strtab all = { 0 };
 	size_t n = 0;
 
-	for (size_t r = 0; r < roots->n; r++)
-		for (size_t i = 0; i < ids->n; i++) {
-			if (snprintf(path, sizeof(path), "%s/docker/%s", sg_strtab_str(roots, (uint32_t)r),
-				     sg_strtab_str(ids, (uint32_t)i)) >= (int)sizeof(path))
-				continue;
-			n += kill_them ? kill_cgroup(path, CGROUP_DEPTH)
-				       : remove_cgroup(path, CGROUP_DEPTH) != 0;
-		}
+	for (size_t r = 0; r < roots->n && ids->n; r++)
+		find_cgroups(sg_strtab_str(roots, (uint32_t)r), ids, CGROUP_DEPTH, &all);
+	for (size_t i = 0; i < all.n; i++) {
+		const char *path = sg_strtab_str(&all, (uint32_t)i);
+
+		n += kill_them ? kill_cgroup(path, CGROUP_DEPTH) : remove_cgroup(path, CGROUP_DEPTH) != 0;
+	}
+	sg_strtab_free(&all);
 	return n;
 }
 
