@@ -59,5 +59,9 @@ int sg_task_envs_text(FILE *out, const struct sg_task_envs *e)
 	for (unsigned k = 1; k < e->n; k++)
 		for (unsigned i = 0; i < e->r[0].nlevel && !rc; i++)
 			rc = one_difference(out, e, k, i);
+	if (!rc)
+		fprintf(out, "\n");
+	for (unsigned k = 0; k < e->n && !rc; k++)
+		sg_task_caveats(out, &e->r[k]);
 	return rc ? rc : ferror(out) ? -EIO : 0;
 }

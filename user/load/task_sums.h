@@ -25,4 +25,7 @@ int64_t sg_task_memory_ns(const struct sg_diff *d);
 /** sg_task_swap_ns() - part of it that is swapping: pages brought back, pages written out to get one */
 int64_t sg_task_swap_ns(const struct sg_diff *d);
 
+/** sg_task_caveats() - sentences about what the recordings of a result miss; in task_text.c */
+void sg_task_caveats(FILE *out, const struct sg_task_result *r);
+
 #endif

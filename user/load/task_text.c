@@ -136,20 +136,21 @@ static int differences(FILE *out, const struct sg_task_result *r)
 	return rc;
 }
 
-static void caveats(FILE *out, const struct sg_task_result *r)
+void sg_task_caveats(FILE *out, const struct sg_task_result *r)
 {
 	for (unsigned i = 0; i < r->nlevel; i++) {
 		const struct sg_task_level *l = &r->level[i];
 
 		if (l->lost)
 			fprintf(out,
-				"pressure %u: %" PRIu64 " records were lost; their time is unknown.lost\n",
-				l->pressure, l->lost);
+				"%s, pressure %u: %" PRIu64
+				" records were lost; their time is unknown.lost\n",
+				r->opts.env->name, l->pressure, l->lost);
 		if (l->missing)
 			fprintf(out,
-				"pressure %u: %" PRIu64
+				"%s, pressure %u: %" PRIu64
 				" of %zu requests are not whole in the recording and not explained\n",
-				l->pressure, l->missing, l->ntime);
+				r->opts.env->name, l->pressure, l->missing, l->ntime);
 	}
 }
 
@@ -177,6 +178,6 @@ int sg_task_text(FILE *out, const struct sg_task_result *r)
 		rc = differences(out, r);
 	if (rc)
 		return rc;
-	caveats(out, r);
+	sg_task_caveats(out, r);
 	return ferror(out) ? -EIO : 0;
 }

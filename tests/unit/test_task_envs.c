@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* Environments of the task workload: their table, and results beside each other. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "load/cgtree.h"
+#include "load/task.h"
+
+Test(task_envs, every_environment_has_its_runtime)
+{
+	static const char *const names[] = { "docker", "gvisor", "gvisor-systrap", "gvisor-ptrace",
+					     "gvisor-lisafs" };
+
+	cr_assert_not_null(sg_task_env("host"));
+	cr_expect_null(sg_task_env("host")->runtime);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		cr_assert_not_null(sg_task_env(names[i]), "%s", names[i]);
+		cr_expect_not_null(sg_sandbox_runtime(sg_task_env(names[i])->runtime), "%s", names[i]);
+	}
+	cr_expect_null(sg_task_env(""));
+	cr_expect_null(sg_task_env("kata"));
+	cr_expect_null(sg_sandbox_runtime(""));
+}
+
+/* Two environments, one level each, one request each; not recorded. */
+static void made_up(struct sg_task_result *r, struct sg_client_time *t)
+{
+	memset(r, 0, 2 * sizeof(*r));
+	for (unsigned k = 0; k < 2; k++) {
+		t[k] = (struct sg_client_time){ .latency_ns = k ? 30000000 : 10000000, .write_ns = 5000000 };
+		r[k].opts = (struct sg_task_opts){
+			.env = sg_task_env(k ? "gvisor" : "host"), .servers = 1, .rounds = 1, .nlevel = 1
+		};
+		r[k].nlevel = 1;
+		r[k].level[0].time = &t[k];
+		r[k].level[0].ntime = 1;
+	}
+	r[1].level[0].lost = 7;
+}
+
+Test(task_envs, text_and_json)
+{
+	struct sg_task_result *r = calloc(2, sizeof(*r));
+	struct json_object *o, *list, *v;
+	struct sg_task_envs e = { .n = 2, .r = r };
+	struct sg_client_time t[2];
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f;
+
+	made_up(r, t);
+	f = open_memstream(&text, &len);
+	cr_assert_eq(sg_task_envs_text(f, &e), 0);
+	fclose(f);
+	cr_expect(strstr(text, "30.0 ms    3.00\n"), "%s", text);
+	cr_expect(strstr(text, "gvisor, pressure 0: 7 records were lost"), "%s", text);
+	free(text);
+	text = NULL;
+	f = open_memstream(&text, &len);
+	cr_assert_eq(sg_task_envs_json(f, &e), 0);
+	fclose(f);
+	o = json_tokener_parse(text);
+	cr_assert_not_null(o);
+	cr_assert(json_object_object_get_ex(o, "environments", &list));
+	cr_expect_eq(json_object_array_length(list), 2);
+	cr_assert(json_object_object_get_ex(json_object_array_get_idx(list, 1), "env", &v));
+	cr_expect_str_eq(json_object_get_string(v), "gvisor");
+	cr_assert(json_object_object_get_ex(o, "against", &list));
+	cr_assert_eq(json_object_array_length(list), 1);
+	cr_assert(json_object_object_get_ex(json_object_array_get_idx(list, 0), "ratio", &v));
+	cr_expect_float_eq(json_object_get_double(v), 3, 1e-9);
+	json_object_put(o);
+	free(text);
+	free(r);
+}
+
+/* A wrong name must never reach the machine's own groups. */
+Test(task_envs, cgroup_tree_refuses_roots_and_ways_out)
+{
+	static const char *const bad[] = { "", "/", "//", "x", "/.", "/..", "/../x", "/a/b", "/a/" };
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		cr_expect_eq(sg_cgtree_remove(bad[i]), -EINVAL, "'%s'", bad[i]);
+	cr_expect_eq(sg_cgtree_remove("/sandglass-test-no-such-group"), 0);
+}
+
+Test(task_envs, cgroup_tree_goes_with_its_children)
+{
+	static const char *const roots[] = { "/sys/fs/cgroup/memory", "/sys/fs/cgroup/unified",
+					     "/sys/fs/cgroup" };
+	char top[64], path[256], sub[300], procs[300];
+	pid_t pid;
+	FILE *f;
+
+	snprintf(top, sizeof(top), "/sandglass-test-%d", (int)getpid());
+	for (size_t i = 0;; i++) {
+		if (i == sizeof(roots) / sizeof(*roots))
+			cr_skip_test("no cgroup can be made here");
+		snprintf(path, sizeof(path), "%s/cgroup.procs", roots[i]);
+		snprintf(sub, sizeof(sub), "%s%s", roots[i], top);
+		if (!access(path, W_OK) && !mkdir(sub, 0755))
+			break;
+	}
+	strcpy(path, sub);
+	strcat(sub, "/below");
+	cr_assert_eq(mkdir(sub, 0755), 0);
+	pid = fork();
+	if (!pid) {
+		for (;;)
+			pause();
+	}
+	snprintf(procs, sizeof(procs), "%s/cgroup.procs", sub);
+	f = fopen(procs, "w");
+	cr_assert_not_null(f);
+	fprintf(f, "%d", (int)pid);
+	cr_expect_eq(fclose(f), 0);
+	/* its parent is not waited for: a zombie is in no group */
+	cr_expect_eq(sg_cgtree_remove(top), 0);
+	cr_expect_neq(access(path, F_OK), 0);
+}
