@@ -38,6 +38,10 @@ def report(path):
         if "why_slow" in g:
             assert sum(r["ns"] for r in g["why_slow"]["rows"]) == g["why_slow"]["diff_ns"]
 
+    for b in doc.get("guest_syscalls", {}).get("sandboxes", []):
+        for r in b["calls"] + [b]:
+            assert sum(r[p + "_ns"] for p in ("trap", "sentry", "gofer", "host", "other")) == r["total_ns"], r
+
 
 def speedscope(path):
     doc = load(path)

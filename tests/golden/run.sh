@@ -58,6 +58,7 @@ for n in guest_ptrace guest_systrap; do
 	[ -f "$n.sgt" ] || { not_ok "golden/$n" 'no such stream'; continue; }
 	same "$n.guest" "$sg" report "$n.sgt" --guest-syscalls
 	same "$n.syscalls" "$sg" report "$n.sgt" --guest-syscalls --syscalls --json
+	verdict "golden/$n.syscalls-form" "$("$OLDPWD/tests/golden/check_formats.py" report "$tmp/out" 2>&1)"
 	same "$n.container" "$sg" report "$n.sgt" --tasks thread --by container --rows 4
 done
 

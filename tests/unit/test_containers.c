@@ -50,10 +50,11 @@ Test(containers, labels_prefer_the_name_then_the_id_then_the_cgroup)
 
 Test(containers, the_last_record_of_a_cgroup_wins)
 {
-	struct sg_owners *o = owners_of("B cgroup=1 pid=5 text=\"aa\\x00old\\x00\"\n"
-					"B cgroup=1 pid=6 text=\"bb\\x00new\\x00img\"\n"
-					"B cgroup=9 text=\"bb\\x00new\\x00img\"\n"
-					"B cgroup=8 text=\"\"\n");
+	struct sg_owners *o =
+		owners_of("B cgroup=1 pid=5 text=\"aa\\x00old\\x00\"\n"
+			  "B cgroup=1 pid=6 text=\"bb\\x00new\\x00img\"\n"
+			  "B cgroup=9 text=\"bb\\x00new\\x00img\"\n"
+			  "B cgroup=8 text=\"\" / T 3 sh cgroup=1 / T 4 sh cgroup=8 f=outscope\n");
 	const struct sg_owner_container *const *list, *c = sg_owners_container(o, 1);
 	size_t n = sg_owners_list(o, &list);
 
@@ -63,8 +64,10 @@ Test(containers, the_last_record_of_a_cgroup_wins)
 	cr_expect_str_eq(c->platform, "");
 	cr_expect_eq(c->pid, 6);
 	cr_expect_eq(n, 2, "two cgroups of one container are one container");
-	cr_expect_str_eq(list[0]->name, "");
-	cr_expect_eq(list[1]->cgroup, 1);
+	cr_expect_str_eq(list[1]->name, "");
+	cr_expect(!list[1]->in_scope);
+	cr_expect_eq(list[0]->cgroup, 1);
+	cr_expect(list[0]->in_scope);
 	cr_expect(!sg_owners_container(o, 2));
 	sg_owners_free(o);
 }

@@ -210,6 +210,24 @@ Test(guestcalls, old_protocol)
 	end(&r);
 }
 
+/* A stub whose guest has ended is put aside: that is no time of the call that ended it, nor what happens meanwhile. */
+Test(guestcalls, calls_that_do_not_return)
+{
+	static const char text[] = "T 3 exe tgid=30 cgroup=70 / R tgid=30 sandbox=20 name=gofer @0\n"
+				   "T 4 exe tgid=40 cgroup=70 / R tgid=40 sandbox=20 name=stub @0\n"
+				   "S 3 50-60 flip.6=0/1 sys.futex=10 <B:futex@10 w=45 task:2\n"
+				   "S 4 90-95 user=5 <t:guestcall@40 w=85 task:2 nr=exit_group\n";
+	struct run r;
+
+	run(&r, text);
+	cr_assert_eq(r.n, 1);
+	cr_expect_eq(row_of(r.box, 231)->cnt, 1);
+	cr_expect_eq(row_of(r.box, 231)->total_ns, 0);
+	cr_expect_eq(row_of(r.box, 231)->nmsg, 0);
+	cr_expect_eq(r.box->msg_apart, 1);
+	end(&r);
+}
+
 Test(guestcalls, parts)
 {
 	cr_expect_eq(sg_guest_part("sentry", SG_C_TRAP_PTRACE), SG_PART_TRAP);
@@ -236,6 +254,7 @@ Test(guestcalls, many_calls)
 	struct sg_slice s = { .h = { .kind = SG_REC_SLICE, .uid = 4 },
 			      .stop = SG_STOP_TRACED,
 			      .wkind = SG_K_GUESTCALL,
+			      .flags = SG_SF_INSCOPE,
 			      .nr = 39 };
 	const uint64_t n = 100000;
 	struct run r;

@@ -12,7 +12,7 @@
 #define NO_NAME	  "(no container)"
 
 /* What the second word of a key in the map means. */
-enum { KEY_THREAD = 1, KEY_PROC, KEY_CROWD };
+enum { KEY_THREAD = 1, KEY_PROC, KEY_CROWD, KEY_SCOPE };
 
 struct proc {
 	struct sg_owner_proc p;
@@ -26,7 +26,7 @@ struct cgroup_name {
 
 struct sg_owners {
 	struct sg_pairmap who; /* of threads, processes, and of cgroups for the crowd */
-	size_t nthread;
+	size_t nthread, nscope;
 	struct proc *proc; /* [0] is nobody's */
 	size_t nproc, proc_cap;
 	struct sg_pairmap at; /* cgroup -> index + 1 in ct */
@@ -140,6 +140,15 @@ static bool is_other(const struct proc *p, const struct sg_thread *t)
 	       (t->cgroup && p->p.cgroup != t->cgroup);
 }
 
+/* Cgroups of threads that are followed; as many as containers, and names, may be. */
+static int scope_add(struct sg_owners *o, uint64_t cgroup)
+{
+	if (o->nscope == SG_OWNERS_CONTAINERS || sg_pairmap_get(&o->who, cgroup, KEY_SCOPE))
+		return 0;
+	o->nscope++;
+	return sg_pairmap_at(&o->who, cgroup, KEY_SCOPE, 0, NULL) ? 0 : -ENOMEM;
+}
+
 static int on_thread(struct sg_owners *o, const struct sg_thread *t)
 {
 	uint32_t number = sg_owners_tgid(o, t->tgid);
@@ -149,6 +158,8 @@ static int on_thread(struct sg_owners *o, const struct sg_thread *t)
 
 	if (!t->h.uid)
 		return 0;
+	if (t->flags & SG_TF_INSCOPE && scope_add(o, t->cgroup))
+		return -ENOMEM;
 	if (!number || is_other(p, t)) {
 		bool same = number && (p->leader == t->h.uid || t->flags & SG_TF_EXEC);
 
@@ -327,17 +338,31 @@ static int by_name(const void *a, const void *b)
 	return d ? d : (x->cgroup > y->cgroup) - (x->cgroup < y->cgroup);
 }
 
+static int by_scope(const void *a, const void *b)
+{
+	const struct sg_owner_container *x = *(const struct sg_owner_container *const *)a,
+					*y = *(const struct sg_owner_container *const *)b;
+
+	return x->in_scope == y->in_scope ? by_name(a, b) : x->in_scope ? -1 : 1;
+}
+
 size_t sg_owners_list(struct sg_owners *o, const struct sg_owner_container *const **ret)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < o->nct; i++)
+	for (size_t i = 0; i < o->nct; i++) {
+		o->ct[i].in_scope = sg_pairmap_get(&o->who, o->ct[i].cgroup, KEY_SCOPE);
 		o->list[i] = &o->ct[i];
+	}
 	qsort(o->list, o->nct, sizeof(*o->list), by_name);
-	for (size_t i = 0; i < o->nct; i++)
+	for (size_t i = 0; i < o->nct; i++) {
 		if (!n || strcmp(o->list[n - 1]->id, o->list[i]->id) ||
 		    strcmp(o->list[n - 1]->name, o->list[i]->name))
 			o->list[n++] = o->list[i];
+		else /* a further cgroup of the same one */
+			o->ct[o->list[n - 1] - o->ct].in_scope |= o->list[i]->in_scope;
+	}
+	qsort(o->list, n, sizeof(*o->list), by_scope);
 	*ret = o->list;
 	return n;
 }

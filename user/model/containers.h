@@ -30,6 +30,7 @@ struct sg_owner_proc {
 struct sg_owner_container {
 	uint64_t cgroup;
 	uint32_t pid;
+	bool in_scope; /* a thread that the recording follows is in it */
 	const char *id, *name, *image, *runtime, *platform;
 	char *text; /* holds them */
 };
@@ -52,7 +53,7 @@ const struct sg_owner_proc *sg_owners_proc_at(const struct sg_owners *o, uint32_
 const struct sg_owner_container *sg_owners_container(const struct sg_owners *o, uint64_t cgroup);
 /** sg_owners_label() - the container's name, else 12 digits of its id, else the cgroup's name; never NULL */
 const char *sg_owners_label(const struct sg_owners *o, uint64_t cgroup, char buf[SG_OWNERS_LABEL]);
-/** sg_owners_list() - the containers by name, each once though it may have several cgroups. Valid until the next feed. */
+/** sg_owners_list() - the containers, those in scope first, by name, each once though it may have several cgroups. Valid until the next feed. */
 size_t sg_owners_list(struct sg_owners *o, const struct sg_owner_container *const **ret);
 
 #endif

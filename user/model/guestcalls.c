@@ -11,6 +11,9 @@
 #include "base/sysnr.h"
 #include "model/guestcalls_priv.h"
 
+#define NR_EXIT	      60
+#define NR_EXIT_GROUP 231
+
 int sg_guestcalls_new(struct sg_guestcalls **ret, struct sg_owners *o)
 {
 	*ret = calloc(1, sizeof(**ret));
@@ -211,11 +214,17 @@ static void span_add(struct sg_guestcalls *g, const struct sg_guest_span *c)
 		meet(&g->flip[i % SG_GUEST_FLIPS], c);
 }
 
+/* A guest that has asked to end does not go on: its stub is put aside for another, and that is no time of a call. */
+static bool returns(uint16_t nr)
+{
+	return nr != NR_EXIT && nr != NR_EXIT_GROUP;
+}
+
 /* ---- records ------------------------------------------------------------- */
 
 static bool is_call_wait(const struct sg_slice *s)
 {
-	return s->prev_out && s->in > s->prev_out &&
+	return s->flags & SG_SF_INSCOPE && s->prev_out && s->in > s->prev_out &&
 	       (s->wkind == SG_K_GUESTCALL || (s->note & SG_NOTE_TRAPPED && s->stop != SG_STOP_RUNNABLE));
 }
 
@@ -231,10 +240,11 @@ static int feed_wait(struct sg_guestcalls *g, const struct sg_slice *s, uint64_t
 		return ret;
 	c.row = (uint32_t)(row - g->row);
 	c.waker = s->wctx == SG_WCTX_TASK ? s->waker : 0;
-	if (stop) {
-		row->seen[SG_SEEN_STOP]++;
+	row->seen[SG_SEEN_STOP] += stop ? 1 : 0;
+	if (!returns(nr))
+		return 0;
+	if (stop)
 		ret = dist_add(g, &row->dist[SG_DIST_DEFAULT], s->in - s->prev_out);
-	}
 	span_add(g, &c);
 	return ret;
 }
@@ -254,7 +264,7 @@ static int feed_slice(struct sg_guestcalls *g, const struct sg_slice *s)
 		unsigned type = SG_KEY_TYPE(q->key);
 		struct sg_guest_raw *row;
 
-		if (type == SG_KEY_GUEST || type == SG_KEY_EMULATED) {
+		if (s->flags & SG_SF_INSCOPE && (type == SG_KEY_GUEST || type == SG_KEY_EMULATED)) {
 			ret = row_of(g, cgroup, SG_KEY_LOW(q->key), &row);
 			if (ret || !row)
 				continue;
@@ -299,7 +309,7 @@ static int feed_rpc(struct sg_guestcalls *g, uint64_t cgroup, uint16_t word)
 
 static int feed_guest(struct sg_guestcalls *g, const struct sg_guest *e)
 {
-	bool timed = e->begin && e->h.ts > e->begin;
+	bool timed = e->begin && e->h.ts > e->begin && returns(e->nr);
 	struct sg_guest_raw *row;
 	uint32_t program = sg_owners_proc(g->owners, e->h.uid);
 	uint64_t cgroup;
@@ -381,7 +391,7 @@ int sg_guestcalls_task(struct sg_guestcalls *g, const struct sg_model *m, const 
 	struct sg_guest_raw *row;
 	int ret;
 
-	if (t->src != SG_MSRC_GUEST || t->id > UINT16_MAX)
+	if (t->src != SG_MSRC_GUEST || t->id > UINT16_MAX || !returns((uint16_t)t->id))
 		return 0;
 	ret = row_of(g, cgroup_of(g, t->uid), (uint16_t)t->id, &row);
 	if (ret || !row)

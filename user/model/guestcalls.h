@@ -3,7 +3,8 @@
  * System calls of a sandbox's guest, by container and number: how often, how long,
  * and where the time went; and the messages to the Gofer that they caused. Counts
  * and times are raw sums of records; the split comes from the model's guest tasks.
- * Pure; memory is bounded.
+ * Calls that do not return (exit, exit_group) have a count and no time. Pure; memory
+ * is bounded.
  */
 #ifndef SG_GUESTCALLS_H
 #define SG_GUESTCALLS_H

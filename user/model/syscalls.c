@@ -153,6 +153,11 @@ static int file_add(struct sg_syscalls *s, uint32_t row, uint32_t name, uint64_t
 	return 0;
 }
 
+/* A wait of the call itself: not stopped by somebody, nor a time that nobody can explain. */
+#define WAIT_STOPS                                                                                 \
+	(1u << SG_STOP_SLEEP | 1u << SG_STOP_DISK | 1u << SG_STOP_RUNNABLE | 1u << SG_STOP_YIELD | \
+	 1u << SG_STOP_THROTTLED | 1u << SG_STOP_IDLE | 1u << SG_STOP_BLOCKED)
+
 /* Of the wait before a slice: how much of it was blocked; the rest was in the run queue. */
 static uint64_t blocked_ns(const struct sg_slice *sl)
 {
@@ -174,8 +179,7 @@ static int feed_wait(struct sg_syscalls *s, const struct sg_slice *sl, uint32_t 
 	int ret;
 
 	if ((sl->wkind != SG_K_SYSCALL && sl->wkind != SG_K_KFAULT) || !sl->prev_out ||
-	    sl->in <= sl->prev_out || sl->stop == SG_STOP_NONE || sl->stop == SG_STOP_HOLE ||
-	    sl->stop == SG_STOP_UNSEEN)
+	    sl->in <= sl->prev_out || !(WAIT_STOPS >> (sl->stop % 32) & 1))
 		return 0;
 	ret = row_of(s, program, (sl->nr & 0x7fff) | compat, &row);
 	if (ret || !row)
@@ -193,7 +197,11 @@ static int feed_slice(struct sg_syscalls *s, const struct sg_slice *sl)
 {
 	uint32_t compat = sl->flags & SG_SF_COMPAT ? SG_SYSCALL_COMPAT : 0;
 	uint32_t program = sg_owners_proc(s->owners, sl->h.uid);
-	int ret = feed_wait(s, sl, program, compat);
+	int ret;
+
+	if (!(sl->flags & SG_SF_INSCOPE))
+		return 0; /* of others only what the scope waited for is known */
+	ret = feed_wait(s, sl, program, compat);
 
 	for (unsigned i = 0; i < sl->npair && !ret; i++) {
 		const struct sg_pair *p = &sl->pair[i];

@@ -2,7 +2,8 @@
 /*
  * Every system call of what was recorded, by container and process: how often, how
  * many failed, time on a CPU and time waiting in it, and on which files. Raw sums of
- * slices, so they are of all threads, inside tasks or not. Pure; memory is bounded.
+ * slices, so they are of all threads, inside tasks or not, that are in the
+ * recording's scope. Pure; memory is bounded.
  */
 #ifndef SG_SYSCALLS_H
 #define SG_SYSCALLS_H

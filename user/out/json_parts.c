@@ -214,6 +214,7 @@ struct json_object *sg_jp_containers(struct sg_owners *owners)
 		sg_jp_text(o, "platform", c[i]->platform);
 		sg_jp_u64(o, "cgroup", c[i]->cgroup);
 		sg_jp_u64(o, "pid", c[i]->pid);
+		sg_jp_bool(o, "in_scope", c[i]->in_scope);
 		json_object_array_add(list, o);
 	}
 	return list;

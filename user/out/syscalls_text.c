@@ -117,9 +117,8 @@ int sg_syscalls_text(struct sg_syscalls *s, FILE *f, const struct sg_text_opts *
 
 	if (ret)
 		return ret;
-	fputs("\nsystem calls by container and process, of all recorded threads whether inside a task or "
-	      "not; "
-	      "\"on CPU\" is the call's own\nkernel code, page faults and interrupts apart\n",
+	fputs("\nsystem calls by container and process, of all threads in scope, inside a task or not\n"
+	      "(\"on CPU\" is the call's own kernel code, page faults and interrupts apart)\n",
 	      f);
 	if (!n)
 		fputs("none was recorded\n", f);

@@ -82,6 +82,9 @@ static int print_containers(FILE *f, struct sg_owners *owners, const struct sg_t
 	struct sg_tab t;
 	int ret;
 
+	/* others are on the machine, but not in the recording */
+	while (n && !c[n - 1]->in_scope)
+		n--;
 	if (!n)
 		return 0;
 	fputc('\n', f);
