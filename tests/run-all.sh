@@ -27,7 +27,7 @@ parts() {
 	install    120 tests/house/install.sh
 	live       600 tests/live/run.sh
 	truth      600 tests/truth/run.sh
-	lab        900 tests/lab/run.sh
+	lab       1200 tests/lab/run.sh
 	EOF
 }
 

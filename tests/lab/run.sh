@@ -16,7 +16,7 @@ trap '[ -z "$child" ] || { kill "$child" && wait "$child"; } 2>/dev/null; rm -rf
 trap 'exit 130' INT TERM HUP
 
 # limit SUITE: seconds, boot and all; several times what it takes on two free CPUs
-limit() { case $1 in load) echo 150 ;; cgroup2) echo 240 ;; *) echo 400 ;; esac; }
+limit() { case $1 in load) echo 200 ;; cgroup2) echo 420 ;; *) echo 560 ;; esac; }
 
 # boot KERNEL SUITE: sets rc
 boot() {
