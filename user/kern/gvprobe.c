@@ -2,6 +2,7 @@
 /* Probes in the Sentry of gVisor, binary by binary: found by its functions' names, which stripping leaves in. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -39,12 +40,21 @@ static int points_find(struct points *p, int fd, struct sg_err *err)
 	return e == -ENOENT ? 0 : e ? e : 1;
 }
 
+/* The process of "/proc/PID/exe", -1 for any other path: all processes of that file. */
+static pid_t process_of(const char *exe)
+{
+	char rest[8];
+	int pid;
+
+	return sscanf(exe, "/proc/%d/%7s", &pid, rest) == 2 && !strcmp(rest, "exe") ? pid : -1;
+}
+
 static int attach_at(struct sg_live *l, struct bpf_program *prog, const char *exe, uint64_t off)
 {
 	struct bpf_link *link;
 
-	/* Every process of this binary, those to come too; the scope is the program's business. */
-	link = bpf_program__attach_uprobe(prog, false, -1, exe, off);
+	/* In this process only: a Sentry that starts with breakpoints in its code never comes up. */
+	link = bpf_program__attach_uprobe(prog, false, process_of(exe), exe, off);
 	return link ? sg_live_keep(l, link) : -errno;
 }
 
@@ -80,16 +90,19 @@ static int attach_all(struct sg_live *l, const char *exe, const struct points *p
 }
 
 /* Seen before? Remembers it. What is probed is never forgotten: twice would count twice. */
-static bool seen(struct sg_live *l, const struct stat *st)
+static bool seen(struct sg_live *l, const struct stat *st, pid_t pid)
 {
 	for (size_t i = 0; i < l->gv.nprobed; i++)
-		if (l->gv.probed[i].dev == st->st_dev && l->gv.probed[i].ino == st->st_ino)
+		if (l->gv.probed[i].dev == st->st_dev && l->gv.probed[i].ino == st->st_ino &&
+		    l->gv.probed[i].pid == pid)
 			return true;
 	for (size_t i = 0; i < SG_GV_SEEN_MAX; i++)
-		if (l->gv.seen[i].dev == st->st_dev && l->gv.seen[i].ino == st->st_ino)
+		if (l->gv.seen[i].dev == st->st_dev && l->gv.seen[i].ino == st->st_ino &&
+		    l->gv.seen[i].pid == pid)
 			return true;
 	l->gv.seen[l->gv.at].dev = st->st_dev;
 	l->gv.seen[l->gv.at].ino = st->st_ino;
+	l->gv.seen[l->gv.at].pid = pid;
 	l->gv.at = (l->gv.at + 1) % SG_GV_SEEN_MAX;
 	return false;
 }
@@ -102,18 +115,19 @@ static int probe(struct sg_live *l, const char *exe, int fd, struct sg_err *err)
 
 	if (fstat(fd, &st))
 		return sg_err_set(err, -errno, "can't look at %s: %s", exe, strerror(errno));
-	if (!S_ISREG(st.st_mode) || seen(l, &st))
+	if (!S_ISREG(st.st_mode) || seen(l, &st, process_of(exe)))
 		return 0;
 	e = points_find(&p, fd, err);
 	if (e <= 0)
 		return e;
 	if (l->gv.nprobed == SG_GV_PROBED_MAX)
-		return sg_err_set(err, -E2BIG, "more than %d binaries of gVisor: %s is not probed",
+		return sg_err_set(err, -E2BIG, "more than %d sandboxes of gVisor: %s is not probed",
 				  SG_GV_PROBED_MAX, exe);
 	e = attach_all(l, exe, &p, err);
 	if (e)
 		return e;
 	l->gv.probed[l->gv.nprobed].dev = st.st_dev;
+	l->gv.probed[l->gv.nprobed].pid = process_of(exe);
 	l->gv.probed[l->gv.nprobed++].ino = st.st_ino;
 	return 1;
 }

@@ -46,16 +46,17 @@ int sg_live_scope(struct sg_live *l, uint32_t tgid, bool root, struct sg_err *er
 int sg_live_usdt(struct sg_live *l, const char *path);
 
 /**
- * sg_live_gvisor() - probe the Sentry binary @exe (a path; "/proc/PID/exe" reaches a container's)
+ * sg_live_gvisor() - probe the Sentry whose binary is @exe: "/proc/PID/exe", that process only; any other path: all of it
  *
  * At the guest's system calls and the messages to its Gofer: entry and every return of two functions, found
- * by .gopclntab; no return probes, which break Go. A binary is probed once, for all its processes. Does
- * nothing unless opts.gvisor_uprobes. From the thread that opened @l.
+ * by .gopclntab; no return probes, which break Go. Once each. Does nothing unless opts.gvisor_uprobes. A
+ * Sentry that starts while probes are in its binary hangs (seen with 6.18, ptrace and systrap, cause not
+ * known): only Sentries that are up may be probed, and a whole file never while sandboxes may start. From the thread that opened @l.
  * Return: 1 probed now; 0 not asked for, no Sentry, or done before; negative errno with @err.
  */
 int sg_live_gvisor(struct sg_live *l, const char *exe, struct sg_err *err);
 
-/** sg_live_gvisor_probed() - binaries probed so far; @ret_last: why the last one that could not be was not */
+/** sg_live_gvisor_probed() - Sentries probed so far; @ret_last: why the last one that could not be was not */
 unsigned sg_live_gvisor_probed(const struct sg_live *l, struct sg_err *ret_last);
 
 /** sg_live_start() - seed, switch on; *ret_ns = CLOCK_MONOTONIC of the start. */

@@ -9,13 +9,14 @@
 #include "kern/live.h"
 #include "kern/skel.h"
 
-/* Binaries of gVisor that get probes (each some 15 links), and files remembered to be none. */
+/* Sentries that get probes (each some 15 links), and files remembered to be none. */
 #define SG_GV_PROBED_MAX 8
 #define SG_GV_SEEN_MAX	 256
 
 struct sg_file_id {
 	dev_t dev;
 	ino_t ino;
+	pid_t pid; /* whose executable, -1 = a file's */
 };
 
 struct sg_live {

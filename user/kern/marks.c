@@ -10,12 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+#include "kern/proc.h"
 
 /* Files remembered; beyond it a file may be looked at again, which is harmless but slow. */
 #define SEEN_MAX 1024
 /* Binaries that get probes: each costs two links and a few file descriptors. */
 #define MARKED_MAX 64
+/* A Sentry older than this is up. */
+#define SENTRY_UP_NS 5000000000ull
 
 struct sg_marks {
 	struct sg_live *live;
@@ -127,11 +131,28 @@ void sg_marks_program(struct sg_marks *m, const char *name)
 	}
 }
 
-/* A Sentry of gVisor: by its executable, since its root is an empty folder. */
+/*
+ * A Sentry of gVisor, by its executable, since its root is an empty folder; told from
+ * its Gofer by its first argument. Only one that is up: see sg_live_gvisor().
+ */
 static void look_at_exe(struct sg_marks *m, uint32_t pid)
 {
-	char path[32];
+	struct sg_proc_stat st;
+	struct timespec now;
+	char path[32], name[32] = "";
+	FILE *f;
 
+	snprintf(path, sizeof(path), "/proc/%u/cmdline", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	if (!fgets(name, sizeof(name), f))
+		name[0] = 0;
+	fclose(f);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (strcmp(name, "runsc-sandbox") || sg_proc_stat((pid_t)pid, 0, &st) ||
+	    (uint64_t)now.tv_sec * 1000000000ull < st.start_ns + SENTRY_UP_NS)
+		return;
 	snprintf(path, sizeof(path), "/proc/%u/exe", pid);
 	sg_live_gvisor(m->live, path, NULL); /* kept and told at the end: sg_live_gvisor_probed() */
 }

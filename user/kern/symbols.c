@@ -364,12 +364,17 @@ static int stub_find(struct sg_symbols *s, struct process *p, const struct sg_ma
 	const char *name = NULL;
 	char text[SG_SYM_NAME_MAX];
 
+	if (m->kind == SG_MAP_JIT) {
+		*ret_mod = keep(s, "stub");
+		*ret_sym = keep(s, "[stub]");
+		return -ENOENT;
+	}
 	if (m->kind == SG_MAP_FILE) {
 		name = sg_elftab_find(&file_get(s, p, m)->tab, addr - m->start + m->offset);
 		snprintf(text, sizeof(text), "guest:%s", base_name(m->path));
 		*ret_mod = keep(s, text);
 	} else {
-		*ret_mod = keep(s, m->kind == SG_MAP_JIT ? "stub" : "guest");
+		*ret_mod = keep(s, "guest");
 	}
 	snprintf(text, sizeof(text), "0x%llx", (unsigned long long)addr);
 	*ret_sym = keep(s, name ? name : text);
