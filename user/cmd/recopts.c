@@ -44,7 +44,7 @@ static const struct argp_option options[] = {
 	{ "gvisor-trace", OPT_GVISOR_TRACE, NULL, 0,
 	  "record every system call of gVisor's guests with process names and paths, by gVisor's own trace points; slows them", 10 },
 	{ "gvisor-uprobes", OPT_GVISOR_UPROBES, NULL, 0,
-	  "probe the Sentry of every gVisor sandbox: each system call of its guest and each message to its Gofer; slows every one of them down by microseconds", 10 },
+	  "probe the Sentry of gVisor sandboxes that run already: each system call of its guest and each message to its Gofer; slows every one of them down by microseconds", 10 },
 	{ "role", OPT_ROLE, "NAME=PID", 0, "call process PID ('self': the command) NAME in the report; may be repeated", 10 },
 	{ "ring", OPT_RING, "SIZE", 0, "ring per CPU (default 16M)", 10 },
 	{ "compress", OPT_LEVEL, "1-9", 0, "zlib level of the recording (default 1)", 10 },
