@@ -129,6 +129,19 @@ static __always_inline int compat_emulated_call(struct task_struct *p)
 	return nr >= 0 && nr < 0x7fff ? nr : -1;
 }
 
+/*
+ * Which thread of a guest a stub has run: the low word of its thread pointer, as the
+ * tracer set it. A guest's thread goes on in another stub when its Sentry's thread changes.
+ */
+static __always_inline u32 compat_thread_pointer(struct task_struct *p)
+{
+#ifdef __TARGET_ARCH_x86
+	return (u32)BPF_CORE_READ(p, thread.fsbase);
+#else
+	return 0;
+#endif
+}
+
 /* The scheduler's own books (CONFIG_SCHED_INFO): 0 where the kernel keeps none. */
 static __always_inline u64 compat_last_arrival(struct task_struct *p)
 {

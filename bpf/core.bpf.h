@@ -104,8 +104,7 @@ struct thread {
 	u8 trapslot; /* its slot in this slice */
 	u8 trapped;  /* it had such traps before */
 	u32 trap_pad;
-	u64 trap_begin, trap_off; /* when it began; off the CPU in it */
-	u64 rec_ns0;		  /* reclaim slot when the open reclaim began (in this slice) */
+	u64 rec_ns0; /* reclaim slot when the open reclaim began (in this slice) */
 	u64 arg[5];
 	u32 sysseq, fltseq;
 	u32 markseq;

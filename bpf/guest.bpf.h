@@ -27,30 +27,74 @@
 #define GUEST_FAULT	  0x1fff /* not a call: the guest's fault, caught the same way */
 
 /* ---- seccomp traps ---------------------------------------------------------------------- */
-/* Between thread_update_begin and _end: the trap's time so far is booked. */
-static __always_inline void trap_end(struct thread *t, struct cpu_state *c)
-{
-	struct sg_guest *r;
-	u64 now, len;
+/*
+ * A guest's thread that was trapped in one stub may go on in another: what they have
+ * in common is the guest's stack pointer, which is where the return finds it again.
+ */
+struct trapped_at {
+	u64 sp;
+	u32 tgid, pad;
+};
+struct trapped_call {
+	u64 begin;
+	u32 nr, pad;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct trapped_at);
+	__type(value, struct trapped_call);
+} trapped SEC(".maps");
 
-	if (emits(t) && SG_KEY_TYPE(t->trapkey) == SG_KEY_GUEST) {
-		r = ring_reserve(c, sizeof(*r));
-		if (r) {
-			now = bpf_ktime_get_ns();
-			len = now - t->trap_begin;
-			fill_hdr(&r->h, c, SG_REC_GUEST, t->uid, now);
-			r->begin = t->trap_begin;
-			r->on_ns = len > t->trap_off ? len - t->trap_off : 0;
-			r->ret = 0;
-			r->gtid = r->sandbox = r->rsv2 = 0;
-			r->nr = SG_KEY_LOW(t->trapkey);
-			r->what = SG_GUEST_CALL;
-			r->src = SG_GSRC_TRAP;
-			r->len = r->rsv = 0;
-			ring_submit(r);
-		}
+/* Where rt_sigreturn's frame keeps the stack pointer: struct rt_sigframe behind its return address, uc.uc_mcontext.sp. */
+#define SIGFRAME_SP 160
+
+static __always_inline void trap_note(struct thread *t, struct task_struct *p, u32 nr)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(p);
+	struct trapped_at at = { .tgid = t->tgid };
+	struct trapped_call call = { .begin = bpf_ktime_get_ns(), .nr = nr };
+
+	if (!regs)
+		return;
+	at.sp = BPF_CORE_READ(regs, sp);
+	bpf_map_update_elem(&trapped, &at, &call, BPF_ANY);
+}
+
+/* The running thread returns from a signal handler: if that lets a trapped guest go on, its call has ended. */
+__noinline int trap_return(u64 usp)
+{
+	struct thread *t = thread_of(bpf_get_current_task_btf());
+	struct cpu_state *c = this_cpu();
+	struct trapped_at at = {};
+	struct trapped_call *call;
+	struct sg_guest *r;
+	long bad;
+
+	if (!t || !emits(t))
+		return 0;
+	at.tgid = t->tgid;
+	t->reading = 1;
+	bad = bpf_probe_read_user(&at.sp, sizeof(at.sp), (void *)(usp + SIGFRAME_SP));
+	t->reading = 0;
+	call = bad ? NULL : bpf_map_lookup_elem(&trapped, &at);
+	if (!call)
+		return 0;
+	r = ring_reserve(c, sizeof(*r));
+	if (r) {
+		fill_hdr(&r->h, c, SG_REC_GUEST, t->uid, bpf_ktime_get_ns());
+		r->begin = call->begin;
+		r->on_ns = 0;
+		r->ret = 0;
+		r->gtid = r->sandbox = r->rsv2 = 0;
+		r->nr = call->nr;
+		r->what = SG_GUEST_CALL;
+		r->src = SG_GSRC_TRAP;
+		r->len = r->rsv = 0;
+		ring_submit(r);
 	}
-	t->trapkey = 0;
+	bpf_map_delete_elem(&trapped, &at);
+	return 0;
 }
 
 /* A function of its own to the verifier, as slice_cut(): one slot search and one cut. */
@@ -68,10 +112,9 @@ __noinline int trap_begin(u32 key32)
 		slice_cut(t);
 		slot = key_slot(t, key);
 	}
-	t->trap_begin = thread_update_begin(t, c);
+	thread_update_begin(t, c);
 	if (t->flt)
 		fault_close(t, SG_FLT_FAILED); /* the signal is how it ended */
-	t->trap_off = 0;
 	t->trapkey = key;
 	t->trapslot = slot;
 	if (SG_KEY_TYPE(key) == SG_KEY_GUEST) {
@@ -99,14 +142,19 @@ int BPF_PROG(signal_generate_btf, int sig, struct kernel_siginfo *info, struct t
 			return 0;
 		nr = BPF_CORE_READ(info, _sifields._sigsys._syscall);
 		trap_begin(SG_KEY_GUEST | SG_KEY_LOW(nr));
+		t = thread_of(cur);
+		if (t)
+			trap_note(t, cur, SG_KEY_LOW(nr));
 		trap_mark(p, nr);
 		return 0;
 	}
 	if (sig != SIG_SEGV && sig != SIG_BUS && sig != SIG_FPE && sig != SIG_ILL)
 		return 0;
 	t = thread_of(cur);
-	if (t && t->trapped)
+	if (t && t->trapped) {
 		trap_begin(SG_KEY_GUEST | GUEST_FAULT);
+		trap_note(t, cur, GUEST_FAULT);
+	}
 	return 0;
 }
 

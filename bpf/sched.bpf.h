@@ -318,6 +318,7 @@ static __always_inline void wait_begin(struct task_struct *p, struct thread *t, 
 	if (stop == SG_STOP_TRACED && !t->insys) {
 		int nr = compat_emulated_call(p);
 
+		t->w_arg = compat_thread_pointer(p);
 		if (nr >= 0) {
 			t->w_kind = SG_K_GUESTCALL;
 			t->w_nr = nr & 0x7fff;
@@ -371,8 +372,6 @@ static __always_inline void slice_begin(struct task_struct *p, struct thread *t,
 		slots_clear(t);
 	slots_begin(t);
 	wake_consume(t);
-	if (t->trapkey && now > t->out)
-		t->trap_off += now - t->out;
 	t->w_throttle = 0;
 	/* The clock is the queue's: of another CPU's queue it says nothing about this wait. */
 	if (t->thr_rq == (u64)p->se.cfs_rq) {

@@ -158,7 +158,7 @@ RECLAIM_PAIR_TP(vmscan, mm_vmscan_memcg_reclaim_begin, mm_vmscan_memcg_reclaim_e
 RECLAIM_PAIR_TP(compaction, mm_compaction_begin, mm_compaction_end, SG_K_COMPACT)
 
 /* ---- system calls ------------------------------------------------------------------------ */
-static __always_inline void sys_enter(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)
+static __always_inline void sys_enter(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 sp)
 {
 	struct cpu_state *c;
 	u8 slot;
@@ -175,8 +175,8 @@ static __always_inline void sys_enter(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u6
 	thread_update_begin(t, c);
 	if (t->flt)
 		fault_close(t, SG_FLT_FAILED);
-	if (t->trapkey && (nr == NR_RT_SIGRETURN || SG_KEY_TYPE(t->trapkey) == SG_KEY_EMULATED))
-		trap_end(t, c);
+	if (nr == NR_RT_SIGRETURN || SG_KEY_TYPE(t->trapkey) == SG_KEY_EMULATED)
+		t->trapkey = 0;
 	t->insys = 1;
 	t->nr = nr & 0x7fff;
 	t->sysseq++;
@@ -190,6 +190,8 @@ static __always_inline void sys_enter(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u6
 	if (++t->s[slot & 31].cnt > 60000)
 		t->many = 1;
 	thread_update_end(t);
+	if (nr == NR_RT_SIGRETURN && t->trapped)
+		trap_return(sp);
 	if (nr == NR_FUTEX && (a1 & 0xff) == FUTEX_WAKE_SHARED)
 		flipcall_wake(a0);
 	if (sysclass[nr & 511] & SC_ACCESS)
@@ -251,7 +253,7 @@ static __always_inline void sys_exit(void *ctx, long ret)
 SEC("?tp_btf/sys_enter")
 int BPF_PROG(sys_enter_btf, struct pt_regs *regs, long id)
 {
-	sys_enter(id, regs->di, regs->si, regs->dx, regs->r10, regs->r8);
+	sys_enter(id, regs->di, regs->si, regs->dx, regs->r10, regs->r8, regs->sp);
 	return 0;
 }
 
@@ -265,7 +267,14 @@ int BPF_PROG(sys_exit_btf, struct pt_regs *regs, long ret)
 SEC("?tp/raw_syscalls/sys_enter")
 int sys_enter_tp(struct trace_event_raw_sys_enter *ctx)
 {
-	sys_enter(ctx->id, ctx->args[0], ctx->args[1], ctx->args[2], ctx->args[3], ctx->args[4]);
+	u64 sp = 0;
+
+	if (ctx->id == NR_RT_SIGRETURN) {
+		struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+		sp = regs ? BPF_CORE_READ(regs, sp) : 0;
+	}
+	sys_enter(ctx->id, ctx->args[0], ctx->args[1], ctx->args[2], ctx->args[3], ctx->args[4], sp);
 	return 0;
 }
 

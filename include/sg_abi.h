@@ -212,11 +212,11 @@ struct sg_slice {
 	__u32 sysseq;	   /* system call instance the wait was in */
 	__u32 fltseq;	   /* page fault instance the wait was in (K_FAULT, K_KFAULT) */
 	__u32 flags;
-	__u32 dev;  /* WSRC_BLOCK: kernel dev_t */
-	__u32 arg;  /* low word of the call's 2nd argument (futex op, fcntl cmd, ioctl) */
-	__u32 who;  /* uid of the thread that ran on this CPU just before `in` (run-queue evidence) */
-	__u16 nr;   /* system call of the wait */
-	__u8 stop;  /* enum sg_stop: why it left the CPU before the wait */
+	__u32 dev; /* WSRC_BLOCK: kernel dev_t */
+	__u32 arg; /* low word of the call's 2nd argument (futex op, fcntl cmd, ioctl); a stop for a tracer: of the guest's thread pointer */
+	__u32 who; /* uid of the thread that ran on this CPU just before `in` (run-queue evidence) */
+	__u16 nr;  /* system call of the wait */
+	__u8 stop; /* enum sg_stop: why it left the CPU before the wait */
 	__u8 wkind; /* enum sg_kind: top of stack then */
 	__u8 fdtype;
 	__u8 wctx;

@@ -241,8 +241,8 @@ static const struct sg_field fields_clock[] = {
 
 static const struct sg_field fields_role[] = {
 	F(role, "tgid", tgid, DEC, .def = 0),
-	F(role, "sandbox", sandbox, DEC, .def = 0),
 	F(role, "name", name, BYTES, .def = 0),
+	F(role, "sandbox", sandbox, DEC, .def = 0),
 };
 
 static const struct sg_field fields_frame[] = {
