@@ -10,6 +10,8 @@
 #include "load/folded.h"
 #include "load/modload_priv.h"
 
+#define TRIES 3
+
 void sg_modload_say(const struct sg_modload_opts *o, const char *fmt, ...)
 {
 	char text[256];
@@ -61,6 +63,21 @@ static int explain(struct modload *b, struct sg_modload_combo *c, const char *na
 	return rc;
 }
 
+/*
+ * A sandbox did not start: seen with systrap, whose Sentry then traces its first
+ * stub for ever. The daemon waits for it, so both go; nothing of the round counts.
+ */
+static int start_over(struct modload *b, struct sg_err *err)
+{
+	int rc;
+
+	sg_modload_say(&b->o, "%s; once more, with a new daemon", err->msg);
+	rc = sg_sandbox_close(b->box, err);
+	b->box = NULL;
+	memset(b->container, 0, sizeof(b->container));
+	return rc ? rc : sg_modload_open(b, err);
+}
+
 static int one_round(struct modload *b, struct sg_modload_combo *c, uint32_t round, bool record,
 		     struct sg_err *err)
 {
@@ -71,6 +88,11 @@ static int one_round(struct modload *b, struct sg_modload_combo *c, uint32_t rou
 	sg_modload_task(name, sizeof(name), &b->o, c, '.');
 	snprintf(recording, sizeof(recording), "%s/%s.r%" PRIu32 ".sgt", b->dir, name, round);
 	rc = sg_modload_round(b, c, record ? recording : NULL, t, err);
+	for (unsigned i = 0; i < TRIES && rc == -ETIMEDOUT; i++) {
+		rc = start_over(b, err);
+		if (!rc)
+			rc = sg_modload_round(b, c, record ? recording : NULL, t, err);
+	}
 	if (rc)
 		return rc;
 	rc = keep_times(c, t, b->o.count[c->count], round, record);

@@ -24,6 +24,8 @@ int sg_modload_stopped(const struct sg_modload_opts *o, struct sg_err *err);
 
 /* Folders (self, dir), the loader and the modules by npm, the daemon. */
 int sg_modload_setup(struct modload *b, struct sg_err *err);
+/** sg_modload_open() - only the daemon, a new one */
+int sg_modload_open(struct modload *b, struct sg_err *err);
 
 /**
  * sg_modload_round() - fresh containers, one load in each at the same time, containers removed

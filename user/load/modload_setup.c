@@ -152,7 +152,7 @@ static int setup_modules(struct modload *b, struct sg_err *err)
 	return rc;
 }
 
-int sg_modload_setup(struct modload *b, struct sg_err *err)
+int sg_modload_open(struct modload *b, struct sg_err *err)
 {
 	char cache[PATH_MAX];
 	struct sg_sandbox_opts so = { .guard = b->guard,
@@ -162,14 +162,20 @@ int sg_modload_setup(struct modload *b, struct sg_err *err)
 				      .node = true,
 				      .progress = b->o.progress,
 				      .ctx = b->o.ctx };
+	int rc;
+
+	snprintf(cache, sizeof(cache), "%s/cache", b->dir);
+	rc = sg_sandbox_open(&b->box, &so, err);
+	return rc ? rc : sg_modload_stopped(&b->o, err);
+}
+
+int sg_modload_setup(struct modload *b, struct sg_err *err)
+{
 	int rc = setup_dirs(b, err);
 
 	if (!rc)
 		rc = setup_modules(b, err);
 	if (!rc)
 		rc = sg_modload_stopped(&b->o, err);
-	snprintf(cache, sizeof(cache), "%s/cache", b->dir);
-	if (!rc)
-		rc = sg_sandbox_open(&b->box, &so, err);
-	return rc ? rc : sg_modload_stopped(&b->o, err);
+	return rc ? rc : sg_modload_open(b, err);
 }

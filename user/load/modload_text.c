@@ -2,6 +2,7 @@
 /* The module-load workload's results for people. */
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "load/modload_sums.h"
@@ -29,6 +30,7 @@ static int because(FILE *out, const struct sg_modload_result *r, const struct sg
 	char t[32], comp[64], cause[64];
 	struct sg_diff d;
 	int64_t rest;
+	double whole;
 	int rc;
 
 	if (!c->blame || !base->blame) {
@@ -39,17 +41,18 @@ static int because(FILE *out, const struct sg_modload_result *r, const struct sg
 	if (rc)
 		return rc;
 	rest = d.diff_ns;
+	/* shares keep their sign: what makes it slower is above zero */
+	whole = fabs((double)d.diff_ns);
 	fprintf(out, "%c%s", d.diff_ns < 0 ? '-' : '+',
 		sg_text_ns(t, sizeof(t), d.diff_ns < 0 ? 0 - (uint64_t)d.diff_ns : (uint64_t)d.diff_ns));
 	for (size_t i = 0; i < d.nrow && i < CAUSES_SHOWN && d.diff_ns; i++) {
-		fprintf(out, "%s %+.0f %% %s %s", i ? "," : ":",
-			100.0 * (double)d.row[i].ns / (double)d.diff_ns,
+		fprintf(out, "%s %+.0f %% %s %s", i ? "," : ":", 100.0 * (double)d.row[i].ns / whole,
 			sg_text_clean(comp, sizeof(comp), d.row[i].comp),
 			sg_text_clean(cause, sizeof(cause), d.row[i].cause));
 		rest -= d.row[i].ns;
 	}
 	if (d.nrow > CAUSES_SHOWN && d.diff_ns)
-		fprintf(out, ", %+.0f %% in %zu other causes", 100.0 * (double)rest / (double)d.diff_ns,
+		fprintf(out, ", %+.0f %% in %zu other causes", 100.0 * (double)rest / whole,
 			d.nrow - CAUSES_SHOWN);
 	fprintf(out, "; explained %.1f %%\n", 100 * sg_modload_explained(&d));
 	sg_diff_free(&d);
