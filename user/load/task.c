@@ -130,18 +130,20 @@ static int start_server(struct bench *b, unsigned i, struct sg_err *err)
 static int setup_level(struct bench *b, struct sg_err *err)
 {
 	char name[64], file[PATH_MAX];
-	int rc;
+	int rc = 0;
 
-	snprintf(name, sizeof(name), "sandglass-bench-%d", (int)getpid());
-	rc = sg_memlimit_make(&b->limit, b->guard, name, b->o.memory_bytes, err);
-	if (!rc)
-		rc = sg_task_env_level(b, err);
+	/* before the groups, so cleaned after them: a server that lives makes its file again */
 	for (unsigned i = 0; i < b->o.servers && !rc; i++) {
 		snprintf(file, sizeof(file), "%s/data/server%u", b->dir, i);
 		rc = sg_guard_add(b->guard, SG_GUARD_FILE, file, err);
-		if (!rc)
-			rc = start_server(b, i, err);
 	}
+	snprintf(name, sizeof(name), "sandglass-bench-%d", (int)getpid());
+	if (!rc)
+		rc = sg_memlimit_make(&b->limit, b->guard, name, b->o.memory_bytes, err);
+	if (!rc)
+		rc = sg_task_env_level(b, err);
+	for (unsigned i = 0; i < b->o.servers && !rc; i++)
+		rc = start_server(b, i, err);
 	return rc;
 }
 
