@@ -205,6 +205,11 @@ static int feed_accounts(void *ctx, const struct sg_hdr *ev)
 	return ret;
 }
 
+static int on_guest(void *ctx, const struct sg_guest_call *c)
+{
+	return sg_guestcalls_ended(((struct args *)ctx)->guest, c);
+}
+
 static int on_task(void *ctx, const struct sg_model *m, const struct sg_task *t, struct sg_blame *tb)
 {
 	struct args *a = ctx;
@@ -337,8 +342,10 @@ static int accounts_new(struct args *a)
 	if (!ret && a->want_guest)
 		ret = sg_guestcalls_new(&a->guest, a->owners);
 	a->o.owners = a->owners;
-	if (a->want_guest)
+	if (a->want_guest) {
 		a->o.tasks = SG_TASKS_GUEST;
+		a->o.on_guest = on_guest;
+	}
 	if (a->want_oracle || a->want_syscalls || a->want_guest)
 		a->o.on_event = feed_accounts;
 	return ret;

@@ -55,6 +55,7 @@ struct recorder {
 	int write_err; /* sticky: recording ends, the command goes on */
 	bool child_done, stop;
 	size_t companions_on; /* so many were started */
+	uint64_t end_ns;      /* 0 until the kernel side has stopped; read by companions' threads */
 	uint64_t start_ns, flush_ns, clock_ns, progress_ns;
 };
 
@@ -87,11 +88,27 @@ static void companions_tell(struct recorder *r, const struct sg_hdr *h)
 			r->o->companions[i].event(r->o->companions[i].ctx, h);
 }
 
+/* What a companion learns after the end is told as of the end. */
+static int put_company(void *ctx, const struct sg_hdr *ev)
+{
+	_Alignas(8) char copy[SG_EVENT_MAX];
+	struct recorder *r = ctx;
+	uint64_t end = __atomic_load_n(&r->end_ns, __ATOMIC_ACQUIRE);
+	size_t size;
+
+	if (!end || ev->ts <= end)
+		return put(r, ev);
+	size = sg_event_size(ev, SG_EVENT_MAX);
+	memcpy(copy, ev, size);
+	((struct sg_hdr *)copy)->ts = end;
+	return put(r, (struct sg_hdr *)copy);
+}
+
 static int companions_start(struct recorder *r)
 {
 	for (size_t i = 0; i < r->o->ncompanion; i++) {
 		const struct sg_companion *c = &r->o->companions[i];
-		int e = c->start ? c->start(c->ctx, put, r, r->err) : 0;
+		int e = c->start ? c->start(c->ctx, put_company, r, r->err) : 0;
 
 		if (e)
 			return e;
@@ -435,6 +452,7 @@ static int recorder_end(struct recorder *r)
 	int e;
 
 	sg_live_stop(r->live, &end_ns, r->err);
+	__atomic_store_n(&r->end_ns, end_ns, __ATOMIC_RELEASE);
 	sg_perturb_end(&r->perturb, end_ns);
 	sg_live_drain(r->live, on_record, r);
 	companions_finish(r);

@@ -288,6 +288,8 @@ int sg_analysis_new(struct sg_analysis **ret, const struct sg_analysis_opts *opt
 	}
 	if (opts->on_span)
 		sg_model_on_span(a->model, opts->on_span, opts->ctx);
+	if (opts->on_guest)
+		sg_model_on_guest(a->model, opts->on_guest, opts->ctx);
 	if (opts->on_sample)
 		sg_model_on_sample(a->model, opts->on_sample, opts->ctx);
 	*ret = a;
@@ -305,7 +307,9 @@ static int explain(int ret, struct sg_err *err)
 /* The window that the recorder states; without it (a cut file) what the events show. Definitions have no time of their own. */
 static void note_time(struct sg_analysis *a, const struct sg_hdr *ev)
 {
-	bool definition = ev->kind == SG_REC_FRAME || ev->kind == SG_REC_STACKDEF || ev->kind == SG_REC_NAME;
+	bool definition = ev->kind == SG_REC_FRAME || ev->kind == SG_REC_STACKDEF ||
+			  ev->kind == SG_REC_NAME || ev->kind == SG_REC_ROLE || ev->kind == SG_REC_CGNAME ||
+			  ev->kind == SG_REC_CONTAINER;
 
 	if (ev->kind == SG_REC_WINDOW && ((const struct sg_window *)ev)->type == SG_WINDOW_BEGIN)
 		a->info.first_ts = ev->ts;

@@ -37,6 +37,7 @@ struct sg_analysis_opts {
 	sg_analysis_task_fn on_task;
 	int (*on_event)(void *ctx, const struct sg_hdr *ev); /* every event, before the model */
 	sg_span_fn on_span;
+	sg_guest_call_fn on_guest; /* SG_TASKS_GUEST: every call of a guest as its end becomes known */
 	sg_sample_fn on_sample;
 	void *ctx;
 };

@@ -163,11 +163,16 @@ static int emit_pairs(struct sg_model *m, struct sg_walk *w, const struct sg_pai
 /* (lo, cur] of a slice. */
 int sg_emit_slice(struct sg_model *m, struct sg_walk *w, const struct sg_view *v, uint64_t lo)
 {
+	struct sg_seg whole;
 	uint64_t a0, a1, b0, b1, hi = w->cur;
 	uint32_t ca, cb;
 	struct sg_vec a, b, d;
 	bool cut = false;
 
+	if (w->trapped && w->n == 1) {
+		whole = sg_emit_base(m, w, lo, SG_C_TRAP_SECCOMP);
+		return sg_emit(w, &whole);
+	}
 	if (lo == v->in && hi == v->out)
 		return emit_pairs(m, w, v->pair, v->npair, lo, false);
 	upto(v, hi, &b, &b0, &b1, &cb);

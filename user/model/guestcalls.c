@@ -222,31 +222,33 @@ static bool returns(uint16_t nr)
 
 /* ---- records ------------------------------------------------------------- */
 
-static bool is_call_wait(const struct sg_slice *s)
+/* A guest's call: counted at its stop; how long it took is told by sg_guestcalls_ended(). */
+static int feed_stop(struct sg_guestcalls *g, const struct sg_slice *s, uint64_t cgroup)
 {
-	return s->flags & SG_SF_INSCOPE && s->prev_out && s->in > s->prev_out &&
-	       (s->wkind == SG_K_GUESTCALL || (s->note & SG_NOTE_TRAPPED && s->stop != SG_STOP_RUNNABLE));
+	struct sg_guest_raw *row;
+	int ret;
+
+	if (!(s->flags & SG_SF_INSCOPE) || s->wkind != SG_K_GUESTCALL || s->stop != SG_STOP_TRACED)
+		return 0;
+	ret = row_of(g, cgroup, s->nr, &row);
+	if (!ret && row)
+		row->seen[SG_SEEN_STOP]++;
+	return ret;
 }
 
-static int feed_wait(struct sg_guestcalls *g, const struct sg_slice *s, uint64_t cgroup)
+int sg_guestcalls_ended(struct sg_guestcalls *g, const struct sg_guest_call *c)
 {
-	bool stop = s->wkind == SG_K_GUESTCALL && s->stop == SG_STOP_TRACED;
-	uint16_t nr = s->wkind == SG_K_GUESTCALL ? s->nr : (uint16_t)s->note;
-	struct sg_guest_span c = { .lo = s->prev_out, .hi = s->in, .cgroup = cgroup, .uid = s->h.uid };
+	struct sg_guest_span span = {
+		.lo = c->lo, .hi = c->hi, .uid = c->uid, .waker = c->waker, .cgroup = cgroup_of(g, c->uid)
+	};
 	struct sg_guest_raw *row;
-	int ret = row_of(g, cgroup, nr, &row);
+	int ret = row_of(g, span.cgroup, c->nr, &row);
 
-	if (ret || !row)
+	if (ret || !row || !returns(c->nr))
 		return ret;
-	c.row = (uint32_t)(row - g->row);
-	c.waker = s->wctx == SG_WCTX_TASK ? s->waker : 0;
-	row->seen[SG_SEEN_STOP] += stop ? 1 : 0;
-	if (!returns(nr))
-		return 0;
-	if (stop)
-		ret = dist_add(g, &row->dist[SG_DIST_DEFAULT], s->in - s->prev_out);
-	span_add(g, &c);
-	return ret;
+	span.row = (uint32_t)(row - g->row);
+	span_add(g, &span);
+	return dist_add(g, &row->dist[SG_DIST_DEFAULT], c->hi - c->lo);
 }
 
 static int feed_slice(struct sg_guestcalls *g, const struct sg_slice *s)
@@ -255,7 +257,7 @@ static int feed_slice(struct sg_guestcalls *g, const struct sg_slice *s)
 	const struct sg_owner_proc *p = sg_owners_proc_at(g->owners, program);
 	bool gofer = !*p->role || !strcmp(p->role, "gofer"); /* or not told yet */
 	uint64_t cgroup = p->cgroup;
-	int ret = is_call_wait(s) ? feed_wait(g, s, cgroup) : 0;
+	int ret = feed_stop(g, s, cgroup);
 
 	for (unsigned i = 0; i < s->npair; i++)
 		of += SG_KEY_TYPE(s->pair[i].key) == SG_KEY_FLIPCALL ? s->pair[i].cnt : 0;
@@ -269,7 +271,6 @@ static int feed_slice(struct sg_guestcalls *g, const struct sg_slice *s)
 			if (ret || !row)
 				continue;
 			row->seen[SG_SEEN_TRAP] += type == SG_KEY_GUEST ? q->cnt : 0;
-			row->trap_cpu_ns += type == SG_KEY_GUEST ? q->ns : 0;
 			row->stop_cpu_ns += type == SG_KEY_GUEST ? 0 : q->ns;
 		} else if (type == SG_KEY_FLIPCALL && gofer) {
 			ret = flip_add(g, &(struct sg_guest_flip){
@@ -313,7 +314,6 @@ static int feed_guest(struct sg_guestcalls *g, const struct sg_guest *e)
 	struct sg_guest_raw *row;
 	uint32_t program = sg_owners_proc(g->owners, e->h.uid);
 	uint64_t cgroup;
-	unsigned dist;
 	int ret;
 
 	if (!program && e->sandbox)
@@ -326,21 +326,12 @@ static int feed_guest(struct sg_guestcalls *g, const struct sg_guest *e)
 	ret = row_of(g, cgroup, e->nr, &row);
 	if (ret || !row)
 		return ret;
-	dist = e->src == SG_GSRC_TRAP	  ? SG_DIST_DEFAULT
-	       : e->src == SG_GSRC_UPROBE ? SG_DIST_UPROBE
-					  : SG_DIST_TRACE;
 	if (e->src == SG_GSRC_TRAP)
-		row->trap_on_ns += e->on_ns;
-	else
-		row->seen[e->src == SG_GSRC_UPROBE ? SG_SEEN_UPROBE : SG_SEEN_TRACE]++;
+		return 0; /* counted in its slice, timed by the model */
+	row->seen[e->src == SG_GSRC_UPROBE ? SG_SEEN_UPROBE : SG_SEEN_TRACE]++;
 	if (timed)
-		ret = dist_add(g, &row->dist[dist], e->h.ts - e->begin);
-	if (timed && e->src == SG_GSRC_TRAP)
-		span_add(g, &(struct sg_guest_span){ .lo = e->begin,
-						     .hi = e->h.ts,
-						     .cgroup = cgroup,
-						     .row = (uint32_t)(row - g->row),
-						     .uid = e->h.uid });
+		ret = dist_add(g, &row->dist[e->src == SG_GSRC_UPROBE ? SG_DIST_UPROBE : SG_DIST_TRACE],
+			       e->h.ts - e->begin);
 	return ret;
 }
 

@@ -89,6 +89,8 @@ int sg_guestcalls_new(struct sg_guestcalls **ret, struct sg_owners *o);
 void sg_guestcalls_free(struct sg_guestcalls *g);
 /** sg_guestcalls_feed() - next event, in time order; kinds it does not need are ignored. 0 or -ENOMEM. */
 int sg_guestcalls_feed(struct sg_guestcalls *g, const struct sg_hdr *ev);
+/** sg_guestcalls_ended() - how long a call took (sg_model_on_guest()). 0 or -ENOMEM. */
+int sg_guestcalls_ended(struct sg_guestcalls *g, const struct sg_guest_call *c);
 /** sg_guestcalls_task() - an explained guest call: a task of one wait of a stub, called like the system call */
 int sg_guestcalls_task(struct sg_guestcalls *g, const struct sg_model *m, const struct sg_task *t);
 /** sg_guest_part() - which part of a call's time a segment of (@comp, @cause) is */

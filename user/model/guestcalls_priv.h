@@ -23,8 +23,6 @@ struct sg_guest_raw {
 	uint64_t cgroup;
 	uint16_t nr;
 	uint64_t seen[SG_SEEN_MAX];
-	uint64_t trap_on_ns;  /* in traps, on a CPU, by records of single calls */
-	uint64_t trap_cpu_ns; /* the same by the sums of slices, without what the trap itself called */
 	uint64_t stop_cpu_ns; /* of stops, on a CPU beside them: stopping and going on */
 	struct sg_guest_dist dist[SG_DIST_MAX];
 	uint64_t explained;

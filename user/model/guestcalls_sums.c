@@ -95,17 +95,15 @@ static unsigned dist_of(const struct sg_guest_raw *r)
 /* What no segment and no trap explains of the total is "other": the parts always sum to it. */
 static void parts_add(struct sg_guest_row *to, const struct sg_guest_raw *r, uint64_t total)
 {
-	uint64_t trap = r->trap_on_ns > r->trap_cpu_ns ? r->trap_on_ns : r->trap_cpu_ns, sum;
-
 	/* the stop itself is a wait; what it takes on the CPU comes on top */
+	uint64_t sum = r->stop_cpu_ns;
+
 	total += r->stop_cpu_ns;
-	trap += r->stop_cpu_ns;
-	sum = trap;
 	for (size_t i = 0; i < SG_PART_MAX; i++) {
 		to->part_ns[i] += r->part_ns[i];
 		sum += r->part_ns[i];
 	}
-	to->part_ns[SG_PART_TRAP] += trap;
+	to->part_ns[SG_PART_TRAP] += r->stop_cpu_ns;
 	if (total > sum)
 		to->part_ns[SG_PART_OTHER] += total - sum;
 	to->total_ns += total > sum ? total : sum;

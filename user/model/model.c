@@ -70,6 +70,12 @@ void sg_model_on_span(struct sg_model *m, sg_span_fn fn, void *ctx)
 	m->span_ctx = ctx;
 }
 
+void sg_model_on_guest(struct sg_model *m, sg_guest_call_fn fn, void *ctx)
+{
+	m->on_guest = fn;
+	m->guest_ctx = ctx;
+}
+
 void sg_model_stats(const struct sg_model *m, struct sg_model_stats *ret)
 {
 	*ret = m->stats;
@@ -182,6 +188,8 @@ static int feed(struct sg_model *m, const struct sg_hdr *ev)
 	case SG_REC_EXIT:
 	case SG_REC_THREAD:
 		return feed_thread(m, ev);
+	case SG_REC_GUEST:
+		return sg_guest_call(m, (const void *)ev);
 	case SG_REC_LOST:
 		return feed_lost(m, (const void *)ev);
 	case SG_REC_ROLE:

@@ -150,6 +150,18 @@ struct sg_span {
 typedef int (*sg_span_fn)(void *ctx, const struct sg_span *s);
 void sg_model_on_span(struct sg_model *m, sg_span_fn fn, void *ctx);
 
+/* A system call of a sandbox's guest that has ended (struct sg_model_opts.guest). */
+struct sg_guest_call {
+	uint32_t uid;	/* stub thread in which the guest went on */
+	uint32_t waker; /* who let it, 0 unknown */
+	uint16_t nr;
+	bool trapped; /* by a seccomp trap (else a ptrace stop) */
+	uint64_t lo, hi;
+};
+typedef int (*sg_guest_call_fn)(void *ctx, const struct sg_guest_call *c);
+/** sg_model_on_guest() - every call as its end becomes known, before it is explained as a task */
+void sg_model_on_guest(struct sg_model *m, sg_guest_call_fn fn, void *ctx);
+
 struct sg_model_stats {
 	uint64_t slices, tasks, lost, holes, torn, late, no_waker, steps, memo_hits;
 	uint64_t mem_bytes, mem_peak_bytes;

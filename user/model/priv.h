@@ -53,7 +53,7 @@ struct sg_trec {
 	uint64_t wake; /* effective wake: max(wake, lo), 0 = none seen */
 	struct sg_cuts *cuts;
 	struct sg_memo *memo;
-	uint32_t waker, raiser, sysseq, fltseq, out_fltseq, flags, dev, who;
+	uint32_t waker, raiser, sysseq, fltseq, out_fltseq, flags, dev, who, arg;
 	uint32_t stack_kern, stack_user, detail, note;
 	uint16_t nr;
 	uint8_t stop, wkind, fdtype, wctx, wsrc, fltres, out_stop, out_kind, npair;
@@ -100,6 +100,8 @@ struct sg_thr {
 	struct sg_chunk **chunk;
 	uint32_t chunk0, nchunk, chunk_cap; /* live: chunk[chunk0 .. chunk0+nchunk) */
 	uint64_t first_lo;		    /* where the very first record begins to explain, 0 none yet */
+	uint64_t guest_in;		    /* stubs: where its newest guest thread went on */
+	uint32_t guest_waker;		    /* by whom */
 	uint64_t last_in, last_out;	    /* begin and end of the newest closed slice */
 	uint64_t dropped_to;		    /* out of the newest record dropped from the front */
 	/* what waits for its slice */
@@ -135,7 +137,7 @@ struct sg_open {
 	uint32_t need_uid; /* what the last attempt lacked */
 	uint64_t need_ts, retry_at;
 	uint8_t src;
-	bool incomplete, root, ended, is_thread;
+	bool incomplete, root, ended, is_thread, trapped;
 	char name[SG_MARK_NAME + 1];
 };
 
@@ -144,7 +146,9 @@ struct sg_proc { /* by tgid */
 	uint32_t sandbox;
 	uint16_t role;
 	uint8_t box;
-	uint32_t guests; /* guests that were made in it */
+	uint32_t guests;	     /* guests that were made in it */
+	struct sg_guest_open *calls; /* of its guest's threads */
+	uint32_t ncalls, calls_cap;
 	struct sg_open *task, *guest;
 };
 
@@ -188,6 +192,8 @@ struct sg_model {
 	uint64_t settle_ns;
 	sg_task_fn on_task;
 	void *task_ctx;
+	sg_guest_call_fn on_guest;
+	void *guest_ctx;
 	sg_sample_fn on_sample;
 	void *sample_ctx;
 	sg_span_fn on_span;
@@ -297,8 +303,9 @@ const struct sg_segs *sg_walk_segs(const struct sg_model *m);
 void sg_walk_sums(const struct sg_model *m, uint64_t *ret_prorated, uint64_t *ret_uncertain);
 
 /* guesttask.c */
-int sg_guest_slice(struct sg_model *m, struct sg_thr *th, const struct sg_trec *r, const struct sg_slice *s,
-		   uint64_t prev_in);
+/* @r: the newest record of a stub's thread, before advance(). */
+int sg_guest_slice(struct sg_model *m, struct sg_thr *th, const struct sg_trec *r, const struct sg_slice *s);
+int sg_guest_call(struct sg_model *m, const struct sg_guest *ev);
 void sg_guest_end(struct sg_model *m, struct sg_proc *p, const struct sg_thr *th, uint64_t ts);
 
 /* task.c */

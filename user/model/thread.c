@@ -208,8 +208,10 @@ void sg_thr_free_all(struct sg_model *m)
 	free(m->thr);
 	sg_map_free(&m->thr_map);
 	for (uint32_t i = 0; i < m->proc_map.cap; i++)
-		if (m->proc_map.val[i])
+		if (m->proc_map.val[i]) {
+			free(((struct sg_proc *)(uintptr_t)m->proc_map.val[i])->calls);
 			free((void *)(uintptr_t)m->proc_map.val[i]);
+		}
 	sg_map_free(&m->proc_map);
 	for (uint32_t i = 0; i < m->ncomp; i++)
 		free(m->comp[i]);

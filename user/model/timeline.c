@@ -338,6 +338,7 @@ static void rec_fill(struct sg_trec *r, const struct sg_slice *s)
 	r->raiser = s->raiser;
 	r->sysseq = s->sysseq;
 	r->note = s->note;
+	r->arg = s->arg;
 	r->fltseq = s->fltseq;
 	r->out_fltseq = s->out_fltseq;
 	r->flags = s->flags;
@@ -493,7 +494,7 @@ int sg_timeline_append(struct sg_model *m, struct sg_thr *th, const struct sg_sl
 			sg_timeline_drop(m, th, SG_T_MAX);
 	}
 	if (!rc && th->box == SG_BOX_STUB && (th->flags & SG_TF_INSCOPE))
-		rc = sg_guest_slice(m, th, &r, s, th->last_in);
+		rc = sg_guest_slice(m, th, &r, s);
 	if (!rc && m->on_span && (th->flags & SG_TF_INSCOPE))
 		rc = sg_span_slice(m, th, &r, s);
 	advance(th, &r);

@@ -341,6 +341,7 @@ int sg_walk_run(struct sg_model *m, struct sg_open *o, bool force)
 	w->cur = o->end;
 	w->force = force;
 	w->critical = m->opts.critical;
+	w->trapped = o->trapped;
 	if (o->begin >= o->end)
 		return 0;
 	if (!th)

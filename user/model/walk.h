@@ -50,6 +50,7 @@ struct sg_walk {
 	uint64_t prorated_ns, uncertain_ns;
 	uint16_t outer; /* what the task's own thread waits for */
 	bool force, critical;
+	bool trapped; /* the task is a trapped call: its own thread's time on a CPU is the trap's */
 	uint32_t need_uid;
 	uint64_t need_ts;
 };
