@@ -173,11 +173,19 @@ $(TESTLIVE_BIN): %: %.o $(O)/liblive.a $(O)/libsg.a
 	$(call msg,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIVE_LIBS) $(PURE_LIBS)
 -include $(TESTLIVE_BIN:=.d)
 
+# Truth scenarios in containers: their maker, and the program inside.
+TESTBOX_BIN := $(O)/tests/sandbox/box $(O)/tests/sandbox/guest
+$(O)/tests/sandbox/box: $(O)/tests/sandbox/box.o $(O)/liblive.a $(O)/libsg.a
+	$(call msg,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIVE_LIBS) $(PURE_LIBS)
+$(O)/tests/sandbox/guest: $(O)/tests/sandbox/guest.o
+	$(call msg,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $^
+-include $(O)/tests/sandbox/box.d $(O)/tests/sandbox/guest.d
+
 $(O)/tests/golden/mkrec: $(O)/tests/golden/mkrec.o $(O)/libsg.a
 	$(call msg,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PURE_LIBS)
 -include $(O)/tests/golden/mkrec.d
 
-tests: $(O)/tests/golden/mkrec $(TEST_PURE_BIN) $(TEST_LIVE_BIN) $(TESTLIVE_BIN) $(if $(TRUTH_OBJ),$(O)/tests/truth/truth $(O)/tests/truth/truthrun)
+tests: $(O)/tests/golden/mkrec $(TEST_PURE_BIN) $(TEST_LIVE_BIN) $(TESTLIVE_BIN) $(TESTBOX_BIN) $(if $(TRUTH_OBJ),$(O)/tests/truth/truth $(O)/tests/truth/truthrun)
 tests-pure: $(TEST_PURE_BIN)
 tests-fuzz: $(FUZZ_BIN)
 

@@ -27,6 +27,7 @@ parts() {
 	install    120 tests/house/install.sh
 	live       600 tests/live/run.sh
 	truth      600 tests/truth/run.sh
+	sandbox    900 tests/sandbox/run.sh
 	lab       1200 tests/lab/run.sh
 	EOF
 }
