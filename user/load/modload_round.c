@@ -13,8 +13,8 @@
 #define READY_MS  120000
 #define ANSWER_S  300
 #define GUEST_DIR "/work"
-/* Between the last loader's "ready" and the order: longer than a recorder needs to begin. */
-#define SETTLE_NS 1500000000u
+/* Between the last loader's "ready" and the order: longer than a recorder needs to begin and to look around. */
+#define SETTLE_NS 3000000000u
 
 static uint64_t now_ns(void)
 {
