@@ -87,7 +87,7 @@ say "Linux $release, ${suite##*/}: $((SECONDS - started)) s"
 if [ -s "$dir/out/status" ]; then
 	exit "$(cat "$dir/out/status")"
 fi
-[ -n "$verbose" ] || tail -n 20 "$dir/console" "$dir/qemu" >&2
+[ -n "$verbose" ] || tail -n 60 "$dir/console" "$dir/qemu" >&2
 [ $rc = 124 ] || [ $rc = 137 ] && { say "out of time: $limit s"; exit 124; }
 say "the guest ended (QEMU's status $rc) before its suite did"
 exit 125

@@ -11,6 +11,8 @@ for m in 'tracefs /sys/kernel/tracing' 'debugfs /sys/kernel/debug' 'bpf /sys/fs/
 	mkdir -p "${m#* }" 2>/dev/null
 	mount -t "${m% *}" lab "${m#* }" || echo "lab: no ${m% *}"
 done
+ln -sfn /proc/self/fd /dev/fd
+ln -sfn fd/0 /dev/stdin && ln -sfn fd/1 /dev/stdout && ln -sfn fd/2 /dev/stderr
 mkdir -p /run/lab/tmp
 chmod 1777 /run/lab/tmp /dev/shm
 mkdir -p /lib/modules

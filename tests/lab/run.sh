@@ -18,9 +18,13 @@ trap 'exit 130' INT TERM HUP
 # limit SUITE: seconds, boot and all; several times what it takes on two free CPUs
 limit() { case $1 in load) echo 200 ;; cgroup2) echo 420 ;; *) echo 560 ;; esac; }
 
+# cpus SUITE: QEMU 7.2 now and then hangs a guest of several CPUs whose kernel patches itself, as every attached or
+# detached tracepoint makes it do; the suite that does so hundreds of times has one CPU.
+cpus() { case $1 in live) echo 1 ;; *) echo 2 ;; esac; }
+
 # boot KERNEL SUITE: sets rc
 boot() {
-	tests/lab/boot.sh -k "$1" -t "$(limit "$2")" "tests/lab/suite-$2.sh" >"$tmp/out" 2>"$tmp/err" </dev/null &
+	tests/lab/boot.sh -k "$1" -s "$(cpus "$2")" -t "$(limit "$2")" "tests/lab/suite-$2.sh" >"$tmp/out" 2>"$tmp/err" </dev/null &
 	child=$!
 	wait $child
 	rc=$?
