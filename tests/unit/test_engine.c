@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 #include "env/dockerd_priv.h"
 #include "env/engine_priv.h"
@@ -366,6 +367,61 @@ Test(engine, hostile_events, .timeout = 60)
 		     -EPROTO);
 	cr_expect(strstr(err.msg, "bad since"), "%s", err.msg);
 	cr_expect_eq(n, 0);
+}
+
+static void *quit_soon(void *quit)
+{
+	usleep(300000);
+	atomic_store((atomic_bool *)quit, true);
+	return NULL;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* No answer: given up when the caller says so, not when its patience ends. */
+static void give_up(void)
+{
+	struct server s = { 0 };
+	struct json_object *o = NULL;
+	atomic_bool quit = false;
+	struct sg_err err = { 0 };
+	struct sg_engine *e;
+	uint64_t begin_ms;
+	pthread_t t;
+
+	server_start(&s);
+	cr_assert_eq(sg_engine_open_until(&e, s.path, 30, &quit, &err), 0, "%s", err.msg);
+	begin_ms = now_ms();
+	pthread_create(&t, NULL, quit_soon, &quit);
+	cr_expect_eq(sg_engine_call(e, "GET", "/containers/json", NULL, &o, &err), -ECANCELED, "%s", err.msg);
+	cr_expect(strstr(err.msg, "too slow") && strstr(err.msg, "/containers/json"), "%s", err.msg);
+	cr_expect_geq(now_ms() - begin_ms, 250);
+	pthread_join(t, NULL);
+	/* and for good */
+	cr_expect_eq(sg_engine_call(e, "GET", "/x", NULL, &o, &err), -ECANCELED, "%s", err.msg);
+	cr_expect_lt(now_ms() - begin_ms, 2000);
+	sg_engine_close(e);
+	server_stop(&s);
+}
+
+Test(engine, given_up, .timeout = 60)
+{
+	atomic_bool quit = true;
+	struct server s = { 0 };
+	struct sg_err err = { 0 };
+	struct sg_engine *e;
+
+	give_up();
+	server_start(&s);
+	cr_expect_eq(sg_engine_open_until(&e, s.path, 30, &quit, &err), -ECANCELED, "%s", err.msg);
+	cr_expect(!e);
+	server_stop(&s);
 }
 
 static void *stop_soon(void *e)

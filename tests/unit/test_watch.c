@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 #include "env/container.h"
@@ -572,6 +574,95 @@ Test(watch, a_daemon_that_was_named_must_answer)
 	cr_expect_lt(watch.start(watch.ctx, on_put, &got, &err), 0);
 	cr_expect(strstr(err.msg, "/tmp/no-such-socket"), "%s", err.msg);
 	sg_watch_free(&watch);
+}
+
+/* ---- a daemon that is stuck: it takes requests and answers the first @answers of them ------------------ */
+struct stuck {
+	char path[96];
+	int fd, held[64];
+	unsigned answers, nheld;
+	pthread_t thread;
+};
+
+static void *stuck_main(void *arg)
+{
+	static const char version[] = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+				      "{\"ApiVersion\":\"1.43\",\"MinAPIVersion\":\"1.12\"}";
+	struct stuck *s = arg;
+	char buf[4096];
+	int c;
+
+	while (s->nheld < 64 && (c = accept(s->fd, NULL, NULL)) >= 0) {
+		s->held[s->nheld++] = c;
+		/* who only looks whether anybody is there says nothing */
+		if (s->answers && read(c, buf, sizeof(buf)) > 0) {
+			s->answers--;
+			cr_expect_eq(send(c, version, sizeof(version) - 1, MSG_NOSIGNAL),
+				     (ssize_t)sizeof(version) - 1);
+			shutdown(c, SHUT_RDWR);
+		}
+	}
+	return NULL;
+}
+
+static void stuck_start(struct stuck *s, unsigned answers)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+
+	*s = (struct stuck){ .answers = answers };
+	snprintf(s->path, sizeof(s->path), "%s/stuck", top);
+	strcpy(a.sun_path, s->path);
+	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cr_assert_eq(bind(s->fd, (struct sockaddr *)&a, sizeof(a)) || listen(s->fd, 64), 0);
+	cr_assert_eq(pthread_create(&s->thread, NULL, stuck_main, s), 0);
+}
+
+static void stuck_stop(struct stuck *s)
+{
+	shutdown(s->fd, SHUT_RDWR);
+	pthread_join(s->thread, NULL);
+	for (unsigned i = 0; i < s->nheld; i++)
+		close(s->held[i]);
+	close(s->fd);
+	unlink(s->path);
+}
+
+/* Begin and end of a recording with containers to be asked for wait about a second for it, together. */
+static void with_stuck(const char *engine)
+{
+	struct sg_watch_stats st;
+	uint64_t begin_ns = now_ns(), up_ns;
+
+	begin(engine);
+	up_ns = now_ns();
+	cr_expect_lt(up_ns - begin_ns, 500000000, "%lu ns to begin", (unsigned long)(up_ns - begin_ns));
+	cgname(4711, ID);
+	cgname(4712, ID2);
+	usleep(50000);
+	begin_ns = now_ns();
+	watch.finish(watch.ctx);
+	up_ns = now_ns();
+	cr_expect_lt(up_ns - begin_ns, 1300000000, "%lu ns to end", (unsigned long)(up_ns - begin_ns));
+	sg_watch_stats(&watch, &st);
+	cr_expect(strstr(st.note, "too slow"), "'%s'", st.note);
+	cr_expect_str_eq(container_of(4711, 0), ID);
+	cr_expect_str_eq(container_of(4712, 0), ID2);
+	sg_watch_free(&watch);
+}
+
+Test(watch, a_stuck_daemon_holds_up_nobody, .timeout = 60)
+{
+	struct stuck s;
+	char host[128];
+
+	stuck_start(&s, 1); /* tells its version and nothing else */
+	with_stuck(s.path);
+	stuck_stop(&s);
+	stuck_start(&s, 0); /* the machine's own, and it does not even tell that */
+	snprintf(host, sizeof(host), "unix://%s", s.path);
+	setenv("DOCKER_HOST", host, 1);
+	with_stuck(NULL);
+	stuck_stop(&s);
 }
 
 /* ---- a real daemon -------------------------------------------------------------------------------------- */

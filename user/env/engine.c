@@ -6,10 +6,10 @@
 #include <sys/un.h>
 #include "env/engine_priv.h"
 
-#define IMPORT_STALL_S	120 /* it unpacks and sums up before it says a word */
 #define OBJECT_BYTES	700 /* json-c's empty object or array, measured, rounded up */
 #define VALUE_BYTES	100
 #define CONNECT_TIMEOUT 10
+#define LOOK_MS		100 /* between two looks at whether anybody still waits for an answer */
 
 int sg_engine_socket_of(const char *host, char *ret, size_t cap, struct sg_err *err)
 {
@@ -119,6 +119,11 @@ int sg_engine_parse(const char *p, size_t len, struct json_object **ret)
 	return rc;
 }
 
+bool sg_engine_given_up(const struct sg_engine *e)
+{
+	return e->quit && atomic_load(e->quit);
+}
+
 CURL *sg_engine_handle(const struct sg_engine *e)
 {
 	CURL *c = curl_easy_init();
@@ -186,6 +191,11 @@ int sg_engine_curl_err(const struct sg_engine *e, CURLcode code, const char *wha
 	case CURLE_OUT_OF_MEMORY:
 		return sg_err_set(err, -ENOMEM, "out of memory");
 	case CURLE_ABORTED_BY_CALLBACK:
+		if (sg_engine_given_up(e))
+			return sg_err_set(err, -ECANCELED,
+					  "the container daemon behind %s was too slow to be waited for any "
+					  "longer (%s)",
+					  e->socket, what);
 		return sg_err_set(err, -EIO, "cannot read the file to send (%s)", what);
 	default:
 		return sg_err_set(err, -EPROTO, "what answers behind %s is no Engine API (%s: %s)", e->socket,
@@ -226,11 +236,34 @@ static int set_request(const struct sg_engine *e, CURL *c, const struct sg_engin
 		       : 0;
 }
 
+/* To its end, or until nobody waits for it any more: curl_easy_perform() would not look up for a second. */
+static CURLcode transfer(const struct sg_engine *e, CURLM *m, CURL *c)
+{
+	CURLcode code = CURLE_OK;
+	int running = 1, queued;
+	CURLMsg *msg;
+
+	if (curl_multi_add_handle(m, c))
+		return CURLE_OUT_OF_MEMORY;
+	while (running && !code) {
+		if (sg_engine_given_up(e))
+			code = CURLE_ABORTED_BY_CALLBACK;
+		else if (curl_multi_perform(m, &running) ||
+			 (running && curl_multi_poll(m, NULL, 0, LOOK_MS, NULL)))
+			code = CURLE_OUT_OF_MEMORY;
+	}
+	while (!code && (msg = curl_multi_info_read(m, &queued)))
+		if (msg->msg == CURLMSG_DONE)
+			code = msg->data.result;
+	curl_multi_remove_handle(m, c);
+	return code;
+}
+
 /* Status of HTTP, or negative errno; -ENOMEM has no sentence yet. */
-static int perform(const struct sg_engine *e, CURL *c, const char *what, struct sg_engine_body *ret,
+static int perform(const struct sg_engine *e, CURLM *m, CURL *c, const char *what, struct sg_engine_body *ret,
 		   struct sg_err *err)
 {
-	CURLcode code = curl_easy_perform(c);
+	CURLcode code = transfer(e, m, c);
 	long status = 0;
 
 	if (ret->over)
@@ -252,6 +285,7 @@ int sg_engine_request(struct sg_engine *e, const struct sg_engine_req *q, struct
 {
 	struct curl_slist *headers = curl_slist_append(NULL, "Expect:"), *all;
 	CURL *c = q->apart ? sg_engine_handle(e) : e->easy;
+	CURLM *m = q->apart ? curl_multi_init() : e->requests;
 	char *url = NULL;
 	int rc = -ENOMEM;
 
@@ -262,9 +296,9 @@ int sg_engine_request(struct sg_engine *e, const struct sg_engine_req *q, struct
 		url = NULL;
 	if (!q->apart)
 		pthread_mutex_lock(&e->lock);
-	if (c && url && all && !set_request(e, c, q, url, all) &&
+	if (c && m && url && all && !set_request(e, c, q, url, all) &&
 	    !curl_easy_setopt(c, CURLOPT_WRITEDATA, ret))
-		rc = perform(e, c, q->path, ret, err);
+		rc = perform(e, m, c, q->path, ret, err);
 	if (!q->apart)
 		pthread_mutex_unlock(&e->lock);
 	if (rc == -ENOMEM)
@@ -273,8 +307,10 @@ int sg_engine_request(struct sg_engine *e, const struct sg_engine_req *q, struct
 		free(ret->p);
 		*ret = (struct sg_engine_body){ 0 };
 	}
-	if (q->apart)
+	if (q->apart) {
 		curl_easy_cleanup(c);
+		curl_multi_cleanup(m);
+	}
 	curl_slist_free_all(headers);
 	free(url);
 	return rc;
@@ -333,65 +369,4 @@ int sg_engine_check(struct sg_engine *e, const char *method, const char *path, s
 		    struct json_object **ret, struct sg_err *err)
 {
 	return call(e, method, path, body, true, ret, err);
-}
-
-/* The first error in a stream of progress lines. */
-static int stream_error(char *text, const char *ref, struct sg_err *err)
-{
-	char plain[240], *save = NULL;
-	int rc = 0;
-
-	for (char *l = strtok_r(text, "\r\n", &save); l && !rc; l = strtok_r(NULL, "\r\n", &save)) {
-		struct json_object *o = NULL;
-		const char *msg;
-
-		if (sg_engine_parse(l, strlen(l), &o))
-			continue;
-		msg = sg_engine_str(o, "error");
-		if (msg)
-			rc = sg_err_set(err, -EPROTO, "the container daemon cannot import image %.80s: %s",
-					ref, sg_engine_plain(msg, plain, sizeof(plain)));
-		json_object_put(o);
-	}
-	return rc;
-}
-
-int sg_engine_import(struct sg_engine *e, const char *tar, const char *ref, struct sg_err *err)
-{
-	struct sg_engine_req q = { .method = "POST", .stall_s = IMPORT_STALL_S };
-	struct sg_engine_body b = { 0 };
-	const char *colon = strrchr(ref, ':');
-	char *path = NULL, *esc = NULL, *tag = NULL;
-	off_t size;
-	int rc = -ENOMEM;
-
-	if (colon && strchr(colon, '/'))
-		colon = NULL; /* a registry's port */
-	q.file = fopen(tar, "re");
-	if (!q.file || fseeko(q.file, 0, SEEK_END) || (size = ftello(q.file)) < 0) {
-		rc = sg_err_set(err, -errno, "cannot read the archive %s: %s", tar, strerror(errno));
-		goto out;
-	}
-	rewind(q.file);
-	q.file_bytes = (uint64_t)size;
-	esc = curl_easy_escape(NULL, ref, colon ? (int)(colon - ref) : (int)strlen(ref));
-	tag = curl_easy_escape(NULL, colon ? colon + 1 : "latest", 0);
-	if (esc && tag && asprintf(&path, "/images/create?fromSrc=-&repo=%s&tag=%s", esc, tag) >= 0) {
-		q.path = path;
-		rc = sg_engine_request(e, &q, &b, err);
-		if (rc >= 0)
-			rc = sg_engine_fail(rc, "the import of an image", &b, err);
-		if (!rc && b.p)
-			rc = stream_error(b.p, ref, err);
-	} else {
-		sg_err_set(err, rc, "out of memory");
-	}
-out:
-	if (q.file)
-		fclose(q.file);
-	curl_free(esc);
-	curl_free(tag);
-	free(path);
-	free(b.p);
-	return rc;
 }

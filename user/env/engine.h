@@ -8,6 +8,7 @@
 #define SG_ENGINE_H
 
 #include <json-c/json.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,6 +26,14 @@ struct sg_engine;
  * with @err, one sentence.
  */
 int sg_engine_open(struct sg_engine **ret, const char *socket, struct sg_err *err);
+/**
+ * sg_engine_open_until() - the same for one who may not wait for ever
+ * @stall_s: as sg_engine_set_stall(), from the first request on
+ * @quit: once it is true, this and every request under way or made later ends with -ECANCELED within 0.1 s, from
+ *	  whatever thread; must outlive the engine. NULL: none.
+ */
+int sg_engine_open_until(struct sg_engine **ret, const char *socket, unsigned stall_s,
+			 const atomic_bool *quit, struct sg_err *err);
 void sg_engine_close(struct sg_engine *e);
 const char *sg_engine_socket(const struct sg_engine *e);
 

@@ -79,6 +79,12 @@ static int negotiate(struct sg_engine *e, struct sg_err *err)
 
 int sg_engine_open(struct sg_engine **ret, const char *socket, struct sg_err *err)
 {
+	return sg_engine_open_until(ret, socket, STALL_S, NULL, err);
+}
+
+int sg_engine_open_until(struct sg_engine **ret, const char *socket, unsigned stall_s,
+			 const atomic_bool *quit, struct sg_err *err)
+{
 	struct sg_engine *e = calloc(1, sizeof(*e));
 	struct timespec now;
 	char *host = NULL;
@@ -90,7 +96,8 @@ int sg_engine_open(struct sg_engine **ret, const char *socket, struct sg_err *er
 		return sg_err_set(err, -ENOMEM, "out of memory");
 	}
 	pthread_mutex_init(&e->lock, NULL);
-	e->stall_s = STALL_S;
+	e->stall_s = stall_s;
+	e->quit = quit;
 	if (socket && asprintf(&host, "unix://%s", socket) < 0)
 		host = NULL;
 	rc = sg_engine_socket_of(socket ? host : getenv("DOCKER_HOST"), e->socket, sizeof(e->socket), err);
@@ -99,8 +106,9 @@ int sg_engine_open(struct sg_engine **ret, const char *socket, struct sg_err *er
 		rc = probe(e->socket, err);
 	if (!rc) {
 		e->easy = sg_engine_handle(e);
+		e->requests = curl_multi_init();
 		e->events = curl_multi_init();
-		if (!e->easy || !e->events)
+		if (!e->easy || !e->requests || !e->events)
 			rc = sg_err_set(err, -ENOMEM, "out of memory");
 	}
 	clock_gettime(CLOCK_REALTIME, &now);
@@ -119,6 +127,7 @@ void sg_engine_close(struct sg_engine *e)
 	if (!e)
 		return;
 	curl_easy_cleanup(e->easy);
+	curl_multi_cleanup(e->requests);
 	curl_multi_cleanup(e->events);
 	pthread_mutex_destroy(&e->lock);
 	free(e);

@@ -16,8 +16,10 @@
 
 struct sg_engine {
 	char socket[PATH_MAX];
-	char version[16]; /* of the API, as the paths want it: "v1.41" */
-	CURL *easy;	  /* for requests, one at a time */
+	char version[16];	 /* of the API, as the paths want it: "v1.41" */
+	CURL *easy;		 /* for requests, one at a time */
+	CURLM *requests;	 /* what drives it, and keeps its connection */
+	const atomic_bool *quit; /* the caller's: answers are not wanted any more; or NULL */
 	pthread_mutex_t lock;
 	unsigned stall_s;
 	CURLM *events;
@@ -46,6 +48,9 @@ struct sg_engine_req {
 
 /** sg_engine_handle() - a curl handle that knows the socket and nothing else; NULL = out of memory */
 CURL *sg_engine_handle(const struct sg_engine *e);
+
+/** sg_engine_given_up() - nobody wants answers any more */
+bool sg_engine_given_up(const struct sg_engine *e);
 
 /** sg_engine_request() - status of HTTP with @ret (free p), or negative errno with @err */
 int sg_engine_request(struct sg_engine *e, const struct sg_engine_req *q, struct sg_engine_body *ret,

@@ -2,7 +2,7 @@
 /*
  * Who asks for containers: one thread listens to the daemon's events (a container
  * that is gone when asked for was named there), one asks for what is not known yet.
- * Without a daemon: state files.
+ * Without a daemon: state files. Neither the recording's begin nor its end waits for a slow daemon.
  */
 #include <errno.h>
 #include <poll.h>
@@ -15,9 +15,10 @@
 #include "env/gvisor_proc.h"
 #include "env/watch_priv.h"
 
-#define RETRY_MS 1000	       /* between two attempts to hear a daemon that went away */
-#define STALL_S	 3	       /* a daemon says nothing of a container that is stuck in its start */
-#define LAST_NS	 3000000000ull /* what is asked at the end may take so long, one request apart */
+#define RETRY_MS 1000 /* between two attempts to hear a daemon that went away */
+#define STALL_S	 3    /* a daemon says nothing of a container that is stuck in its start */
+#define START_MS 150  /* the recording waits so long for what exists already */
+#define LAST_MS	 700  /* and at its end for what is not known yet */
 
 static void note(struct sg_ask *a, const struct sg_err *err)
 {
@@ -87,20 +88,21 @@ static void ask_host(struct sg_ask *a)
 }
 
 /*
- * Does process @c->pid (still) belong to this container? What has its id now may be
- * anything; and one that is ending shows no command line, so that a Sentry is not known as one.
+ * Does process @c->pid (still) belong to this container? Then its cgroup is known, too. What has its id now may
+ * be anything; and one that is ending shows no command line, so that a Sentry is not known as one.
  */
-static bool is_its(struct sg_ask *a, const struct sg_container_info *c)
+static bool is_its(struct sg_ask *a, struct sg_container_info *c)
 {
 	const char *proc = sg_ct_proc(&a->boxes->where);
 	struct sg_container_info *in = calloc(1, sizeof(*in));
-	struct sg_gv_args args;
+	struct sg_gv_args args = { 0 };
 	struct sg_gv_proc gv;
 	bool is = in && !sg_gv_args_read(proc, c->pid, &args) && args.n &&
 		  !sg_ct_of_proc(&a->boxes->where, c->pid, in) && !strcmp(in->id, c->id);
 
-	if (in)
-		sg_gv_args_free(&args);
+	if (is)
+		c->cgroup_id = in->cgroup_id;
+	sg_gv_args_free(&args);
 	free(in);
 	return is || (!sg_gv_identify(proc, c->pid, &gv) && gv.role == SG_GV_SENTRY && !strcmp(gv.id, c->id));
 }
@@ -115,7 +117,7 @@ static void ask_one(struct sg_ask *a, struct sg_container_info *c)
 		int e = sg_ct_engine_detail(a->engine, c, &err);
 
 		answered = !e;
-		if (e && !atomic_load(&a->stop))
+		if (e)
 			note(a, &err);
 	}
 	c->pid = c->pid ? c->pid : pid;
@@ -124,109 +126,145 @@ static void ask_one(struct sg_ask *a, struct sg_container_info *c)
 	if (!strcmp(c->platform, "runc") && !is_its(a, c))
 		c->platform[0] = 0;
 	sg_boxes_info(a->boxes, c);
-	if (!answered || (!c->name[0] && !a->boxes->where.engine))
+	if (!atomic_load(&a->quit) && (!answered || (!c->name[0] && !a->boxes->where.engine)))
 		ask_host(a); /* another daemon's, or none's */
 	if (!c->pid || !answered)
 		sg_boxes_again(a->boxes, c->id);
+}
+
+/* What runs now: the daemon's, then what the machine runs beside them. A named daemon is the only one asked. */
+static void list_running(struct sg_ask *a)
+{
+	const struct sg_container_opts *where = &a->boxes->where;
+	struct sg_container_list l = { 0 }, host = { 0 };
+	struct sg_err err = { 0 };
+
+	if (a->engine && sg_ct_engine_list(&l, a->engine, false, false, &err))
+		note(a, &err);
+	for (size_t i = 0; i < l.n; i++) {
+		sg_boxes_info(a->boxes, &l.c[i]);
+		sg_boxes_ask(a->boxes, l.c[i].id); /* what only a look at each tells */
+	}
+	if (!where->engine || !*where->engine) {
+		if (sg_ct_host_list(&host, where, &err))
+			note(a, &err);
+		for (size_t i = 0; i < host.n; i++)
+			if (!sg_ct_by_id(&l, host.c[i].id))
+				sg_boxes_info(a->boxes, &host.c[i]);
+	}
+	sg_containers_free(&l);
+	sg_containers_free(&host);
+}
+
+/* ---- the asker ----------------------------------------------------------------------------- */
+static void say(struct sg_ask *a, bool *what)
+{
+	pthread_mutex_lock(&a->lock);
+	*what = true;
+	pthread_cond_broadcast(&a->said);
+	pthread_mutex_unlock(&a->lock);
+}
+
+/* Return: it was said in time. */
+static bool heard(struct sg_ask *a, const bool *what, unsigned ms)
+{
+	uint64_t until_ns = sg_watch_now_ns() + ms * 1000000ull;
+	struct timespec t = { .tv_sec = (time_t)(until_ns / 1000000000),
+			      .tv_nsec = (long)(until_ns % 1000000000) };
+	bool is;
+
+	pthread_mutex_lock(&a->lock);
+	while (!*what && pthread_cond_timedwait(&a->said, &a->lock, &t) != ETIMEDOUT)
+		;
+	is = *what;
+	pthread_mutex_unlock(&a->lock);
+	return is;
+}
+
+/* The machine's daemon, if there is one: a socket without one behind it is worth a word, no socket is not. */
+static void find_daemon(struct sg_ask *a)
+{
+	struct sg_err why = { 0 };
+	int e;
+
+	if (a->engine || a->boxes->where.engine)
+		return;
+	e = sg_engine_open_until(&a->engine, NULL, STALL_S, &a->quit, &why);
+	if (e && e != -ENOENT)
+		note(a, &why);
 }
 
 static void *asker_main(void *arg)
 {
 	struct sg_ask *a = arg;
 	struct sg_container_info *c = malloc(sizeof(*c));
-	uint64_t end_ns = 0;
+	pthread_t listener;
+	uint64_t one = 1;
+	bool listening;
 
-	while (c && sg_boxes_next(a->boxes, c)) {
-		if (atomic_load(&a->stop) && !end_ns)
-			end_ns = sg_watch_now_ns() + LAST_NS;
-		if (end_ns && sg_watch_now_ns() > end_ns)
-			break;
+	find_daemon(a);
+	listening = a->engine && !pthread_create(&listener, NULL, listener_main, a);
+	list_running(a);
+	say(a, &a->listed);
+	while (c && !atomic_load(&a->quit) && sg_boxes_next(a->boxes, c))
 		ask_one(a, c);
-	}
 	free(c);
+	if (listening) {
+		sg_engine_events_stop(a->engine);
+		if (write(a->wake_fd, &one, sizeof(one)) < 0)
+			note(a, &(struct sg_err){ .msg = "the listener to the daemon was late to end" });
+		pthread_join(listener, NULL);
+	}
+	say(a, &a->done);
 	return NULL;
 }
 
 /* ---- begin and end ------------------------------------------------------------------------- */
+static void ask_init(struct sg_ask *a, struct sg_boxes *x)
+{
+	pthread_condattr_t clock;
+
+	a->boxes = x;
+	pthread_mutex_init(&a->lock, NULL);
+	pthread_condattr_init(&clock);
+	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+	pthread_cond_init(&a->said, &clock);
+	pthread_condattr_destroy(&clock);
+}
+
 int sg_ask_open(struct sg_ask *a, struct sg_boxes *x, struct sg_err *err)
 {
 	const char *socket = x->where.engine;
-	struct sg_err why = { 0 };
-	int e;
 
-	a->boxes = x;
+	ask_init(a, x);
 	a->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (a->wake_fd < 0)
 		return sg_err_set(err, -errno, "no event descriptor to watch containers with: %s",
 				  strerror(errno));
-	if (socket && !*socket)
-		return 0;
-	e = sg_engine_open(&a->engine, socket, &why);
-	if (!e) {
-		sg_engine_set_stall(a->engine, STALL_S);
-		return 0;
-	}
-	a->engine = NULL;
-	if (socket)
-		return sg_err_set(err, e, "%s", why.msg);
-	if (e != -ENOENT)
-		note(a, &why); /* a socket without a daemon behind it is worth a word, none at all is not */
-	return 0;
-}
-
-static int list_running(struct sg_ask *a)
-{
-	struct sg_container_opts o = a->boxes->where;
-	struct sg_err err = { 0 };
-	struct sg_container_list l;
-	int e;
-
-	if (!a->engine)
-		o.engine = "";
-	e = sg_containers(&l, &o, false, &err);
-	if (e) {
-		note(a, &err);
-		return e;
-	}
-	for (size_t i = 0; i < l.n; i++)
-		sg_boxes_info(a->boxes, &l.c[i]);
-	sg_containers_free(&l);
-	return 0;
+	return socket && *socket ? sg_engine_open_until(&a->engine, socket, STALL_S, &a->quit, err) : 0;
 }
 
 int sg_ask_start(struct sg_ask *a, struct sg_err *err)
 {
-	int e = 0;
+	int e = -pthread_create(&a->asker, NULL, asker_main, a);
 
-	list_running(a); /* what it cannot tell now is asked for when it shows itself */
-	if (a->engine) {
-		e = -pthread_create(&a->listener, NULL, listener_main, a);
-		a->listening = !e;
-	}
-	if (!e) {
-		e = -pthread_create(&a->asker, NULL, asker_main, a);
-		a->asking = !e;
-	}
-	return e ? sg_err_set(err, e, "no thread to ask for containers with: %s", strerror(-e)) : 0;
+	if (e)
+		return sg_err_set(err, e, "no thread to ask for containers with: %s", strerror(-e));
+	a->asking = true;
+	heard(a, &a->listed, START_MS); /* what it cannot tell by then comes later */
+	return 0;
 }
 
 void sg_ask_finish(struct sg_ask *a)
 {
-	uint64_t one = 1;
-
+	if (!a->asking)
+		return;
 	atomic_store(&a->stop, true);
-	if (a->listening) {
-		sg_engine_events_stop(a->engine);
-		if (write(a->wake_fd, &one, sizeof(one)) < 0)
-			note(a, &(struct sg_err){ .msg = "the listener to the daemon was late to end" });
-		pthread_join(a->listener, NULL);
-		a->listening = false;
-	}
-	if (a->asking) {
-		sg_boxes_stop(a->boxes);
-		pthread_join(a->asker, NULL);
-		a->asking = false;
-	}
+	sg_boxes_stop(a->boxes);
+	if (!heard(a, &a->done, LAST_MS))
+		atomic_store(&a->quit, true);
+	pthread_join(a->asker, NULL);
+	a->asking = false;
 }
 
 void sg_ask_close(struct sg_ask *a)

@@ -217,7 +217,8 @@ static struct sg_box *box_due(struct sg_boxes *x, uint64_t now, uint64_t *ret_du
 	for (size_t i = 0; i < x->n; i++) {
 		struct sg_box *b = &x->b[i];
 
-		if (!b->ask)
+		if (!b->ask ||
+		    (x->stop && !b->cgroup[0])) /* at the end only those that something recorded is in */
 			continue;
 		if (b->not_before_ns <= now || (x->stop && !b->tries))
 			best = best && best->tries <= b->tries ? best : b;
@@ -264,6 +265,17 @@ void sg_boxes_again(struct sg_boxes *x, const char *id)
 		b->not_before_ns = sg_watch_now_ns() + (PAUSE_NS << b->tries);
 		b->tries++;
 	}
+	pthread_mutex_unlock(&x->lock);
+}
+
+void sg_boxes_ask(struct sg_boxes *x, const char *id)
+{
+	struct sg_box *b;
+
+	pthread_mutex_lock(&x->lock);
+	b = box_find(x, id);
+	if (b)
+		ask_for(x, b);
 	pthread_mutex_unlock(&x->lock);
 }
 

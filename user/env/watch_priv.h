@@ -61,24 +61,30 @@ void sg_boxes_told(struct sg_boxes *x, const char *id, const char *name, const c
 /** sg_boxes_next() - wait for one to ask for, and take it; false: stopped and none is left. Asked in vain: sg_boxes_again(). */
 bool sg_boxes_next(struct sg_boxes *x, struct sg_container_info *ret);
 void sg_boxes_again(struct sg_boxes *x, const char *id);
+/** sg_boxes_ask() - a known one is to be asked for */
+void sg_boxes_ask(struct sg_boxes *x, const char *id);
 void sg_boxes_stop(struct sg_boxes *x);
 uint64_t sg_boxes_nameless(struct sg_boxes *x);
 
 /* ---- who asks the daemon: two threads of its own ------------------------------------------ */
 struct sg_ask {
 	struct sg_boxes *boxes;
-	struct sg_engine *engine; /* NULL: none answers */
-	pthread_t asker, listener;
-	bool asking, listening;
-	atomic_bool stop;
-	int wake_fd; /* eventfd: ends the listener's pause */
+	struct sg_engine *engine; /* NULL: none answers. The asker's from sg_ask_start() on. */
+	pthread_t asker;
+	bool asking;
+	atomic_bool stop; /* the recording has ended */
+	atomic_bool quit; /* and no answer is waited for any more */
+	int wake_fd;	  /* eventfd: ends the listener's pause */
 	pthread_mutex_t lock;
+	pthread_cond_t said;
+	bool listed, done; /* the asker: what existed is known; it has nothing left to ask */
 	char note[384];
 };
-/** sg_ask_open() - look for a daemon; 0 also when there is none and none was named */
+/** sg_ask_open() - a daemon that was named must answer now; the machine's own is looked for by the asker */
 int sg_ask_open(struct sg_ask *a, struct sg_boxes *x, struct sg_err *err);
-/** sg_ask_start() - what runs now goes into the boxes, then the threads start */
+/** sg_ask_start() - the threads start; waits 150 ms at most until what runs now is in the boxes */
 int sg_ask_start(struct sg_ask *a, struct sg_err *err);
+/** sg_ask_finish() - asks for what is not known yet, for 0.7 s at most; then all requests are given up */
 void sg_ask_finish(struct sg_ask *a);
 void sg_ask_close(struct sg_ask *a);
 void sg_ask_note(struct sg_ask *a, char ret[384]);
