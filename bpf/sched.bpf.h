@@ -31,9 +31,9 @@ static __always_inline void thread_init(struct task_struct *p, struct thread *t,
 		if (same_bytes(comm, "ksoftirqd", 9))
 			t->flags |= TH_KSOFTIRQD;
 		/* They serve everybody, and what they did before they first woke us is asked for at once. */
-		t->related = t->flags & TH_KSOFTIRQD || same_bytes(comm, "rcu", 3) ||
-			     same_bytes(comm, "jbd2", 4) || same_bytes(comm, "kswapd", 6) ||
-			     same_bytes(comm, "migration", 9);
+		if (t->flags & TH_KSOFTIRQD || same_bytes(comm, "rcu", 3) || same_bytes(comm, "jbd2", 4) ||
+		    same_bytes(comm, "kswapd", 6) || same_bytes(comm, "migration", 9))
+			t->related = REL_ALWAYS;
 	}
 	t->cur = base_slot(t);
 	if (scope_all || in_target_cgroup(p))
@@ -371,6 +371,7 @@ static __always_inline void slice_begin(struct task_struct *p, struct thread *t,
 	if (t->used)
 		slots_clear(t);
 	slots_begin(t);
+	relation_ages(t, now);
 	wake_consume(t);
 	t->w_throttle = 0;
 	/* The clock is the queue's: of another CPU's queue it says nothing about this wait. */
@@ -632,18 +633,22 @@ int BPF_PROG(sched_waking_btf, struct task_struct *p)
 	if (w->k_ctx == SG_WCTX_TASK && bpf_get_current_task_btf()->ptrace)
 		emulated_stop();
 	if (emits(w)) {
+		u8 steps = w->flags & TH_INSCOPE ? 0 : w->related;
 		bool by_cur = w->k_ctx == SG_WCTX_TASK || (w->k_raiser && w->k_raiser == c->cur);
 		bool is_long = !w->in && w->out && is_blocked(w->w_stop) && now - w->out > stack_threshold_ns;
 
 		/* Who gives an idle kernel worker something to do explains nothing about us. */
 		if (w->w_stop == SG_STOP_IDLE && !(w->flags & TH_INSCOPE))
 			by_cur = false;
+		if (steps && w->k_ctx == SG_WCTX_TASK && c->cur_flags & TH_INSCOPE)
+			relate(w, 1, now);
 		if (by_cur && c->cur && (!(c->cur_flags & TH_EMIT) || is_long)) {
 			struct thread *t = thread_of(bpf_get_current_task_btf());
 
 			if (t && t->tgid != self_tgid) {
-				t->related = 1;
-				c->cur_flags |= TH_RELATED;
+				relate(t, steps + 1, now);
+				if (t->related)
+					c->cur_flags |= TH_RELATED;
 				/* A short slice misplaces little when it is prorated. */
 				if (is_long && t->last_snap + SNAP_MIN_NS < now)
 					emit_snap(t, c, now);
@@ -652,7 +657,7 @@ int BPF_PROG(sched_waking_btf, struct task_struct *p)
 		if (is_long && want_stacks && !p->on_cpu)
 			emit_wait_stack(p, w, c, now);
 	} else if (w->k_ctx == SG_WCTX_TASK && (c->cur_flags & TH_INSCOPE) && w->tgid != self_tgid) {
-		w->related = 1;
+		relate(w, 1, now);
 	}
 	return 0;
 }
@@ -814,7 +819,7 @@ int BPF_PROG(workqueue_execute_start_btf, struct work_struct *work)
 	t->work_queued = q->ts;
 	t->work_by = q->uid;
 	t->work_flag = SG_SF_WORK;
-	t->related = 1;
+	relate(t, 1, q->ts);
 	c->cur_flags |= TH_RELATED;
 	bpf_map_delete_elem(&works, &key);
 	return 0;

@@ -15,7 +15,7 @@ typedef int (*sg_put_fn)(void *ctx, const struct sg_hdr *ev);
 
 struct sg_companion {
 	void *ctx;
-	/* Just after the kernel side has started, before a command runs; existing things are looked at here. NULL: nothing to do. */
+	/* Everything is attached, nothing is recorded yet; existing things are looked at here. Threads that it makes get a low priority. NULL: nothing to do. */
 	int (*start)(void *ctx, sg_put_fn put, void *put_ctx, struct sg_err *err);
 	/* THREAD and CGNAME records as they are drained, in the recorder's thread: must not block, and copies what it keeps. */
 	void (*event)(void *ctx, const struct sg_hdr *ev);

@@ -35,6 +35,9 @@
 #define FLUSH_NS	   1000000000ull
 #define CLOCK_NS	   1000000000ull
 #define PROGRESS_NS	   250000000ull
+/* Draining must not lose to what is measured; names, symbols and containers can wait for it. */
+#define DRAIN_NICE -20
+#define ASIDE_NICE 10
 
 struct recorder {
 	const struct sg_record_opts *o;
@@ -106,15 +109,19 @@ static int put_company(void *ctx, const struct sg_hdr *ev)
 
 static int companions_start(struct recorder *r)
 {
+	int e = 0;
+
+	setpriority(PRIO_PROCESS, 0, ASIDE_NICE); /* their threads inherit it */
 	for (size_t i = 0; i < r->o->ncompanion; i++) {
 		const struct sg_companion *c = &r->o->companions[i];
-		int e = c->start ? c->start(c->ctx, put_company, r, r->err) : 0;
 
+		e = c->start ? c->start(c->ctx, put_company, r, r->err) : 0;
 		if (e)
-			return e;
+			break;
 		r->companions_on++;
 	}
-	return 0;
+	setpriority(PRIO_PROCESS, 0, 0);
+	return e;
 }
 
 static void companions_finish(struct recorder *r)
@@ -418,10 +425,12 @@ static int recorder_start(struct recorder *r)
 {
 	int e = scope_set(r);
 
+	if (!e)
+		e = companions_start(r);
 	if (e)
 		return e;
 	/* Draining must not lose to what is measured; the command was forked before and keeps its own priority. */
-	setpriority(PRIO_PROCESS, 0, -20);
+	setpriority(PRIO_PROCESS, 0, DRAIN_NICE);
 	if (r->o->argv)
 		sg_marks_program(r->marks, r->o->argv[0]);
 	sg_meta_vmstat(&r->vmstat);
@@ -432,9 +441,6 @@ static int recorder_start(struct recorder *r)
 	r->flush_ns = r->start_ns + FLUSH_NS;
 	if (put_window(r, r->start_ns, SG_WINDOW_BEGIN) || put_roles(r, r->start_ns))
 		return r->write_err;
-	e = companions_start(r);
-	if (e)
-		return e;
 	if (r->child.pid > 0) {
 		sg_target_release(&r->child);
 		r->res->ran = true;
