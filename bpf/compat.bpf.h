@@ -17,6 +17,8 @@
 #define TASK_UNINTERRUPTIBLE_ 0x2
 #define TASK_STOPPED_	      0x4
 #define TASK_TRACED_	      0x8
+#define SIGTRAP_	      5
+#define SYSGOOD_	      0x80 /* PTRACE_O_TRACESYSGOOD */
 #define EXIT_DEAD_	      0x10
 #define EXIT_ZOMBIE_	      0x20
 #define TASK_PARKED_	      0x40
@@ -113,16 +115,24 @@ static __always_inline u64 compat_throttle_clock(struct task_struct *p)
 /*
  * Number of the system call that @p, just stopped, has asked its tracer to emulate
  * (PTRACE_SYSEMU); -1 when it stopped for something else. The flag moved from
- * TIF_SYSCALL_EMU to thread_info.syscall_work in 5.12 (64eb35f701f0).
+ * TIF_SYSCALL_EMU to thread_info.syscall_work in 5.12 (64eb35f701f0). It and the number
+ * are still there when a signal stops it after the call; what it stopped for is
+ * in its siginfo, which unlike exit_code no wait4() of the tracer takes away.
  */
 static __always_inline int compat_emulated_call(struct task_struct *p)
 {
 	struct pt_regs *regs;
+	int code;
 	long nr;
 
 	if (!bpf_core_field_exists(p->thread_info.syscall_work) ||
 	    !(p->thread_info.syscall_work &
 	      (1ul << bpf_core_enum_value(enum syscall_work_bit, SYSCALL_WORK_BIT_SYSCALL_EMU))))
+		return -1;
+	if (BPF_CORE_READ(p, last_siginfo, si_signo) != SIGTRAP_)
+		return -1;
+	code = BPF_CORE_READ(p, last_siginfo, si_code);
+	if (code != SIGTRAP_ && code != (SIGTRAP_ | SYSGOOD_))
 		return -1;
 	regs = (struct pt_regs *)bpf_task_pt_regs(p);
 	nr = regs ? (long)BPF_CORE_READ(regs, orig_ax) : -1;
