@@ -12,8 +12,8 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
 live='swapout'
-truth='cpu_user cpu_syscalls cpu_yield mutex_sleep io_fsync io_fuse mem_segv swap_zram sleep_plain pipe_sleep epoll_timers
-	tcp_sleep tcp_disk trap_stop trap_freeze trap_seccomp task_hop proc_vfork reclaim_cache memory_high'
+truth='cpu_user cpu_syscalls mutex_sleep io_fsync io_fuse mem_segv swap_zram sleep_plain tcp_disk trap_stop trap_freeze
+	trap_seccomp proc_vfork reclaim_cache memory_high'
 
 # never NAME: why it cannot hold under emulation; nothing when it can
 never() {
@@ -23,7 +23,7 @@ never() {
 	bench_task) echo 'half an hour here: suite-cgroup2 runs the workload, small' ;;
 	load) echo 'the emulated processor cannot make that load: suite-load holds the same of a smaller one' ;;
 	oracle) echo 'its 1 % is of a processor that is not emulated' ;;
-	cond_procs | io_odirect | trap_ptrace) echo 'its bounds are tighter than what the emulator adds to a wake' ;;
+	cond_procs | io_odirect | pipe_sleep | trap_ptrace) echo 'its bounds are tighter than what the emulator adds to a wake' ;;
 	swap_file) echo 'its pages come back without a major fault here' ;;
 	cpu_spin | cpu_quota) echo 'its CPU time is what the host lets the emulator have, within more than its bounds' ;;
 	esac
