@@ -18,8 +18,8 @@ trap 'exit 130' INT TERM HUP
 # limit SUITE: seconds, boot and all; several times what it takes on two free CPUs
 limit() { case $1 in load) echo 200 ;; cgroup2) echo 420 ;; *) echo 560 ;; esac; }
 
-# cpus SUITE: QEMU 7.2 now and then hangs a guest of several CPUs whose kernel patches itself, as every attached or
-# detached tracepoint makes it do; the suite that does so hundreds of times has one CPU.
+# cpus SUITE: a guest of two CPUs has hung after many recordings (docs/lab.md), and why is not known; the suite that
+# makes hundreds has one.
 cpus() { case $1 in live) echo 1 ;; *) echo 2 ;; esac; }
 
 # boot KERNEL SUITE: sets rc
@@ -39,7 +39,7 @@ for k in "$@"; do
 	printf '\n%-10s' "$k" >>"$tmp/table"
 	for s in $suites; do
 		boot "$k" "$s"
-		# A guest that stops dead is the emulator's doing as a rule: once more, and both are shown.
+		# A guest that stops dead (docs/lab.md) or a busy host: once more, and both are shown.
 		if [ $rc = 124 ] || [ $rc = 125 ]; then
 			echo "-- $k $s: status $rc, again" >&2
 			boot "$k" "$s"
