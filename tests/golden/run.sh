@@ -54,7 +54,7 @@ for s in "$here"/*.stream; do
 done
 
 # A sandbox's guest, and what the host's processes did for it
-for n in guest_ptrace guest_systrap; do
+for n in guest_ptrace guest_systrap box_ptrace box_systrap box_gofer box_hop; do
 	[ -f "$n.sgt" ] || { not_ok "golden/$n" 'no such stream'; continue; }
 	same "$n.guest" "$sg" report "$n.sgt" --guest-syscalls
 	same "$n.syscalls" "$sg" report "$n.sgt" --guest-syscalls --syscalls --json

@@ -14,6 +14,8 @@
 #define NETDEV	 .wctx = SG_WCTX_SOFT, .wsrc = SG_WSRC_NET
 #define BLOCKDEV .wctx = SG_WCTX_SOFT, .wsrc = SG_WSRC_BLOCK
 #define HARD	 .wctx = SG_WCTX_HARD
+#define BOX(x)	 .box = SG_BOX_##x
+#define FROM(x)	 TASK, .waker_box = SG_BOX_##x
 #define TIMER	 .wctx = SG_WCTX_TIMER, .wsrc = SG_WSRC_TIMER
 
 static const struct {
@@ -22,9 +24,36 @@ static const struct {
 	struct sg_wait w;
 } cases[] = {
 	{ "stop", SG_C_TRAP_STOP, { .stop = SG_STOP_STOPPED, TASK } },
+	/* a sandbox's: the guest's call says so itself, other stops of a stub by its role */
+	{ "stop", SG_C_TRAP_STOP, { .stop = SG_STOP_STOPPED, BOX(GOFER), FROM(SENTRY) } },
+	{ "guest.call",
+	  SG_C_TRAP_PTRACE,
+	  { .stop = SG_STOP_TRACED, .wkind = SG_K_GUESTCALL, .nr = SYS_getpid, BOX(STUB), FROM(SENTRY) } },
+	{ "guest.call", SG_C_TRAP_PTRACE, { .stop = SG_STOP_TRACED, .wkind = SG_K_GUESTCALL } },
+	{ "guest.stop",
+	  SG_C_TRAP_PTRACE,
+	  { .stop = SG_STOP_TRACED, .wkind = SG_K_USER, BOX(STUB), FROM(SENTRY) } },
+	{ "guest.stop", SG_C_TRAP_PTRACE, { .stop = SG_STOP_TRACED, .wkind = SG_K_FAULT, BOX(STUB) } },
 	{ "ptrace", SG_C_TRAP_PTRACE, { .stop = SG_STOP_TRACED, .wkind = SG_K_SYSCALL, TASK } },
+	{ "ptrace", SG_C_TRAP_PTRACE, { .stop = SG_STOP_TRACED, .wkind = SG_K_USER, BOX(SENTRY), TASK } },
 	{ "freeze", SG_C_TRAP_FREEZE, { .stop = SG_STOP_FROZEN, TASK } },
 	{ "idle", SG_C_IDLE_WORKER, { .stop = SG_STOP_IDLE, .wkind = SG_K_KTHREAD, TASK } },
+	{ "gofer", SG_C_IO_GOFER, { SYS(futex), BOX(SENTRY), FROM(GOFER) } },
+	{ "gofer", SG_C_IO_GOFER, { SYS(recvmsg), .fdtype = SG_FD_SOCK_UNIX, BOX(SENTRY), FROM(GOFER) } },
+	{ "gofer.idle", SG_C_IDLE_WORKER, { SYS(futex), BOX(GOFER), FROM(SENTRY) } },
+	{ "guest.trap", SG_C_TRAP_SECCOMP, { SYS(futex), BOX(STUB), FROM(SENTRY) } },
+	{ "guest.trap", SG_C_TRAP_SECCOMP, { SYS(futex), BOX(STUB) } },
+	{ "guest.run.ptrace", SG_C_TRAP_PTRACE, { SYS(wait4), BOX(SENTRY), FROM(STUB) } },
+	{ "guest.run.seccomp", SG_C_TRAP_SECCOMP, { SYS(futex), BOX(SENTRY), FROM(STUB) } },
+	/* what the parts wait for beside each other is what anybody would */
+	{ "futex", SG_C_IPC_FUTEX, { SYS(futex), BOX(SENTRY), FROM(SENTRY) } },
+	{ "timeout", SG_C_TIMER_SLEEP, { SYS(futex), BOX(SENTRY), .timeout = true, TIMER } },
+	{ "child", SG_C_IPC_CHILD, { SYS(wait4), BOX(SENTRY), TASK } },
+	{ "socket.unix", SG_C_IPC_SOCKET, { SYS(recvmsg), .fdtype = SG_FD_SOCK_UNIX, BOX(GOFER), TASK } },
+	{ "file", SG_C_IO_BLOCK, { DSYS(pread64), .fdtype = SG_FD_REG, BOX(GOFER), HARD } },
+	{ "fault.major",
+	  SG_C_IO_BLOCK,
+	  { .stop = SG_STOP_DISK, .wkind = SG_K_FAULT, .fltres = SG_FLT_MAJOR, BOX(STUB), HARD } },
 	{ "seccomp",
 	  SG_C_TRAP_SECCOMP,
 	  { .stop = SG_STOP_SLEEP, .wkind = SG_K_USER, .syms = SG_SYM_SECCOMP, TASK } },

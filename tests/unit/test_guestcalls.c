@@ -32,11 +32,20 @@ static int on_task(void *ctx, const struct sg_model *m, const struct sg_task *t,
 	return sg_guestcalls_task(r->g, m, t);
 }
 
+static int on_guest(void *ctx, const struct sg_guest_call *c)
+{
+	struct run *r = ctx;
+
+	return sg_guestcalls_ended(r->g, c);
+}
+
 static void begin(struct run *r)
 {
-	struct sg_analysis_opts o = {
-		.tasks = SG_TASKS_GUEST, .on_event = on_event, .on_task = on_task, .ctx = r
-	};
+	struct sg_analysis_opts o = { .tasks = SG_TASKS_GUEST,
+				      .on_event = on_event,
+				      .on_task = on_task,
+				      .on_guest = on_guest,
+				      .ctx = r };
 
 	memset(r, 0, sizeof(*r));
 	cr_assert_eq(sg_owners_new(&r->o), 0);
@@ -101,7 +110,7 @@ Test(guestcalls, ptrace_platform)
 	cr_assert_eq(r.n, 1);
 	cr_expect_str_eq(r.box->container, "web");
 	cr_expect_str_eq(r.box->platform, "ptrace");
-	cr_expect_eq(r.box->sum.seen[SG_SEEN_STOP], 3);
+	cr_expect_eq(r.box->sum.seen[SG_SEEN_STOP], 4);
 	w = row_of(r.box, 39);
 	cr_expect_eq(w->cnt, 1);
 	cr_expect_eq(w->p99_ns, 90);
@@ -121,6 +130,10 @@ Test(guestcalls, ptrace_platform)
 	cr_expect_eq(w->msg[0].word + w->msg[1].word, 6 + 7);
 	cr_assert_eq(r.box->nmsg, 2);
 	cr_expect_eq(r.box->msg_apart, 0);
+	w = row_of(r.box, 231);
+	cr_expect_eq(w->cnt, 1);
+	cr_expect_eq(w->total_ns, 0, "it does not return");
+	cr_expect_eq(w->explained, 0);
 	end(&r);
 	free(text);
 }
@@ -140,7 +153,11 @@ Test(guestcalls, systrap_platform_and_other_sources)
 	cr_expect_eq(w->seen[SG_SEEN_UPROBE], 1);
 	cr_expect_eq(w->timed, SG_SEEN_TRAP);
 	cr_expect_eq(w->cnt, 2);
-	cr_expect_geq(w->total_ns, 90 + 40);
+	cr_expect_eq(w->explained, 2);
+	cr_expect_eq(w->total_ns, 90 + 135, "from the traps to the returns");
+	cr_expect_eq(w->max_ns, 135);
+	cr_expect_eq(w->part_ns[SG_PART_SENTRY], 50);
+	cr_expect_eq(w->part_ns[SG_PART_TRAP], 175);
 	w = row_of(r.box, 257);
 	cr_expect_eq(w->seen[SG_SEEN_TRAP], 0, "a patched place makes no trap");
 	cr_expect_eq(w->seen[SG_SEEN_UPROBE], 1);
@@ -150,6 +167,7 @@ Test(guestcalls, systrap_platform_and_other_sources)
 	cr_expect_eq(w->part_ns[SG_PART_OTHER], 10, "what was not followed is not guessed");
 	w = row_of(r.box, SG_GUEST_FAULT);
 	cr_expect_eq(w->seen[SG_SEEN_TRAP], 1);
+	cr_expect_eq(w->total_ns, 40);
 	cr_assert_eq(r.box->nmsg, 1, "the Sentry's own words are noise");
 	cr_expect_eq(r.box->msg[0].word, 6);
 	cr_expect_eq(r.box->msg[0].cnt, 0);
@@ -164,10 +182,13 @@ Test(guestcalls, messages_of_calls_that_overlap)
 	static const char who[] = "T 2 exe tgid=20 cgroup=70 / T 22 exe tgid=20 tid=22 cgroup=70\n"
 				  "T 3 exe tgid=30 cgroup=70\n"
 				  "T 4 exe tgid=40 cgroup=70 / T 5 exe tgid=50 cgroup=70\n"
-				  "R tgid=30 sandbox=20 name=gofer @0\n";
+				  "R tgid=30 sandbox=20 name=gofer @0\n"
+				  "R tgid=40 sandbox=20 name=stub / R tgid=50 sandbox=20 name=stub\n";
 	static const char calls[] = "S 3 50-60 flip.6=0/1 sys.futex=10 <B:futex@10 w=45 task:%u\n"
-				    "S 4 90-95 user=5 <t:guestcall@40 w=85 task:%u nr=stat\n"
-				    "S 5 97-99 user=2 <t:guestcall@30 w=96 task:22 nr=openat\n";
+				    "S 4 90-95 user=5 <t:guestcall@40 w=85 task:%u nr=stat arg=0xa\n"
+				    "S 5 97-99 user=2 <t:guestcall@30 w=96 task:22 nr=openat arg=0xb\n"
+				    "S 4 101-102 user=1 <t:guestcall@95 w=100 task:2 nr=getpid arg=0xa\n"
+				    "S 5 103-104 user=1 <t:guestcall@99 w=102 task:2 nr=getpid arg=0xb\n";
 	char text[1024];
 	struct run r;
 
@@ -180,6 +201,74 @@ Test(guestcalls, messages_of_calls_that_overlap)
 		cr_expect_eq(row_of(r.box, 257)->nmsg, 0);
 		cr_expect_eq(r.box->msg_apart, !same);
 		cr_expect_eq(r.box->msg[0].cnt, 1);
+		end(&r);
+	}
+}
+
+/*
+ * A call ends where its guest's thread goes on: another thread in the same stub ends
+ * nothing, and the same one in another stub does.
+ */
+Test(guestcalls, ends_with_its_own_thread)
+{
+	static const char who[] = "T 2 exe tgid=20 cgroup=70 / R tgid=20 sandbox=20 name=sentry @0\n"
+				  "T 4 exe tgid=40 cgroup=70 / T 5 exe tgid=40 tid=41 cgroup=70\n"
+				  "R tgid=40 sandbox=20 name=stub\n"
+				  "S 4 30-40 user=10 <=\n"
+				  "S 4 60-70 user=10 <t:guestcall@40 w=50 task:2 nr=stat arg=0xa\n";
+	static const char *const next[] = {
+		/* nothing more; another's stop in that stub; its own in that stub; its own in another stub */
+		"",
+		"S 4 90-95 user=5 <t:guestcall@70 w=80 task:2 nr=getpid arg=0xb\n",
+		"S 4 90-95 user=5 <t:guestcall@70 w=80 task:2 nr=getpid arg=0xa\n",
+		"S 5 65-80 user=15 <=\nS 5 90-95 user=5 <t:user@80 w=85 task:2 arg=0xb\n"
+		"S 5 99-100 user=1 <t:fault@95 w=97 task:2 arg=0xa\n",
+		/* a stop inside a system call of the stub's own tells no thread of the guest */
+		"S 4 90-95 user=5 <t:ptrace@70 w=80 task:2 arg=0xa\n",
+	};
+	static const uint64_t took[] = { 0, 0, 20, 50, 0 };
+	char text[1024];
+	struct run r;
+
+	for (unsigned i = 0; i < 5; i++) {
+		snprintf(text, sizeof(text), "%s%s", who, next[i]);
+		run(&r, text);
+		cr_assert_eq(r.n, 1);
+		cr_expect_eq(row_of(r.box, 4)->cnt, 1, "case %u", i);
+		cr_expect_eq(row_of(r.box, 4)->total_ns, took[i], "case %u: %lu ns", i,
+			     row_of(r.box, 4)->total_ns);
+		cr_expect_eq(row_of(r.box, 4)->explained, took[i] != 0, "case %u", i);
+		end(&r);
+	}
+}
+
+/* GUEST records that tell no time of a call leave the traps' count as it is. */
+Test(guestcalls, only_traps_tell_times_of_traps)
+{
+	static const char who[] = "T 2 exe tgid=20 cgroup=70 / R tgid=20 sandbox=20 name=sentry @0\n"
+				  "T 4 exe tgid=40 cgroup=70 / R tgid=40 sandbox=20 name=stub\n";
+	static const struct {
+		const char *record;
+		uint64_t total;
+	} q[] = {
+		{ "Q 4 begin=20 nr=39 @80", 60 },	  { "Q 4 nr=39 @80", 0 }, /* only the end is known */
+		{ "Q 4 begin=80 nr=39 @80", 0 },				  /* no time at all */
+		{ "Q 4 begin=90 nr=39 @80", 0 },				  /* damage */
+		{ "Q 9 begin=20 nr=39 @80", 0 }, /* of nobody that was announced */
+		{ "Q 4 begin=20 nr=39 what=rpc @80", 0 }, { "Q 4 begin=20 nr=39 src=trace @80", 0 },
+		{ "Q 4 begin=20 nr=60 @80", 0 }, /* exit */
+	};
+	char text[1024];
+	struct run r;
+
+	for (unsigned i = 0; i < sizeof(q) / sizeof(*q); i++) {
+		snprintf(text, sizeof(text), "%s%s / S 4 10-100 user=60 guest.getpid=30/1 <=\n", who,
+			 q[i].record);
+		run(&r, text);
+		cr_assert_eq(r.n, 1, "case %u", i);
+		cr_expect_eq(row_of(r.box, 39)->seen[SG_SEEN_TRAP], 1, "case %u", i);
+		cr_expect_eq(row_of(r.box, 39)->total_ns, q[i].total, "case %u: %lu ns", i,
+			     row_of(r.box, 39)->total_ns);
 		end(&r);
 	}
 }
@@ -256,6 +345,7 @@ Test(guestcalls, many_calls)
 			      .wkind = SG_K_GUESTCALL,
 			      .flags = SG_SF_INSCOPE,
 			      .nr = 39 };
+	struct sg_guest_call c = { .uid = 4, .nr = 39 };
 	const uint64_t n = 100000;
 	struct run r;
 
@@ -264,7 +354,10 @@ Test(guestcalls, many_calls)
 		s.prev_out = i * 1000000;
 		s.in = s.prev_out + (i * 7919) % n + 1;
 		s.h.ts = s.in + 1;
+		c.lo = s.prev_out;
+		c.hi = s.in;
 		cr_assert_eq(sg_guestcalls_feed(r.g, &s.h), 0);
+		cr_assert_eq(sg_guestcalls_ended(r.g, &c), 0);
 	}
 	list(&r);
 	cr_assert_eq(r.n, 1);
@@ -296,6 +389,14 @@ Test(guestcalls, hostile_records)
 			snprintf(ev.bytes + offsetof(struct sg_role, name), SG_ROLE_NAME, "gofer");
 		cr_assert_eq(sg_owners_feed(r.o, &ev.h), 0);
 		cr_assert_eq(sg_guestcalls_feed(r.g, &ev.h), 0);
+		if (kind != SG_REC_GUEST)
+			continue;
+		cr_assert_eq(sg_guestcalls_ended(r.g, &(struct sg_guest_call){ .uid = ev.h.uid,
+									       .waker = ev.guest.gtid % 100,
+									       .nr = ev.guest.nr,
+									       .lo = ev.guest.begin,
+									       .hi = ev.h.ts }),
+			     0);
 	}
 	cr_assert_eq(sg_guestcalls_list(r.g, &r.box, &r.n), 0);
 	cr_assert_gt(r.n, 0);

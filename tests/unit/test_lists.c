@@ -33,7 +33,7 @@ static bool listed(const char *list, const char *word, size_t len)
 Test(lists, every_cause_is_said_whole)
 {
 	static const char groups[] =
-		"sched,syscall,fault,reclaim,swap,irq,block,throttle,sample,kvm,balloon,none";
+		"sched,syscall,fault,reclaim,swap,irq,block,throttle,sample,kvm,balloon,trap,none";
 
 	for (size_t i = 0; i < NCAUSE; i++) {
 		const struct cause *c = &causes[i];

@@ -258,13 +258,15 @@ static void run_file(const char *file, bool plain)
 	char first[200] = "";
 
 	cr_assert_not_null(f, "%s", file);
-	/* "#! procs threads critical" on the first line: options */
+	/* "#! procs threads guests calls critical" on the first line: options */
 	cr_assert_not_null(fgets(first, sizeof(first), f));
 	rewind(f);
 	r->file = file;
 	if (!strncmp(first, "#!", 2)) {
 		r->opts.procs = strstr(first, "procs");
 		r->opts.threads = strstr(first, "threads");
+		r->opts.guest_procs = strstr(first, "guests");
+		r->opts.guest = strstr(first, "calls");
 		r->opts.critical = strstr(first, "critical");
 		if (strstr(first, "settle="))
 			r->opts.settle_ns = strtoull(strstr(first, "settle=") + 7, NULL, 0);

@@ -134,7 +134,7 @@ Test(text, canonical_lines)
 		"Q 7 begin=40 on=30 ret=-2 gtid=3 sandbox=812 nr=257 src=trace text=\"node\\x00/work/a b\" "
 		"@100",
 		"Q 7 begin=40 nr=6 what=rpc src=uprobe @100",
-		"R tgid=7 sandbox=812 name=gofer @0",
+		"R tgid=7 name=gofer sandbox=812 @0",
 		"I id=70 name=\"\\x1b[31m\" @5",
 		"B cgroup=70 pid=812 text=\"4f\\x00web\\x00nginx:1\\x00runsc\\x00systrap\\x00\" @5",
 	};

@@ -144,6 +144,8 @@ struct sg_open {
 struct sg_proc { /* by tgid */
 	uint32_t tgid;
 	uint32_t sandbox;
+	uint64_t birth;	  /* of its first thread, if another process had the number before */
+	uint64_t role_ts; /* when its role was told */
 	uint16_t role;
 	uint8_t box;
 	uint32_t guests;	     /* guests that were made in it */

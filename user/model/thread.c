@@ -126,18 +126,51 @@ static void role_take(struct sg_thr *th, const struct sg_proc *p)
 	th->comp = 0;
 }
 
+/* A thread born before its process is another one's, that had the same number. */
+static bool is_of(const struct sg_thr *th, const struct sg_proc *p)
+{
+	return th->tgid == p->tgid && th->announced && th->birth >= p->birth;
+}
+
+/*
+ * A process begins whose number another had, and the end of that one may have been
+ * lost: what was told of it is not true of this one. A role told since its birth is
+ * its own, though it may come before its THREAD.
+ */
+static void process_begins(struct sg_model *m, const struct sg_thr *th, struct sg_proc *p)
+{
+	const struct sg_thr *old = p->guest ? sg_thr_find(m, p->guest->begin_uid) : NULL;
+
+	if (old) {
+		p->guest->incomplete = true;
+		sg_guest_end(m, p, old, old->last_out);
+	}
+	p->birth = th->birth;
+	p->guests = p->ncalls = 0;
+	if (p->role_ts >= th->birth)
+		return;
+	p->role = 0;
+	p->box = SG_BOX_NONE;
+	p->sandbox = 0;
+}
+
 /*
  * A new thread's role: its process's. A process that a stub or a Sentry forks and
  * that executes nothing is a stub: they make them in no other way.
  */
-static int role_learn(struct sg_model *m, struct sg_thr *th, const struct sg_thread *ev)
+static int role_learn(struct sg_model *m, struct sg_thr *th, const struct sg_thread *ev, bool is_new)
 {
 	const struct sg_thr *by;
 	struct sg_role stub = { .h = ev->h, .tgid = ev->tgid, .name = "stub" };
+	struct sg_proc *p = NULL;
 	uint64_t val;
 
-	if (sg_map_get(&m->proc_map, ev->tgid, &val) && ((struct sg_proc *)(uintptr_t)val)->role) {
-		role_take(th, (struct sg_proc *)(uintptr_t)val);
+	if (sg_map_get(&m->proc_map, ev->tgid, &val))
+		p = (struct sg_proc *)(uintptr_t)val;
+	if (p && is_new && ev->tid == ev->tgid && th->birth && !(ev->flags & SG_TF_EXEC))
+		process_begins(m, th, p);
+	if (p && p->role) {
+		role_take(th, p);
 		return 0;
 	}
 	by = sg_thr_find(m, ev->creator);
@@ -151,6 +184,7 @@ static int role_learn(struct sg_model *m, struct sg_thr *th, const struct sg_thr
 int sg_thr_announce(struct sg_model *m, const struct sg_thread *ev)
 {
 	struct sg_thr *th = sg_thr_get(m, ev->h.uid);
+	bool is_new = th && !th->announced;
 
 	if (!ev->h.uid)
 		return 0;
@@ -168,7 +202,7 @@ int sg_thr_announce(struct sg_model *m, const struct sg_thread *ev)
 	}
 	th->announced = true;
 	th->comp = 0;
-	return role_learn(m, th, ev);
+	return role_learn(m, th, ev, is_new);
 }
 
 /* How long after its end a process may still be told what it was: its number is not given again so soon. */
@@ -184,11 +218,12 @@ int sg_thr_role(struct sg_model *m, const struct sg_role *ev)
 		return -ENOMEM;
 	memcpy(name, ev->name, SG_ROLE_NAME);
 	rc = sg_comp_intern(m, name, sizeof(ev->name), &p->role);
+	p->role_ts = ev->h.ts;
 	p->sandbox = ev->sandbox;
 	m->boxes |= ev->sandbox != 0;
 	p->box = ev->sandbox ? sg_box_role(name) : SG_BOX_NONE;
 	for (uint32_t i = 0; !rc && i < m->nthr; i++)
-		if (m->thr[i]->tgid == ev->tgid && m->thr[i]->announced &&
+		if (is_of(m->thr[i], p) &&
 		    (!m->thr[i]->exit_ts || ev->h.ts < m->thr[i]->exit_ts + ROLE_LATE_NS))
 			role_take(m->thr[i], p);
 	return rc;
