@@ -319,8 +319,11 @@ static __always_inline u8 top_kind(const struct thread *t)
 /* The slot of @key in this slice, 0 = all are taken by other keys. */
 static __always_inline u8 key_slot(struct thread *t, u16 key)
 {
-	u32 n = t->nsys;
+	u32 n = t->nsys, last = t->cursys & 31;
 
+	/* Mostly the same call again. */
+	if (last >= SLOT_SYS && last < SLOT_SYS + n && t->s[last].key == key)
+		return last;
 	for (u32 i = 0; i < NSYS; i++) {
 		if (i >= n) {
 			t->nsys = i + 1;

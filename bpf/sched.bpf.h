@@ -287,6 +287,20 @@ static __always_inline u8 stop_of(struct task_struct *p, const struct thread *t,
 	return state & TASK_INTERRUPTIBLE_ ? SG_STOP_SLEEP : SG_STOP_BLOCKED;
 }
 
+/* Arguments of the system call that @p blocks in: they stay in its saved registers while it lasts. */
+static __always_inline void args_load(struct task_struct *p, struct thread *t)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(p);
+
+	if (!regs)
+		return;
+	t->arg[0] = regs->di;
+	t->arg[1] = regs->si;
+	t->arg[2] = regs->dx;
+	t->arg[3] = regs->r10;
+	t->arg[4] = regs->r8;
+}
+
 static __always_inline bool finite_timeout(const struct thread *t, u8 class)
 {
 	if (class & SC_TMO2_MS)
@@ -308,13 +322,15 @@ static __always_inline void wait_begin(struct task_struct *p, struct thread *t, 
 	u32 flags = 0;
 	u8 class = t->insys ? sysclass[t->nr & 511] : 0;
 
+	if (t->insys && stop != SG_STOP_RUNNABLE)
+		args_load(p, t);
 	t->out = now;
 	t->w_stop = stop;
 	t->w_kind = top_kind(t);
 	t->w_nr = t->insys ? t->nr : 0;
 	t->w_sysseq = t->sysseq;
 	t->w_fltseq = t->flt ? t->fltseq : 0;
-	t->w_arg = t->insys ? (u32)t->arg[1] : 0;
+	t->w_arg = t->insys && stop != SG_STOP_RUNNABLE ? (u32)t->arg[1] : 0;
 	if (stop == SG_STOP_TRACED && !t->insys) {
 		int nr = compat_emulated_call(p);
 
@@ -336,7 +352,7 @@ static __always_inline void wait_begin(struct task_struct *p, struct thread *t, 
 		if ((class & SC_FD0) && t->w_kind == SG_K_SYSCALL)
 			t->w_fdtype = fd_type(p, t->arg[0]);
 	}
-	if (class && finite_timeout(t, class))
+	if (class && stop != SG_STOP_RUNNABLE && finite_timeout(t, class))
 		flags |= SG_SF_TIMEOUT;
 	if (t->compat)
 		flags |= SG_SF_COMPAT;
@@ -353,6 +369,15 @@ static __always_inline bool is_blocked(u8 stop)
 {
 	return stop == SG_STOP_SLEEP || stop == SG_STOP_DISK || stop == SG_STOP_BLOCKED;
 }
+
+/*
+ * Stacks are dear (3 us, kernel and user side), and a sandbox has tens of thousands of
+ * waits a second that are just over the threshold: of those 4,000 a second and CPU
+ * are enough for any statistics. Waits over 1 ms always have theirs.
+ */
+#define STACK_EVERY_NS	250000
+#define STACK_BURST	64
+#define STACK_ALWAYS_NS 1000000
 
 /* The thread comes on: the wait ends, a slice begins. */
 static __always_inline void slice_begin(struct task_struct *p, struct thread *t, struct cpu_state *c, u64 now,
@@ -382,8 +407,8 @@ static __always_inline void slice_begin(struct task_struct *p, struct thread *t,
 			t->w_throttle = v - t->thr_clock;
 	}
 	if (emits(t) && is_blocked(t->w_stop) && t->out && now - t->out > stack_threshold_ns) {
-		t->want_ustack = want_stacks;
-		if (t->w_fdtype)
+		t->want_ustack = want_stacks && t->w_flags & SG_SF_STACK;
+		if (t->w_fdtype && (t->want_ustack || !want_stacks || now - t->out > STACK_ALWAYS_NS))
 			emit_detail(p, t, c, now);
 	}
 }
@@ -564,6 +589,22 @@ static __always_inline void emulated_stop(void)
 		trap_begin(SG_KEY_EMULATED | SG_KEY_LOW(nr));
 }
 
+static __always_inline bool stack_granted(struct cpu_state *c, u64 now, u64 waited)
+{
+	u64 gain = (now - c->stack_at) / STACK_EVERY_NS;
+
+	if (gain) {
+		c->stack_left = gain + c->stack_left > STACK_BURST ? STACK_BURST : gain + c->stack_left;
+		c->stack_at = now;
+	}
+	if (waited > STACK_ALWAYS_NS)
+		return true;
+	if (!c->stack_left)
+		return false;
+	c->stack_left--;
+	return true;
+}
+
 #define SNAP_MIN_NS 20000
 /* Where the waking happens: this, not current, is the waker. */
 static __always_inline void waking_context(struct cpu_state *c, struct thread *w)
@@ -654,7 +695,7 @@ int BPF_PROG(sched_waking_btf, struct task_struct *p)
 					emit_snap(t, c, now);
 			}
 		}
-		if (is_long && want_stacks && !p->on_cpu)
+		if (is_long && want_stacks && !p->on_cpu && stack_granted(c, now, now - w->out))
 			emit_wait_stack(p, w, c, now);
 	} else if (w->k_ctx == SG_WCTX_TASK && (c->cur_flags & TH_INSCOPE) && w->tgid != self_tgid) {
 		relate(w, 1, now);

@@ -46,11 +46,6 @@ int seed_tasks(struct bpf_iter__task *ctx)
 	if (nr >= 0) {
 		t->insys = 1;
 		t->nr = nr & 0x7fff;
-		t->arg[0] = BPF_CORE_READ(regs, di);
-		t->arg[1] = BPF_CORE_READ(regs, si);
-		t->arg[2] = BPF_CORE_READ(regs, dx);
-		t->arg[3] = BPF_CORE_READ(regs, r10);
-		t->arg[4] = BPF_CORE_READ(regs, r8);
 	}
 	return seed_wait(p, t);
 }

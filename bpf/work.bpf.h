@@ -158,7 +158,8 @@ RECLAIM_PAIR_TP(vmscan, mm_vmscan_memcg_reclaim_begin, mm_vmscan_memcg_reclaim_e
 RECLAIM_PAIR_TP(compaction, mm_compaction_begin, mm_compaction_end, SG_K_COMPACT)
 
 /* ---- system calls ------------------------------------------------------------------------ */
-static __always_inline void sys_enter(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 sp)
+/* Of its arguments only those are looked at here that a call is known by: most calls do not wait, see args_load(). */
+static __always_inline void sys_enter(u64 nr, u64 a0, u64 a1, u64 sp)
 {
 	struct cpu_state *c;
 	u8 slot;
@@ -181,11 +182,6 @@ static __always_inline void sys_enter(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u6
 	t->nr = nr & 0x7fff;
 	t->sysseq++;
 	t->want_ustack = 0;
-	t->arg[0] = a0;
-	t->arg[1] = a1;
-	t->arg[2] = a2;
-	t->arg[3] = a3;
-	t->arg[4] = a4;
 	t->cursys = slot;
 	if (++t->s[slot & 31].cnt > 60000)
 		t->many = 1;
@@ -253,7 +249,7 @@ static __always_inline void sys_exit(void *ctx, long ret)
 SEC("?tp_btf/sys_enter")
 int BPF_PROG(sys_enter_btf, struct pt_regs *regs, long id)
 {
-	sys_enter(id, regs->di, regs->si, regs->dx, regs->r10, regs->r8, regs->sp);
+	sys_enter(id, regs->di, regs->si, regs->sp);
 	return 0;
 }
 
@@ -274,7 +270,7 @@ int sys_enter_tp(struct trace_event_raw_sys_enter *ctx)
 
 		sp = regs ? BPF_CORE_READ(regs, sp) : 0;
 	}
-	sys_enter(ctx->id, ctx->args[0], ctx->args[1], ctx->args[2], ctx->args[3], ctx->args[4], sp);
+	sys_enter(ctx->id, ctx->args[0], ctx->args[1], sp);
 	return 0;
 }
 

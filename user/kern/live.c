@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "kern/cgroup.h"
 #include "kern/live_priv.h"
+#include "kern/proc.h"
 
 #define LOG_BYTES  16384
 #define LOAD_TRIES 8
@@ -39,10 +40,25 @@ static bool listed(const char *list, const char *word)
 	return false;
 }
 
+/* Is there anything to swap to? When it can't be told: yes. */
+static bool swap_is_on(void)
+{
+	char *text, *line;
+	bool on = true;
+
+	if (sg_proc_read("/proc/swaps", 65536, &text) < 0)
+		return true;
+	line = strchr(text, '\n'); /* the first line is a heading */
+	on = line && line[1];
+	free(text);
+	return on;
+}
+
 /* Switch off what the user does not want; the reason is kept for the plan that the recording stores. */
 static void plan_restrict(struct sg_live *l)
 {
 	const struct sg_live_opts *o = &l->opts;
+	bool swapping = swap_is_on();
 
 	for (size_t i = 0; i < l->plan.n; i++) {
 		struct sg_plan_row *row = &l->plan.row[i];
@@ -60,6 +76,9 @@ static void plan_restrict(struct sg_live *l)
 			idle = !o->gvisor_uprobes;
 		if (!strcmp(row->probe->name, "sched.cgroup"))
 			idle = !o->cgroup_id;
+		/* 60 ns for every page fault, for nothing when nothing can be swapped */
+		if (!strcmp(g, "swap"))
+			idle = !swapping && !(o->only_groups && listed(o->only_groups, g));
 		if (!off && !idle)
 			continue;
 		row->chosen = -1;
