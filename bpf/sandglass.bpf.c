@@ -9,6 +9,8 @@
 #include "mark.bpf.h"
 #include "uprobe.bpf.h"
 #include "sched.bpf.h"
+#include "waking.bpf.h"
+#include "life.bpf.h"
 #include "work.bpf.h"
 #include "irq.bpf.h"
 #include "block.bpf.h"

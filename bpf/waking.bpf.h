@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Who makes whom runnable, and from where; what a long wait was spent on, seen from there. */
+#ifndef SG_WAKING_BPF_H
+#define SG_WAKING_BPF_H
+
+#include "core.bpf.h"
+#include "detail.bpf.h"
+#include "sched.bpf.h"
+
+int trap_begin(u32 key);
+/*
+ * Has the running thread just stopped for its tracer, which it wakes? From here on,
+ * not from the switch on, it works for the trap; until sys_exit, which is what a
+ * resumed emulated call does first. Without that its way through the kernel looks
+ * like its own code: 20 % of a guest's getpid loop.
+ */
+static __always_inline void emulated_stop(void)
+{
+	struct task_struct *cur = bpf_get_current_task_btf();
+	int nr;
+
+	if (!has_syscalls || !(compat_task_state(cur) & TASK_TRACED_))
+		return;
+	nr = compat_emulated_call(cur);
+	if (nr >= 0)
+		trap_begin(SG_KEY_EMULATED | SG_KEY_LOW(nr));
+}
+
+static __always_inline bool stack_granted(struct cpu_state *c, u64 now, u64 waited)
+{
+	u64 gain = (now - c->stack_at) / STACK_EVERY_NS;
+
+	if (gain) {
+		c->stack_left = gain + c->stack_left > STACK_BURST ? STACK_BURST : gain + c->stack_left;
+		c->stack_at = now;
+	}
+	if (waited > STACK_ALWAYS_NS)
+		return true;
+	if (!c->stack_left)
+		return false;
+	c->stack_left--;
+	return true;
+}
+
+#define SNAP_MIN_NS 20000
+/* Where the waking happens: this, not current, is the waker. */
+static __always_inline void waking_context(struct cpu_state *c, struct thread *w)
+{
+	u32 vec = c->soft_on - 1;
+
+	w->k_waker = w->k_raiser = w->k_dev = 0;
+	w->k_svc = 0;
+	w->k_flags = 0;
+	w->k_vec = 0;
+	w->k_note = 0;
+	w->k_src = SG_WSRC_NONE;
+	if (c->blk_on) {
+		w->k_src = SG_WSRC_BLOCK;
+		w->k_dev = c->blk_dev;
+		w->k_svc = c->blk_svc;
+	}
+	if (c->hard_on) {
+		w->k_ctx = c->timer_on ? SG_WCTX_TIMER : SG_WCTX_HARD;
+		if (c->timer_on)
+			w->k_src = SG_WSRC_TIMER;
+		return;
+	}
+	if (c->soft_on && (vec == 1 || vec == 8)) {
+		w->k_ctx = SG_WCTX_TIMER;
+		w->k_src = SG_WSRC_TIMER;
+		return;
+	}
+	if (c->soft_on && (!(c->cur_flags & TH_KSOFTIRQD) || c->blk_on)) {
+		w->k_ctx = SG_WCTX_SOFT;
+		w->k_vec = vec;
+		w->k_raiser = c->soft_raiser;
+		if (c->soft_mixed)
+			w->k_flags |= SG_SF_MIXED;
+		if (vec == 2 || vec == 3)
+			w->k_src = SG_WSRC_NET;
+		return;
+	}
+	w->k_ctx = SG_WCTX_TASK;
+	w->k_waker = c->cur;
+	if (c->flip && c->flip_uid == c->cur)
+		w->k_note = c->flip;
+}
+
+SEC("?tp_btf/sched_waking")
+int BPF_PROG(sched_waking_btf, struct task_struct *p)
+{
+	struct cpu_state *c = this_cpu();
+	struct thread *w;
+	u64 now;
+
+	if (!enabled)
+		return 0;
+	w = thread_of(p);
+	if (!w)
+		return 0;
+	now = bpf_ktime_get_ns();
+	*(volatile u32 *)&w->wseq = w->wseq + 1;
+	barrier();
+	w->k_wake = now;
+	waking_context(c, w);
+	if ((compat_task_state(p) & TASK_FROZEN_) && is_blocked(w->w_stop))
+		w->w_stop = SG_STOP_FROZEN;
+	barrier();
+	*(volatile u32 *)&w->wseq = w->wseq + 1;
+
+	if (w->k_ctx == SG_WCTX_TASK && bpf_get_current_task_btf()->ptrace)
+		emulated_stop();
+	if (emits(w)) {
+		u8 steps = w->flags & TH_INSCOPE ? 0 : w->related;
+		bool by_cur = w->k_ctx == SG_WCTX_TASK || (w->k_raiser && w->k_raiser == c->cur);
+		bool is_long = !w->in && w->out && is_blocked(w->w_stop) && now - w->out > stack_threshold_ns;
+
+		/* Who gives an idle kernel worker something to do explains nothing about us. */
+		if (w->w_stop == SG_STOP_IDLE && !(w->flags & TH_INSCOPE))
+			by_cur = false;
+		if (steps && w->k_ctx == SG_WCTX_TASK && c->cur_flags & TH_INSCOPE)
+			relate(w, 1, now);
+		if (by_cur && c->cur && (!(c->cur_flags & TH_EMIT) || is_long)) {
+			struct thread *t = thread_of(bpf_get_current_task_btf());
+
+			if (t && t->tgid != self_tgid) {
+				relate(t, steps + 1, now);
+				if (t->related)
+					c->cur_flags |= TH_RELATED;
+				/* A short slice misplaces little when it is prorated. */
+				if (is_long && t->last_snap + SNAP_MIN_NS < now)
+					emit_snap(t, c, now);
+			}
+		}
+		if (is_long && want_stacks && !p->on_cpu && stack_granted(c, now, now - w->out))
+			emit_wait_stack(p, w, c, now);
+	} else if (w->k_ctx == SG_WCTX_TASK && (c->cur_flags & TH_INSCOPE) && w->tgid != self_tgid) {
+		relate(w, 1, now);
+	}
+	return 0;
+}
+
+SEC("?tp_btf/sched_wakeup_new")
+int BPF_PROG(sched_wakeup_new_btf, struct task_struct *p)
+{
+	struct cpu_state *c = this_cpu();
+	struct thread *w;
+
+	if (!enabled)
+		return 0;
+	w = thread_of(p);
+	if (!w)
+		return 0;
+	w->k_wake = bpf_ktime_get_ns();
+	waking_context(c, w);
+	return 0;
+}
+
+#endif
