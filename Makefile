@@ -68,7 +68,6 @@ PKG += $(if $(shell command -v npm),,nodejs npm) # the task workload's express s
 PKG += python3                   # tests read exported files back
 PKG += python3-jsonschema        # tests check exported JSON against published schemas
 PKG += docker.io                 # a Docker daemon of our own, for benches and tests of containers
-PKG += runsc                     # gVisor, the sandbox of the same
 PKG += busybox-static            # shell and tools in the image that the program makes itself
 PKG += strace                    # tests: the system calls by which other languages mark
 PKG += procps                    # tests: ps, pgrep
