@@ -47,12 +47,13 @@ static bool on_event(void *ctx, struct json_object *ev)
 	struct sg_ask *a = ctx;
 	struct json_object *actor = member(ev, "Actor"), *attr = member(actor, "Attributes");
 	const char *id = sg_ct_member(actor, "ID"), *what = sg_ct_member(ev, "Action");
-	bool starts = !strcmp(what, "start"), ends = !strcmp(what, "die") || !strcmp(what, "destroy");
+	bool starts = !strcmp(what, "start"), creates = !strcmp(what, "create");
+	bool ends = !strcmp(what, "die") || !strcmp(what, "destroy");
 
 	if (!strcmp(sg_ct_member(ev, "Type"), "container") && sg_ct_is_id(id, strlen(id)) &&
-	    (starts || ends || !strcmp(what, "create") || !strcmp(what, "rename")))
-		sg_boxes_told(a->boxes, id, sg_ct_member(attr, "name"), sg_ct_member(attr, "image"), starts,
-			      ends);
+	    (creates || starts || ends || !strcmp(what, "rename")))
+		sg_boxes_told(a->boxes, id, sg_ct_member(attr, "name"), sg_ct_member(attr, "image"), creates,
+			      starts, ends);
 	return !atomic_load(&a->stop);
 }
 
@@ -126,7 +127,7 @@ static void ask_one(struct sg_ask *a, struct sg_container_info *c)
 	if (!strcmp(c->platform, "runc") && !is_its(a, c))
 		c->platform[0] = 0;
 	sg_boxes_info(a->boxes, c);
-	if (!atomic_load(&a->quit) && (!answered || (!c->name[0] && !a->boxes->where.engine)))
+	if (!atomic_load(&a->quit) && !c->name[0] && (!answered || !a->boxes->where.engine))
 		ask_host(a); /* another daemon's, or none's */
 	if (!c->pid || !answered)
 		sg_boxes_again(a->boxes, c->id);

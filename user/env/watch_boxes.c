@@ -9,7 +9,8 @@
 
 #define BOXES_MAX 8192
 #define TRIES_MAX 6
-#define PAUSE_NS  100000000ull /* doubled by each try: 6 s in all */
+#define PAUSE_NS  100000000ull	/* doubled by each try: 6 s in all */
+#define START_NS  3000000000ull /* a daemon tells of a start within that, or is asked */
 
 int sg_boxes_init(struct sg_boxes *x, struct sg_watch_out *out, const struct sg_watch_opts *o)
 {
@@ -124,10 +125,11 @@ static void put_box(struct sg_boxes *x, const struct sg_box *b)
 		put_one(x, b, b->cgroup[i]);
 }
 
+/* A daemon that is starting one says nothing of it until that is done, and would keep all others waiting. */
 static void ask_for(struct sg_boxes *x, struct sg_box *b)
 {
 	b->ask = true;
-	b->not_before_ns = 0;
+	b->not_before_ns = b->starting ? sg_watch_now_ns() + START_NS : 0;
 	pthread_cond_signal(&x->more);
 }
 
@@ -185,8 +187,8 @@ void sg_boxes_sentry(struct sg_boxes *x, const char *id, uint32_t pid, const cha
 	pthread_mutex_unlock(&x->lock);
 }
 
-void sg_boxes_told(struct sg_boxes *x, const char *id, const char *name, const char *image, bool starts,
-		   bool ends)
+void sg_boxes_told(struct sg_boxes *x, const char *id, const char *name, const char *image, bool creates,
+		   bool starts, bool ends)
 {
 	struct sg_box *b;
 
@@ -196,8 +198,9 @@ void sg_boxes_told(struct sg_boxes *x, const char *id, const char *name, const c
 		bool more = learn(b->name, sizeof(b->name), name) | learn(b->image, sizeof(b->image), image);
 
 		b->ended = ends || (b->ended && !starts);
-		/* one that nothing recorded is in need not be asked for: an answer may take long while it starts */
-		if (starts && b->cgroup[0]) {
+		b->starting = !starts && !ends && (b->starting || creates);
+		/* also one that nothing recorded is in yet: it may be removed by the time that something is */
+		if (starts) {
 			b->tries = 0;
 			ask_for(x, b);
 		}
@@ -247,6 +250,7 @@ bool sg_boxes_next(struct sg_boxes *x, struct sg_container_info *ret)
 		b->ask = false;
 		memset(ret, 0, sizeof(*ret));
 		snprintf(ret->id, sizeof(ret->id), "%s", b->id);
+		snprintf(ret->name, sizeof(ret->name), "%s", b->name);
 		snprintf(ret->runtime, sizeof(ret->runtime), "%s", b->runtime);
 		ret->pid = b->pid;
 	}

@@ -38,6 +38,7 @@ struct sg_box {
 	uint32_t pid;
 	uint8_t tries;	 /* how often it was asked for in vain */
 	bool ask, ended; /* to be asked for; the daemon told its end */
+	bool starting;	 /* it told that it made it, and not yet that it runs */
 	uint64_t not_before_ns;
 };
 struct sg_boxes {
@@ -55,9 +56,9 @@ void sg_boxes_free(struct sg_boxes *x);
 void sg_boxes_info(struct sg_boxes *x, const struct sg_container_info *c);
 void sg_boxes_cgroup(struct sg_boxes *x, const char *id, uint64_t cgroup);
 void sg_boxes_sentry(struct sg_boxes *x, const char *id, uint32_t pid, const char *platform);
-/** sg_boxes_told() - by a daemon's event; @starts: it can be asked for its process now; @ends: no more */
-void sg_boxes_told(struct sg_boxes *x, const char *id, const char *name, const char *image, bool starts,
-		   bool ends);
+/** sg_boxes_told() - by a daemon's event; @creates: it exists; @starts: it can be asked for its process now; @ends: no more */
+void sg_boxes_told(struct sg_boxes *x, const char *id, const char *name, const char *image, bool creates,
+		   bool starts, bool ends);
 /** sg_boxes_next() - wait for one to ask for, and take it; false: stopped and none is left. Asked in vain: sg_boxes_again(). */
 bool sg_boxes_next(struct sg_boxes *x, struct sg_container_info *ret);
 void sg_boxes_again(struct sg_boxes *x, const char *id);

@@ -1,0 +1,17 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+# 200 containers come and go under one recording, and none is misnamed; what is known without the Engine; how long the
+# recorder's company takes to begin and to end. In a Docker daemon of our own.
+set -u
+. tests/lib.sh
+[ "$(id -u)" = 0 ] || { echo "needs root" >&2; exit 77; }
+for p in dockerd:docker.io containerd:containerd busybox:busybox-static; do
+	PATH=$PATH:/usr/sbin:/sbin command -v "${p%:*}" >/dev/null || { echo "${p%:*} is missing: install ${p#*:}" >&2; exit 77; }
+done
+prog=${O:-build}/tests/live/containers200
+[ -x "$prog" ] || { not_ok program "$prog is not built"; exit 0; }
+
+base=$(mktemp -d /tmp/sg-many.XXXXXX)
+trap 'rm -rf --one-file-system "$base"' EXIT
+timeout -k 30 200 "$prog" "$base" "${SG_CACHE:-${O:-build}/cache}" "${SANDGLASS:?}" || not_ok all "status $?"
+verdict nothing-left "$(find "$base" -mindepth 1 | tr '\n' ' ')"
