@@ -5,6 +5,7 @@
 #include <string.h>
 #include "model/blame.h"
 #include "model/evidence.h"
+#include "model/evidence_text.h"
 
 /* Rows by name. Numbers of rows never change, so evidence and groups refer to them. */
 struct table {
@@ -19,6 +20,7 @@ struct table {
 struct sg_blame {
 	struct table leaf, wait;
 	struct sg_evid evid;
+	struct sg_evid function; /* of CPU samples: counts, not times */
 	struct sg_blame_sums sums;
 	uint32_t *map; /* scratch of merge */
 	size_t map_cap;
@@ -51,6 +53,7 @@ void sg_blame_free(struct sg_blame *b)
 	table_free(&b->leaf);
 	table_free(&b->wait);
 	sg_evid_free(&b->evid);
+	sg_evid_free(&b->function);
 	free(b->map);
 	free(b->cut);
 	free(b);
@@ -68,6 +71,7 @@ void sg_blame_clear(struct sg_blame *b)
 	table_clear(&b->leaf);
 	table_clear(&b->wait);
 	sg_evid_clear(&b->evid);
+	sg_evid_clear(&b->function);
 	memset(&b->sums, 0, sizeof(b->sums));
 }
 
@@ -170,6 +174,20 @@ static int add_seg(struct sg_blame *b, const struct sg_model *m, const struct sg
 	return sg_evid_seg(&b->evid, m, s, leaf, wait);
 }
 
+/* Samples belong to rows that the task's segments have made: no row is without time. */
+static int add_sample(struct sg_blame *b, const struct sg_model *m, const struct sg_task_sample *s)
+{
+	char text[sizeof(((struct sg_evidence *)0)->text)];
+	int64_t row = table_row_of(&b->leaf, m, s->comp, s->cause);
+
+	if (row < 0)
+		return -ENOMEM;
+	b->leaf.row[row].samples++;
+	if (!sg_function_text(m, s, text, sizeof(text)))
+		return 0;
+	return sg_evid_count(&b->function, (uint32_t)row, SG_EV_FUNCTION, text);
+}
+
 /*
  * Return: 0; -EINVAL when the segments do not tile [begin, end], with nothing
  * added; -ENOMEM, after which the table may hold a part of the task.
@@ -195,6 +213,8 @@ int sg_blame_add(struct sg_blame *b, const struct sg_model *m, const struct sg_t
 
 		ret = add_seg(b, m, s, goes_on);
 	}
+	for (size_t i = 0; i < t->nsample && !ret; i++)
+		ret = add_sample(b, m, &t->sample[i]);
 	/* What cutting can have misplaced in a row is at most its cut time, and at most the task's bound. */
 	for (size_t i = 0; i < b->cut_cap && i < b->leaf.n; i++) {
 		b->leaf.row[i].uncertain_ns += b->cut[i] < t->uncertain_ns ? b->cut[i] : t->uncertain_ns;
@@ -219,6 +239,7 @@ static int merge_table(struct table *dst, const struct table *src, uint32_t *map
 		dst->row[id].ns += r->ns;
 		dst->row[id].cnt += r->cnt;
 		dst->row[id].uncertain_ns += r->uncertain_ns;
+		dst->row[id].samples += r->samples;
 	}
 	return 0;
 }
@@ -237,7 +258,8 @@ int sg_blame_merge(struct sg_blame *dst, const struct sg_blame *src)
 	}
 	if (merge_table(&dst->leaf, &src->leaf, dst->map) ||
 	    merge_table(&dst->wait, &src->wait, dst->map + src->leaf.n) ||
-	    sg_evid_merge(&dst->evid, &src->evid, dst->map, dst->map + src->leaf.n))
+	    sg_evid_merge(&dst->evid, &src->evid, dst->map, dst->map + src->leaf.n) ||
+	    sg_evid_merge(&dst->function, &src->function, dst->map, dst->map + src->leaf.n))
 		return -ENOMEM;
 	dst->sums.total_ns += src->sums.total_ns;
 	dst->sums.tasks += src->sums.tasks;
@@ -311,15 +333,36 @@ static bool within(const struct table *t, const struct sg_blame_row *row)
 	       (row >= t->row && row < t->row + t->n);
 }
 
+/* The functions that were sampled most: after the facts, most samples first. */
+static size_t add_functions(const struct sg_blame *b, uint32_t row, struct sg_evidence *ret)
+{
+	const struct sg_blame_row *r = &b->leaf.row[row];
+	struct sg_evidence top[SG_EVID_TOP];
+	size_t n = r->samples ? sg_evid_top(&b->function, row, top) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		ret[i] = top[i];
+		ret[i].samples = top[i].ns;
+		ret[i].of = r->samples;
+		ret[i].ns = (uint64_t)((unsigned __int128)r->ns * top[i].ns / r->samples);
+	}
+	return n;
+}
+
 size_t sg_blame_evidence(const struct sg_blame *b, const struct sg_blame_row *row,
 			 struct sg_evidence ret[SG_EVIDENCE_MAX])
 {
 	bool wait = within(&b->wait, row);
 	const struct table *t = wait ? &b->wait : &b->leaf;
 
-	for (size_t i = 0; i < t->n; i++)
-		if (!strcmp(t->row[i].comp, row->comp) && !strcmp(t->row[i].cause, row->cause))
-			return sg_evid_top(&b->evid, i | (wait ? SG_EVID_WAIT : 0), ret);
+	for (size_t i = 0; i < t->n; i++) {
+		size_t n;
+
+		if (strcmp(t->row[i].comp, row->comp) || strcmp(t->row[i].cause, row->cause))
+			continue;
+		n = sg_evid_top(&b->evid, i | (wait ? SG_EVID_WAIT : 0), ret);
+		return wait ? n : n + add_functions(b, i, ret + n);
+	}
 	return 0;
 }
 

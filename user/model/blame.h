@@ -11,15 +11,19 @@ struct sg_blame_row {
 	uint64_t ns;
 	uint64_t cnt;
 	uint64_t uncertain_ns;
+	uint64_t samples; /* CPU samples in it: what its functions are shares of */
 };
 
 /* What stands behind a row, most time first; at most a handful each. Text is hostile. */
 struct sg_evidence {
-	char kind[16]; /* "syscall", "file", "device", "waker", "cpu taken by", "stack", "process", "why" */
+	char kind
+		[16]; /* "syscall", "file", "device", "waker", "cpu taken by", "stack", "process", "why", "function" */
 	char text[200];
-	uint64_t ns;
+	uint64_t ns;	      /* of functions: the row's time by their share of its samples, an estimate */
+	uint64_t samples, of; /* functions: samples of this one, and of all of the row; else 0 */
 };
-#define SG_EVIDENCE_MAX 6
+#define SG_EVIDENCE_FUNCTIONS 3
+#define SG_EVIDENCE_MAX	      (6 + SG_EVIDENCE_FUNCTIONS)
 
 struct sg_blame; /* one table */
 

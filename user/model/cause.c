@@ -30,6 +30,12 @@ const char *sg_cause_name(uint16_t key, char *buf, size_t cap)
 	return buf;
 }
 
+bool sg_cause_on_cpu(uint16_t key)
+{
+	return key & SG_KEY_SYSCALL || (key >= SG_C_CPU_USER && key <= SG_C_CPU_GUEST) ||
+	       (key >= SG_C_CPU_FAULT_MAJOR && key <= SG_C_CPU_SPIN);
+}
+
 const char *sg_syscall_name(unsigned nr)
 {
 	return sg_sysnr_name(nr);

@@ -82,4 +82,5 @@ void sg_compact(struct sg_walk *w)
 	for (size_t i = 0; i < w->n; i++)
 		w->frame[i].memo_rec = NULL;
 	w->compact_at = n + SG_COMPACT_AT;
+	w->told = n;
 }

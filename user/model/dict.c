@@ -2,9 +2,31 @@
 /* The dictionaries of a recording: frames, stacks, device names, and details of waits. */
 #include <errno.h>
 #include <stdlib.h>
+#include "base/sysnr.h"
 #include "model/priv.h"
 
 #define DETAIL_MAX 65536 /* distinct files and sockets kept; later ones go unnamed */
+
+/* How the kernel enters a system call, page fault or interrupt; a call's own function may have become its entry. */
+static uint16_t entry_of(const char *sym)
+{
+	static const char *const calls[] = { "__x64_sys_", "__se_sys_", "__do_sys_", "ksys_", "kernel_" };
+
+	if (!strcmp(sym, "asm_exc_page_fault"))
+		return SG_C_CPU_FAULT;
+	if (!strcmp(sym, "asm_common_interrupt") || !strncmp(sym, "asm_sysvec_", 11))
+		return SG_C_CPU_IRQ;
+	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
+		const char *name = sym + strlen(calls[i]);
+		int nr;
+
+		if (strncmp(sym, calls[i], strlen(calls[i])))
+			continue;
+		nr = sg_sysnr_find(name, strlen(name));
+		return nr < 0 ? 0 : (uint16_t)(SG_KEY_SYSCALL | nr);
+	}
+	return 0;
+}
 
 static int frame_add(struct sg_model *m, const struct sg_frame *ev)
 {
@@ -31,6 +53,7 @@ static int frame_add(struct sg_model *m, const struct sg_frame *ev)
 	f->mod = text + strlen(text) + 1;
 	f->kernel = ev->is_kernel;
 	f->syms = f->kernel ? sg_symbol_syms(text) : 0;
+	f->key = f->kernel ? entry_of(text) : 0;
 	return 0;
 }
 
@@ -56,9 +79,16 @@ static int stack_add(struct sg_model *m, const struct sg_stackdef *ev)
 	}
 	s = &m->stack[m->nstack++];
 	*s = (struct sg_dict_stack){ .n = ev->n, .frame = ids };
-	for (uint32_t i = 0; i < ev->n; i++)
-		if (sg_map_get(&m->frame_map, ids[i], &val))
-			s->syms |= m->frame[val - 1].syms;
+	for (uint32_t i = 0; i < ev->n; i++) {
+		const struct sg_dict_frame *f;
+
+		if (!sg_map_get(&m->frame_map, ids[i], &val))
+			continue;
+		f = &m->frame[val - 1];
+		s->syms |= f->syms;
+		if (!s->key) /* the innermost: an interrupt of a system call is an interrupt */
+			s->key = f->key;
+	}
 	return 0;
 }
 
@@ -134,6 +164,13 @@ uint32_t sg_dict_syms(const struct sg_model *m, uint32_t stack)
 	uint64_t val;
 
 	return stack && sg_map_get(&m->stack_map, stack, &val) ? m->stack[val - 1].syms : 0;
+}
+
+uint16_t sg_dict_key(const struct sg_model *m, uint32_t stack)
+{
+	uint64_t val;
+
+	return stack && sg_map_get(&m->stack_map, stack, &val) ? m->stack[val - 1].key : 0;
 }
 
 void sg_dict_free(struct sg_model *m)

@@ -177,6 +177,13 @@ int sg_evid_seg(struct sg_evid *e, const struct sg_model *m, const struct sg_seg
 	return ret;
 }
 
+int sg_evid_count(struct sg_evid *e, uint32_t row, unsigned kind, const char *text)
+{
+	int64_t str = sg_strtab_id(&e->str, text);
+
+	return str < 0 || add_item(e, row, kind, (uint32_t)str, 1) < 0 ? -ENOMEM : 0;
+}
+
 int sg_evid_merge(struct sg_evid *dst, const struct sg_evid *src, const uint32_t *leaf_map,
 		  const uint32_t *wait_map)
 {
@@ -201,12 +208,12 @@ static int more_telling(const struct sg_evid *e, const struct sg_evid_item *a, c
 	return strcmp(sg_strtab_str(&e->str, a->str), sg_strtab_str(&e->str, b->str)) < 0;
 }
 
-#define PER_KIND 3
+#define PER_KIND SG_EVIDENCE_FUNCTIONS
 
 /* The best of every kind, in the order of the list; free places go to the second and third best. */
-size_t sg_evid_top(const struct sg_evid *e, uint32_t row, struct sg_evidence ret[SG_EVIDENCE_MAX])
+size_t sg_evid_top(const struct sg_evid *e, uint32_t row, struct sg_evidence ret[SG_EVID_TOP])
 {
-	const struct sg_evid_item *best[SG_EV_MAX][PER_KIND] = { 0 }, *have[SG_EVIDENCE_MAX];
+	const struct sg_evid_item *best[SG_EV_MAX][PER_KIND] = { 0 }, *have[SG_EVID_TOP];
 	size_t n = 0;
 
 	for (size_t i = 0; i < e->n; i++) {
@@ -225,7 +232,7 @@ size_t sg_evid_top(const struct sg_evid *e, uint32_t row, struct sg_evidence ret
 		}
 	}
 	for (int k = 0; k < PER_KIND; k++)
-		for (unsigned kind = 0; kind < SG_EV_MAX && n < SG_EVIDENCE_MAX; kind++)
+		for (unsigned kind = 0; kind < SG_EV_MAX && n < SG_EVID_TOP; kind++)
 			if (best[kind][k])
 				have[n++] = best[kind][k];
 	for (size_t i = 1; i < n; i++)

@@ -58,6 +58,12 @@ static void put(struct out *o, const char *fmt, ...)
 		o->len += (size_t)n < o->cap - o->len ? (size_t)n : o->cap - o->len - 1;
 }
 
+/* "[unknown]", "[heap]": a frame without a name says nothing. */
+static bool has_name(const char *sym)
+{
+	return *sym && *sym != '[' && strncmp(sym, "0x", 2) != 0;
+}
+
 static bool stack_text(const struct sg_model *m, uint32_t stack, struct out *o)
 {
 	const uint32_t *frame;
@@ -67,9 +73,8 @@ static bool stack_text(const struct sg_model *m, uint32_t stack, struct out *o)
 		const char *sym, *mod;
 		bool kernel;
 
-		/* "[unknown]", "[heap]": a frame without a name says nothing. */
 		if (!sg_model_frame(m, frame[i], &sym, &mod, &kernel) || (kernel && is_sched_frame(sym)) ||
-		    !*sym || *sym == '[' || !strncmp(sym, "0x", 2))
+		    !has_name(sym))
 			continue;
 		put(o, "%s%s", shown ? " < " : "", sym);
 		if (!kernel && !shown)
@@ -77,6 +82,65 @@ static bool stack_text(const struct sg_model *m, uint32_t stack, struct out *o)
 		shown++;
 	}
 	return shown;
+}
+
+/* Every call's leaf: the row says already which call it was. Names without their import path. */
+static bool is_wrapper(const char *sym)
+{
+	static const char *const prefixes[] = {
+		"syscall.Syscall", "syscall.RawSyscall", "syscall.rawSyscall", "syscall.rawVforkSyscall",
+		"unix.Syscall",	   "unix.RawSyscall",	 "__syscall_cancel",   "__internal_syscall_",
+	};
+
+	if (!strcmp(sym, "syscall"))
+		return true;
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)
+		if (!strncmp(sym, prefixes[i], strlen(prefixes[i])))
+			return true;
+	return false;
+}
+
+/* "gvisor.dev/gvisor/pkg/sentry/kernel.(*Task).run": from the last '/' of the import path on. */
+static const char *short_name(const char *sym)
+{
+	size_t path = strcspn(sym, "([<{ ");
+
+	for (size_t i = path; i > 0; i--)
+		if (sym[i - 1] == '/')
+			return sym + i;
+	return sym;
+}
+
+#define FUNCTION_FRAMES 2 /* the function and its caller */
+
+static bool functions_of(const struct sg_model *m, uint32_t stack, struct out *o)
+{
+	const uint32_t *frame;
+	size_t n = sg_model_stack(m, stack, &frame), shown = 0;
+	const char *last = "";
+
+	for (size_t i = 0; i < n && shown < FUNCTION_FRAMES; i++) {
+		const char *sym, *mod;
+		bool kernel;
+
+		if (!sg_model_frame(m, frame[i], &sym, &mod, &kernel) || !has_name(sym))
+			continue;
+		sym = short_name(sym);
+		if ((!shown && (is_wrapper(sym) || (kernel && is_sched_frame(sym)))) || !strcmp(sym, last))
+			continue;
+		last = sym;
+		put(o, "%s%s", shown ? " < " : "", sym);
+		shown++;
+	}
+	return shown;
+}
+
+bool sg_function_text(const struct sg_model *m, const struct sg_task_sample *s, char *buf, size_t cap)
+{
+	struct out o = { .buf = buf, .cap = cap };
+
+	*buf = 0;
+	return functions_of(m, s->stack_user, &o) || functions_of(m, s->stack_kern, &o);
 }
 
 void sg_detail_text(const struct sg_detail *d, char *buf, size_t cap)
@@ -124,6 +188,10 @@ static void thread_text(const struct sg_model *m, uint32_t uid, struct out *o)
 		put(o, "a thread that was not recorded");
 		return;
 	}
+	if (ti.sandboxed) {
+		put(o, "%s", ti.comp);
+		return;
+	}
 	put(o, "%s", ti.comm && *ti.comm ? ti.comm : "?");
 	if (ti.comp && ti.comm && strcmp(ti.comm, ti.comp))
 		put(o, " (%s)", ti.comp);
@@ -132,12 +200,6 @@ static void thread_text(const struct sg_model *m, uint32_t uid, struct out *o)
 static bool is_sched(uint16_t cause)
 {
 	return cause >= SG_C_SCHED_RUNQ && cause <= SG_C_SCHED_YIELD;
-}
-
-static bool is_cpu(uint16_t cause)
-{
-	return cause & SG_KEY_SYSCALL || (cause >= SG_C_CPU_USER && cause <= SG_C_CPU_GUEST) ||
-	       (cause >= SG_C_CPU_FAULT_MAJOR && cause <= SG_C_CPU_SPIN);
 }
 
 static unsigned detail_kind(const struct sg_detail *d)
@@ -164,7 +226,7 @@ static unsigned detail_kind(const struct sg_detail *d)
 
 uint32_t sg_evid_kinds(const struct sg_seg *s)
 {
-	if (is_cpu(s->cause))
+	if (sg_cause_on_cpu(s->cause))
 		return OF_ALL;
 	if (is_sched(s->cause))
 		return OF_ALL | BIT(TAKEN);
@@ -253,7 +315,7 @@ void sg_chain_text(const struct sg_model *m, uint32_t chain, char *buf, size_t c
 
 		sg_model_thread(m, f[i].uid, &ti);
 		put(&o, "%s%s", i ? " " : "", sg_model_comp(m, f[i].comp));
-		if (ti.comm && *ti.comm && strcmp(ti.comm, sg_model_comp(m, f[i].comp)))
+		if (!ti.sandboxed && ti.comm && *ti.comm && strcmp(ti.comm, sg_model_comp(m, f[i].comp)))
 			put(&o, ":%s", ti.comm);
 		if (i + 1 < n)
 			put(&o, " [%s]", sg_cause_name(f[i].wait_cause, cause, sizeof(cause)));

@@ -22,7 +22,8 @@
 	X(PATH, "path")              \
 	X(SERVICE, "device service") \
 	X(MESSAGE, "message")        \
-	X(FOR, "for")
+	X(FOR, "for")                \
+	X(FUNCTION, "function")
 enum sg_ev_kind {
 #define SG_X(sym, name) SG_EV_##sym,
 	SG_EV_LIST(SG_X)
@@ -42,6 +43,16 @@ bool sg_evid_has(const struct sg_model *m, const struct sg_seg *s, unsigned kind
 
 /** sg_evid_text() - text of fact @kind of a segment into @buf; false when there is nothing to say */
 bool sg_evid_text(const struct sg_model *m, const struct sg_seg *s, unsigned kind, char *buf, size_t cap);
+
+/**
+ * sg_function_text() - what a CPU sample was doing: "kernel.(*Task).doSyscall < kernel.(*runApp).execute"
+ *
+ * The program's function and its caller, without the wrappers of system calls: the
+ * row says already which call it was. The kernel's functions when the program's are
+ * not known. Go's import paths are cut to their last element.
+ * Return: false when no frame has a name.
+ */
+bool sg_function_text(const struct sg_model *m, const struct sg_task_sample *s, char *buf, size_t cap);
 
 /** sg_detail_text() - what a wait's file or socket is called, into @buf of at least 1 byte */
 void sg_detail_text(const struct sg_detail *d, char *buf, size_t cap);

@@ -73,6 +73,17 @@ struct sg_chain_frame {
 	uint32_t uid;
 };
 
+/*
+ * A CPU sample of a thread in whose time the task was, and the segment's names:
+ * which of a slice's causes it was is read off its stack. An estimate, no sum.
+ */
+struct sg_task_sample {
+	uint16_t comp, cause;		 /* as in struct sg_seg */
+	uint32_t stack_kern, stack_user; /* interned stack ids, 0 none */
+};
+
+#define SG_SHOTS_MAX (1u << 20) /* samples kept for open tasks; those after them are in no evidence */
+
 struct sg_task {
 	uint64_t id;
 	const char *name;
@@ -88,6 +99,8 @@ struct sg_task {
 	uint64_t uncertain_ns; /* bound of the misplacement: traps of prorating */
 	size_t nseg;
 	const struct sg_seg *seg;
+	size_t nsample;
+	const struct sg_task_sample *sample; /* in no order */
 };
 
 struct sg_model_opts {
@@ -117,6 +130,7 @@ struct sg_thread_info {
 	uint32_t uid, tid, tgid, flags;
 	const char *comm;
 	const char *comp;
+	bool sandboxed; /* Sentry, Gofer or stub: the component names it, its comm ("exe") says nothing */
 };
 /** sg_model_thread() - identity of @uid; false (and a synthesised name) when never announced. */
 bool sg_model_thread(const struct sg_model *m, uint32_t uid, struct sg_thread_info *ret);
@@ -170,6 +184,8 @@ void sg_model_stats(const struct sg_model *m, struct sg_model_stats *ret);
 
 /** sg_cause_name() - dotted name of a segment key into @buf: "cpu.sys.read", "mem.swapin" ... Never NULL. */
 const char *sg_cause_name(uint16_t key, char *buf, size_t cap);
+/** sg_cause_on_cpu() - is it time that a thread ran for itself? Traps are partly waits and not among these. */
+bool sg_cause_on_cpu(uint16_t key);
 /** sg_syscall_name() - x86-64 system call name, NULL when unknown. */
 const char *sg_syscall_name(unsigned nr);
 

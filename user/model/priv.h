@@ -84,6 +84,12 @@ struct sg_stay {
 	uint64_t id;
 };
 
+/* A CPU sample as kept for the tasks that are open: kernel and user stack, 0 none. */
+struct sg_shot {
+	uint64_t ts;
+	uint32_t kern, user;
+};
+
 struct sg_thr {
 	uint32_t uid, tid, tgid, flags, creator;
 	uint64_t birth;
@@ -111,6 +117,8 @@ struct sg_thr {
 	uint32_t pend_kern, pend_user, pend_detail;
 	uint64_t sample_ts;
 	uint32_t sample_kern, sample_user;
+	struct sg_shot *shot; /* by time, from shot0 on */
+	uint32_t shot0, nshot, shot_cap;
 	struct sg_stay *stay;
 	uint32_t nstay, stay_cap;
 	uint64_t first_mark; /* time of its first begin + 1, 0 none */
@@ -179,10 +187,12 @@ struct sg_node { /* chain */
 
 struct sg_dict_stack {
 	uint32_t n, syms; /* syms: what classify looks for, by name */
+	uint16_t key;	  /* what the kernel was entered for, see sg_dict_key() */
 	uint32_t *frame;
 };
 struct sg_dict_frame {
 	bool kernel;
+	uint16_t key; /* kernel: what it is the entry of, 0 nothing */
 	uint32_t syms;
 	const char *mod;
 	char *sym;
@@ -243,6 +253,7 @@ struct sg_model {
 	struct sg_chunk *spare[4];
 	uint32_t nspare[4];
 	size_t memo_bytes;
+	uint32_t nshots; /* samples kept, of all threads */
 	struct sg_model_stats stats;
 };
 
@@ -284,6 +295,8 @@ bool sg_view_open(const struct sg_thr *th, struct sg_view *ret);
 int sg_dict_feed(struct sg_model *m, const struct sg_hdr *ev);
 int sg_dict_detail(struct sg_model *m, const struct sg_detail *ev, uint32_t *ret);
 uint32_t sg_dict_syms(const struct sg_model *m, uint32_t stack);
+/* What a kernel stack is in: SG_KEY_SYSCALL | number, SG_C_CPU_FAULT, SG_C_CPU_IRQ, 0: it does not say. */
+uint16_t sg_dict_key(const struct sg_model *m, uint32_t stack);
 void sg_dict_free(struct sg_model *m);
 
 /* chain.c */
@@ -303,6 +316,7 @@ void sg_walk_free(struct sg_walk *w);
 int sg_walk_run(struct sg_model *m, struct sg_open *o, bool force);
 const struct sg_segs *sg_walk_segs(const struct sg_model *m);
 void sg_walk_sums(const struct sg_model *m, uint64_t *ret_prorated, uint64_t *ret_uncertain);
+size_t sg_walk_samples(const struct sg_model *m, const struct sg_task_sample **ret);
 
 /* guesttask.c */
 /* @r: the newest record of a stub's thread, before advance(). */
@@ -326,6 +340,10 @@ void sg_stay_end(struct sg_thr *th, uint64_t ts, uint64_t id);
 void sg_stay_prune(struct sg_thr *th, uint64_t horizon);
 uint64_t sg_stay_edge_before(const struct sg_thr *th, uint64_t ts);
 void sg_stay_label(struct sg_model *m, const struct sg_open *o, struct sg_seg *seg, size_t n);
+
+/* shot.c */
+int sg_shot_add(struct sg_model *m, struct sg_thr *th, const struct sg_stackref *ev);
+void sg_shot_drop(struct sg_model *m, struct sg_thr *th, uint64_t horizon);
 
 /* span.c */
 int sg_sample_flush(struct sg_model *m, struct sg_thr *th);

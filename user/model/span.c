@@ -22,7 +22,7 @@ int sg_sample_ref(struct sg_model *m, struct sg_thr *th, const struct sg_stackre
 		rc = sg_sample_flush(m, th);
 	th->sample_ts = ev->h.ts;
 	*slot = ev->id;
-	return rc;
+	return rc < 0 ? rc : sg_shot_add(m, th, ev);
 }
 
 static int span(struct sg_model *m, struct sg_span *s, uint64_t lo, uint64_t hi, uint16_t cause)

@@ -132,6 +132,7 @@ static int explain(struct sg_model *m, struct sg_open *o, bool force)
 			      .root = o->root,
 			      .nseg = segs->n,
 			      .seg = segs->seg };
+	t.nsample = sg_walk_samples(m, &t.sample);
 	t.detached = detached(m, o, segs);
 	sg_walk_sums(m, &t.prorated_ns, &t.uncertain_ns);
 	m->stats.tasks++;

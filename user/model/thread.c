@@ -238,6 +238,7 @@ void sg_thr_free_all(struct sg_model *m)
 		sg_cut_clear(m, th);
 		free(th->chunk);
 		free(th->stay);
+		free(th->shot);
 		free(th);
 	}
 	free(m->thr);
@@ -268,6 +269,7 @@ bool sg_model_thread(const struct sg_model *m, uint32_t uid, struct sg_thread_in
 					.tgid = th->tgid,
 					.flags = th->flags,
 					.comm = th->comm,
+					.sandboxed = th->box != SG_BOX_NONE,
 					.comp = sg_model_comp(m, sg_thr_comp((struct sg_model *)m, th)) };
 	return th->announced;
 }

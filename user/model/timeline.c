@@ -154,6 +154,8 @@ void sg_timeline_drop(struct sg_model *m, struct sg_thr *th, uint64_t horizon)
 	}
 	if (!th->nchunk)
 		th->chunk0 = 0;
+	if (th->nshot)
+		sg_shot_drop(m, th, horizon);
 }
 
 /* Over the cap: give up the oldest part of all timelines, a quarter of the time that is kept at once. */

@@ -25,6 +25,7 @@ void sg_walk_free(struct sg_walk *w)
 	free(w->frame);
 	free(w->segs.seg);
 	free(w->vis);
+	free(w->sample);
 	free(w);
 }
 
@@ -37,6 +38,12 @@ void sg_walk_sums(const struct sg_model *m, uint64_t *ret_prorated, uint64_t *re
 {
 	*ret_prorated = m->walk->prorated_ns;
 	*ret_uncertain = m->walk->uncertain_ns;
+}
+
+size_t sg_walk_samples(const struct sg_model *m, const struct sg_task_sample **ret)
+{
+	*ret = m->walk->sample;
+	return m->walk->nsample;
 }
 
 int sg_walk_visit(struct sg_walk *w, struct sg_thr *th)
@@ -286,8 +293,11 @@ static int step(struct sg_model *m, struct sg_walk *w)
 
 	w->steps++;
 	w->quiet++;
-	if (w->segs.n >= w->compact_at)
+	if (w->segs.n >= w->compact_at) {
+		if (sg_shot_tell(m, w))
+			return -ENOMEM;
 		sg_compact(w);
+	}
 	if (w->cur <= f->lo)
 		return pop(m, w);
 	if (th->birth && w->cur <= th->birth)
@@ -301,8 +311,11 @@ static int step(struct sg_model *m, struct sg_walk *w)
 		return step_beyond(m, w, floor);
 	if (!locate(w, &r, &gap))
 		return step_before(m, w, r, floor);
+	/* Between two times that it dealt with threads in scope, others are not recorded. */
 	if (gap)
-		return sg_emit_unknown(m, w, gap > floor ? gap : floor, SG_WHY_LOST);
+		return sg_emit_unknown(m, w, gap > floor ? gap : floor,
+				       m->stats.lost || th->flags & SG_TF_INSCOPE ? SG_WHY_LOST
+										  : SG_WHY_OUT_OF_SCOPE);
 	if (w->cur <= r->in)
 		return sg_wait_step(m, w, r, floor);
 	note_work(m, w, r);
@@ -334,7 +347,7 @@ int sg_walk_run(struct sg_model *m, struct sg_open *o, bool force)
 	uint32_t chain;
 	int rc;
 
-	w->n = w->nvis = w->segs.n = 0;
+	w->n = w->nvis = w->segs.n = w->nsample = w->told = 0;
 	w->hits = w->steps = w->quiet = w->prorated_ns = w->uncertain_ns = 0;
 	w->outer = 0;
 	w->compact_at = SG_COMPACT_AT;
@@ -364,6 +377,8 @@ int sg_walk_run(struct sg_model *m, struct sg_open *o, bool force)
 		o->need_uid = w->need_uid;
 		o->need_ts = w->need_ts;
 	}
+	if (!rc)
+		rc = sg_shot_tell(m, w);
 	if (!rc)
 		reverse(&w->segs);
 	return rc;

@@ -44,6 +44,9 @@ struct sg_walk {
 	struct sg_thr **vis; /* threads entered, in order */
 	size_t nvis, vis_cap;
 	size_t compact_at;
+	struct sg_task_sample *sample; /* CPU samples in the segments made so far */
+	size_t nsample, sample_cap;
+	size_t told; /* segments before this one have been asked for theirs */
 	uint64_t cur;
 	uint64_t hits;	       /* things that make a result depend on who asks, or on when */
 	uint64_t steps, quiet; /* quiet: steps since the last segment */
@@ -63,6 +66,9 @@ int sg_emit_slice(struct sg_model *m, struct sg_walk *w, const struct sg_view *v
 
 /* compact.c */
 void sg_compact(struct sg_walk *w);
+
+/* shot.c: samples of the segments made since the last call, before anything moves them. 0 or -ENOMEM. */
+int sg_shot_tell(struct sg_model *m, struct sg_walk *w);
 
 /* wait.c */
 int sg_wait_step(struct sg_model *m, struct sg_walk *w, struct sg_trec *r, uint64_t floor);

@@ -51,6 +51,10 @@ static struct json_object *evidence_of(const struct sg_blame *b, const struct sg
 		sg_jp_text(o, "kind", ev[i].kind);
 		sg_jp_text(o, "text", ev[i].text);
 		sg_jp_u64(o, "ns", ev[i].ns);
+		if (ev[i].of) { /* an estimate from samples, and from how many */
+			sg_jp_u64(o, "samples", ev[i].samples);
+			sg_jp_u64(o, "of_samples", ev[i].of);
+		}
 		json_object_array_add(list, o);
 	}
 	return list;

@@ -66,16 +66,26 @@ static unsigned or_else(unsigned v, unsigned otherwise)
 	return v ? v : otherwise;
 }
 
-/* Evidence of one row as a line: "syscall read 1.2 ms; file foo 1.1 ms". */
+/* How much of the row: a time, or for functions the share of so many samples, an estimate. */
+static const char *evidence_size(char *buf, size_t cap, const struct sg_evidence *e)
+{
+	if (!e->of)
+		return sg_text_ns(buf, cap, e->ns);
+	snprintf(buf, cap, "%.0f%% of %" PRIu64 " sample%s", 100.0 * (double)e->samples / (double)e->of,
+		 e->of, e->of == 1 ? "" : "s");
+	return buf;
+}
+
+/* Evidence of one row as a line: "syscall read (1.2 ms); function main.parse < main.main (34% of 41 samples)". */
 static void print_evidence(FILE *f, const struct sg_blame *b, const struct sg_blame_row *row)
 {
 	struct sg_evidence ev[SG_EVIDENCE_MAX];
 	size_t n = sg_blame_evidence(b, row, ev);
-	char clean[400], t[32];
+	char clean[400], t[64];
 
 	for (size_t i = 0; i < n; i++)
 		fprintf(f, "%s%s %s (%s)", i ? "; " : "      ", ev[i].kind,
-			sg_text_clean(clean, sizeof(clean), ev[i].text), sg_text_ns(t, sizeof(t), ev[i].ns));
+			sg_text_clean(clean, sizeof(clean), ev[i].text), evidence_size(t, sizeof(t), &ev[i]));
 	if (n)
 		fputc('\n', f);
 }
