@@ -93,6 +93,9 @@ static void run(struct golden *g, const char *text, struct sg_analysis_opts o)
 	o.slowest = 2;
 	cr_assert_eq(sg_analysis_new(&g->a, &o), 0);
 	g->view.model = sg_analysis_model(g->a);
+	g->speedscope.owners = sg_analysis_owners(g->a);
+	if (g->perfetto)
+		sg_perfetto_owners(g->perfetto, sg_analysis_owners(g->a));
 	out_case_run(g->a, text);
 }
 

@@ -126,6 +126,9 @@ static void before(void *ctx, struct sg_analysis *an)
 	struct args *a = ctx;
 
 	a->view.model = sg_analysis_model(an);
+	a->speedscope.owners = sg_analysis_owners(an);
+	if (a->perfetto)
+		sg_perfetto_owners(a->perfetto, sg_analysis_owners(an));
 }
 
 static int on_task(void *ctx, const struct sg_model *m, const struct sg_task *t, struct sg_blame *tb)

@@ -34,6 +34,7 @@ struct sg_perfetto {
 	size_t nlane, lane_cap;
 	struct sg_strtab text; /* names of tasks and frames */
 	struct sg_nest *nest;
+	const struct sg_owners *owners; /* NULL: containers are not told */
 	uint64_t flows;
 	uint64_t track; /* of the task being written */
 };
@@ -67,6 +68,11 @@ int sg_perfetto_new(struct sg_perfetto **ret, FILE *f)
 	return 0;
 }
 
+void sg_perfetto_owners(struct sg_perfetto *p, const struct sg_owners *owners)
+{
+	p->owners = owners;
+}
+
 /* The thread's number, a new one for an unknown uid; negative errno. */
 static int64_t thread_number(struct sg_perfetto *p, uint32_t uid)
 {
@@ -90,19 +96,39 @@ static int64_t thread_number(struct sg_perfetto *p, uint32_t uid)
 	return (int64_t)p->nthread++;
 }
 
+/* "node (app)"; a sandbox's parts by what they are: "sentry"; and the container, if told: "sentry in web". */
+static void name_of(const struct sg_perfetto *p, const struct sg_thread_info *ti, char *buf, size_t cap)
+{
+	const struct sg_owner_container *c = NULL;
+	char label[SG_OWNERS_LABEL];
+	uint64_t cgroup;
+	int n;
+
+	if (ti->sandboxed)
+		n = snprintf(buf, cap, "%s", ti->comp);
+	else
+		n = snprintf(buf, cap, "%s%s%s%s", ti->comm ? ti->comm : "?", ti->comp ? " (" : "",
+			     ti->comp ? ti->comp : "", ti->comp ? ")" : "");
+	if (!p->owners || n < 0 || (size_t)n >= cap)
+		return;
+	cgroup = sg_owners_proc_at(p->owners, sg_owners_proc(p->owners, ti->uid))->cgroup;
+	c = cgroup ? sg_owners_container(p->owners, cgroup) : NULL;
+	if (c)
+		snprintf(buf + n, cap - (size_t)n, " in %s", sg_owners_label(p->owners, cgroup, label));
+}
+
 /* The same; its track and its process's are announced at the first call, and again under a new name. */
 static int64_t thread_of(struct sg_perfetto *p, const struct sg_model *m, uint32_t uid)
 {
 	int64_t at = thread_number(p, uid), text;
 	struct sg_thread_info ti = { 0 };
-	char name[64];
+	char name[64 + SG_OWNERS_LABEL];
 	int is_new;
 
 	if (at < 0)
 		return at;
 	sg_model_thread(m, uid, &ti);
-	snprintf(name, sizeof(name), "%s%s%s%s", ti.comm ? ti.comm : "?", ti.comp ? " (" : "",
-		 ti.comp ? ti.comp : "", ti.comp ? ")" : "");
+	name_of(p, &ti, name, sizeof(name));
 	text = sg_strtab_id(&p->text, name);
 	if (text < 0)
 		return -ENOMEM;

@@ -8,11 +8,14 @@
 #define SG_PERFETTO_H
 
 #include <stdio.h>
+#include "model/containers.h"
 #include "model/model.h"
 
 struct sg_perfetto;
 
 int sg_perfetto_new(struct sg_perfetto **ret, FILE *f);
+/** sg_perfetto_owners() - threads are named with their containers from now on; @owners must outlive @p */
+void sg_perfetto_owners(struct sg_perfetto *p, const struct sg_owners *owners);
 /** sg_perfetto_span(), _task() - callbacks of the analysis; on every track times never fall and slices nest */
 int sg_perfetto_span(struct sg_perfetto *p, const struct sg_model *m, const struct sg_span *s);
 int sg_perfetto_task(struct sg_perfetto *p, const struct sg_model *m, const struct sg_task *t);

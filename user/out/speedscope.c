@@ -53,9 +53,27 @@ static void event(void *ctx, bool opens, uint32_t frame, uint64_t at)
 	e->any = true;
 }
 
+/* "request", "guest in web": with the container of the thread that began it, if told. */
+static void task_name(const struct sg_speedscope *w, const struct sg_task *t, char *buf, size_t cap)
+{
+	const struct sg_owner_container *c = NULL;
+	char label[SG_OWNERS_LABEL];
+	uint64_t cgroup = 0;
+
+	if (w->owners) {
+		uint32_t program = sg_owners_proc(w->owners, t->begin_uid ? t->begin_uid : t->uid);
+
+		cgroup = sg_owners_proc_at(w->owners, program)->cgroup;
+		c = cgroup ? sg_owners_container(w->owners, cgroup) : NULL;
+	}
+	snprintf(buf, cap, "%s%s%s", t->name ? t->name : "", c ? " in " : "",
+		 c ? sg_owners_label(w->owners, cgroup, label) : "");
+}
+
 int sg_speedscope_task(struct sg_speedscope *w, const struct sg_model *m, const struct sg_task *t)
 {
 	struct events e = { .w = w, .begin = t->begin };
+	char name[SG_MARK_NAME + SG_OWNERS_LABEL + 8];
 	struct sg_nest *n;
 
 	if (w->profiles >= SG_SPEEDSCOPE_TASKS) {
@@ -68,7 +86,8 @@ int sg_speedscope_task(struct sg_speedscope *w, const struct sg_model *m, const 
 	n->frame = &w->frame;
 	n->fn = event;
 	n->ctx = &e;
-	profile_begin(w, t->name ? t->name : "", t->end - t->begin, false);
+	task_name(w, t, name, sizeof(name));
+	profile_begin(w, name, t->end - t->begin, false);
 	sg_sink_fail(&w->out, sg_nest_task(n, m, t));
 	sg_sink_puts(&w->out, "]}");
 	free(n);

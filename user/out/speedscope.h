@@ -7,6 +7,7 @@
 #ifndef SG_SPEEDSCOPE_H
 #define SG_SPEEDSCOPE_H
 
+#include "model/containers.h"
 #include "model/model.h"
 #include "out/sink.h"
 #include "out/stacks.h"
@@ -18,7 +19,8 @@ struct sg_speedscope {
 	struct sg_sink out;
 	struct sg_strtab frame;
 	size_t profiles;
-	uint64_t left_out; /* tasks beyond the limit */
+	uint64_t left_out;		/* tasks beyond the limit */
+	const struct sg_owners *owners; /* names the tasks' containers; set after _begin(), NULL: not told */
 };
 
 void sg_speedscope_begin(struct sg_speedscope *w, FILE *f);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "model/evidence_text.h"
 #include "out/view.h"
 
 static const char *const names[SG_VIEW_MAX] = {
@@ -29,11 +30,58 @@ static void thread_frame(const struct sg_model *m, uint32_t uid, const char *com
 	struct sg_thread_info ti = { 0 };
 
 	sg_model_thread(m, uid, &ti);
+	if (ti.sandboxed) {
+		snprintf(buf, cap, "%s", comp ? comp : ti.comp);
+		return;
+	}
 	snprintf(buf, cap, "%s:%s",
 		 comp	   ? comp
 		 : ti.comp ? ti.comp
 			   : "?",
 		 ti.comm && *ti.comm ? ti.comm : "?");
+}
+
+static bool is_sandboxed(const struct sg_model *m, uint32_t uid)
+{
+	struct sg_thread_info ti = { 0 };
+
+	sg_model_thread(m, uid, &ti);
+	return ti.sandboxed;
+}
+
+/* A stub that waits is the guest, at its trap; "stub" is who handles the trap. */
+static const char *frame_comp(const struct sg_model *m, const struct sg_chain_frame *f, bool last,
+			      const struct sg_seg *s)
+{
+	const char *comp = sg_model_comp(m, f->comp);
+
+	if (!is_sandboxed(m, f->uid))
+		return comp;
+	if (last)
+		return sg_model_comp(m, s->comp);
+	return strcmp(comp, "stub") ? comp : "app";
+}
+
+/* A sandbox ends at the host's kernel: what was done or waited for there, and by which system call. */
+static void kernel_frames(const struct sg_model *m, const struct sg_seg *s,
+			  void (*fn)(void *ctx, const char *frame), void *ctx)
+{
+	bool call = s->cause & SG_KEY_SYSCALL, waits;
+	const char *name = NULL;
+	uint64_t nr = 0;
+
+	waits = sg_evid_kinds(s) & 1u << SG_EV_STACK && s->cause != SG_C_UNKNOWN &&
+		s->cause != SG_C_UNKNOWN_LOST && s->cause != SG_C_TRAP_PTRACE &&
+		s->cause != SG_C_TRAP_SECCOMP;
+	if (!waits && !(sg_cause_on_cpu(s->cause) && s->cause != SG_C_CPU_USER && s->cause != SG_C_CPU_SPIN))
+		return;
+	fn(ctx, "kernel");
+	if (call)
+		name = sg_syscall_name(s->cause & ~SG_KEY_SYSCALL);
+	else if (waits && sg_evid_has(m, s, SG_EV_SYSCALL, &nr))
+		name = sg_syscall_name((unsigned)nr);
+	if (name)
+		fn(ctx, name);
 }
 
 void sg_view_path(const struct sg_model *m, const struct sg_seg *s, void (*fn)(void *ctx, const char *frame),
@@ -44,7 +92,7 @@ void sg_view_path(const struct sg_model *m, const struct sg_seg *s, void (*fn)(v
 	char text[128], cause[64];
 
 	for (size_t i = 0; i < n; i++) {
-		thread_frame(m, f[i].uid, sg_model_comp(m, f[i].comp), text, sizeof(text));
+		thread_frame(m, f[i].uid, frame_comp(m, &f[i], i + 1 == n, s), text, sizeof(text));
 		fn(ctx, text);
 		if (i + 1 == n)
 			break;
@@ -55,6 +103,8 @@ void sg_view_path(const struct sg_model *m, const struct sg_seg *s, void (*fn)(v
 		thread_frame(m, s->uid, sg_model_comp(m, s->comp), text, sizeof(text));
 		fn(ctx, text);
 	}
+	if (is_sandboxed(m, s->uid))
+		kernel_frames(m, s, fn, ctx);
 	fn(ctx, sg_cause_name(s->cause, cause, sizeof(cause)));
 }
 
@@ -89,7 +139,7 @@ int sg_view_task(struct sg_view *v, const struct sg_model *m, const struct sg_ta
 	sg_pairmap_clear(&v->node);
 	for (size_t i = 0; i < t->nseg && !v->stacks.err; i++) {
 		const struct sg_seg *s = &t->seg[i];
-		uint64_t key = (uint64_t)s->comp << 16 | s->cause;
+		uint64_t key = (uint64_t)s->nr << 32 | (uint64_t)s->comp << 16 | s->cause;
 		uint64_t thread = (uint64_t)s->uid << 32 | s->chain;
 		struct walk w = { &v->stacks, 0 };
 		int is_new;
@@ -108,7 +158,7 @@ int sg_view_task(struct sg_view *v, const struct sg_model *m, const struct sg_ta
 	return v->stacks.err;
 }
 
-/* Frames of a stack, outermost first; kernel frames carry the mark flame graphs know. */
+/* Frames of a stack, outermost first; kernel frames carry the mark flame graphs know, a sandbox's guest's one like it. */
 static uint32_t stack_nodes(struct sg_view *v, uint32_t node, uint32_t stack)
 {
 	const uint32_t *frame;
@@ -125,6 +175,8 @@ static uint32_t stack_nodes(struct sg_view *v, uint32_t node, uint32_t stack)
 			snprintf(text, sizeof(text), "%s_[k]", sym);
 		else if (!strcmp(sym, "[unknown]"))
 			snprintf(text, sizeof(text), *mod == '[' ? "%s" : "[%s]", mod);
+		else if (!strncmp(mod, "guest:", 6) || !strcmp(mod, "guest"))
+			snprintf(text, sizeof(text), "%s_[guest]", sym);
 		else
 			snprintf(text, sizeof(text), "%s", sym);
 		node = sg_stacks_child(&v->stacks, node, text);

@@ -39,7 +39,12 @@ int sg_view_span(struct sg_view *v, const struct sg_span *s);
 int sg_view_sample(struct sg_view *v, const struct sg_sample *s);
 void sg_view_free(struct sg_view *v);
 
-/** sg_view_path() - the frames of a segment in the path view: calls @fn root first, leaf cause last */
+/**
+ * sg_view_path() - the frames of a segment in the path view: calls @fn root first, leaf cause last
+ *
+ * Threads are "component:name", a sandbox's parts (whose name is "exe") the component
+ * alone: "app;[trap.ptrace];sentry;[io.gofer];gofer;kernel;openat;cpu.sys.openat".
+ */
 void sg_view_path(const struct sg_model *m, const struct sg_seg *s, void (*fn)(void *ctx, const char *frame),
 		  void *ctx);
 
