@@ -1,0 +1,18 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+# Guest system calls by gVisor's own trace points, both releases, in a Docker daemon of our own: as many as were made,
+# with their paths, none dropped; sessions of others, of killed recorders and of stopped sandboxes.
+set -u
+. tests/lib.sh
+[ "$(id -u)" = 0 ] || { echo "needs root" >&2; exit 77; }
+for p in dockerd:docker.io containerd:containerd busybox:busybox-static; do
+	PATH=$PATH:/usr/sbin:/sbin command -v "${p%:*}" >/dev/null || { echo "${p%:*} is missing: install ${p#*:}" >&2; exit 77; }
+done
+prog=${O:-build}/tests/live/gvsession
+[ -x "$prog" ] || { not_ok program "$prog is not built"; exit 0; }
+
+base=$(mktemp -d /tmp/sg-gvt.XXXXXX)
+trap 'rm -rf --one-file-system "$base"' EXIT
+timeout -k 10 200 "$prog" "$base" "${SG_CACHE:-${O:-build}/cache}" || not_ok all "status $?"
+rmdir "$base/work"
+verdict nothing-left "$(find "$base" -mindepth 1 | tr '\n' ' ')"
