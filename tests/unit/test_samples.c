@@ -380,6 +380,31 @@ Test(samples, those_of_one_open_task_have_a_bound_and_times_may_fall)
 	seen_free(&s);
 }
 
+/* With sandboxes, whose tasks are found late, two seconds are kept at any time: more than the bound goes through. */
+Test(samples, they_flow_through_while_no_task_is_open)
+{
+	struct sg_role role = {
+		.h = { .kind = SG_REC_ROLE, .ts = 1 }, .tgid = 20, .sandbox = 20, .name = "sentry"
+	};
+	const uint64_t step = 10000, n = SG_SHOTS_MAX + 1000, end = (n + 2) * step;
+	struct sg_err err = { 0 };
+	struct sg_analysis *a;
+	struct seen s;
+
+	see_begin(&s, &a);
+	feed(a, &role);
+	for (uint64_t i = 1; i <= n; i++)
+		sample(a, i * step, SG_STK_CPU_USER, 1);
+	mark(a, end - step, SG_MARK_BEGIN, 1);
+	sample(a, end - step / 2, SG_STK_CPU_USER, 1);
+	run_slice(a, end - step, end, end - step);
+	mark(a, end, SG_MARK_END, 2);
+	cr_assert_eq(sg_analysis_finish(a, &err), 0, "%s", err.msg);
+	sg_analysis_free(a);
+	cr_assert_eq(s.samples, 1);
+	seen_free(&s);
+}
+
 /* ---- where a sandbox's time went, as one stack ---------------------------- */
 struct paths {
 	struct sg_view view;

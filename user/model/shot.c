@@ -9,10 +9,11 @@
 #include "model/box.h"
 #include "model/walk.h"
 
-static int shot_room(struct sg_thr *th)
+static int shot_room(struct sg_model *m, struct sg_thr *th)
 {
 	if (th->shot0 + th->nshot < th->shot_cap)
 		return 0;
+	sg_shot_drop(m, th, sg_timeline_horizon(m)); /* with no task open nobody else does */
 	if (th->shot0 && th->shot0 >= th->shot_cap / 2) {
 		memmove(th->shot, th->shot + th->shot0, th->nshot * sizeof(*th->shot));
 		th->shot0 = 0;
@@ -30,7 +31,7 @@ int sg_shot_add(struct sg_model *m, struct sg_thr *th, const struct sg_stackref 
 	if (!last || last->ts < ts) {
 		if (sg_timeline_horizon(m) >= ts || m->nshots >= SG_SHOTS_MAX)
 			return 0;
-		if (shot_room(th))
+		if (shot_room(m, th))
 			return -ENOMEM;
 		last = &th->shot[th->shot0 + th->nshot++];
 		*last = (struct sg_shot){ .ts = ts };
