@@ -79,7 +79,12 @@ static int by_id(const void *a, const void *b)
 
 	if (x->t.id != y->t.id)
 		return x->t.id < y->t.id ? -1 : 1;
-	return x->t.begin < y->t.begin ? -1 : x->t.begin > y->t.begin;
+	if (x->t.begin != y->t.begin)
+		return x->t.begin < y->t.begin ? -1 : 1;
+	/* calls of guests have their number as id: several at one time */
+	if (x->t.uid != y->t.uid)
+		return x->t.uid < y->t.uid ? -1 : 1;
+	return x->t.end < y->t.end ? -1 : x->t.end > y->t.end;
 }
 
 void dump_end(struct dump *d)

@@ -683,6 +683,8 @@ void sim_run(struct sim *s, const struct sim_opts *opts)
 	}
 	close_all(&w);
 	free(w.t);
+	if (opts->boxes)
+		sim_box(s);
 }
 
 void sim_free(struct sim *s)

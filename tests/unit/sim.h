@@ -19,6 +19,7 @@ struct sim_opts {
 	uint64_t tick_ns;      /* cut running slices this often, 0 never */
 	unsigned mark_percent; /* of a thread's operations that begin or end a task */
 	bool fork;
+	bool boxes; /* some of the threads are parts of a sandbox (sim_box.c) */
 };
 
 /* Truth: what a thread did over (lo, hi], with its place in time exact. */
@@ -47,6 +48,11 @@ struct sim {
 	struct sim_thread_truth *truth; /* by uid - 1 */
 	size_t nthread;
 };
+
+/* What a thread is in a sandbox. Fixed by seed and number: see sim_box.c. */
+enum sim_role { SIM_NONE, SIM_SENTRY, SIM_GOFER, SIM_STUB };
+enum sim_role sim_box_role(const struct sim *s, uint32_t uid);
+void sim_box(struct sim *s); /* called by sim_run() */
 
 void sim_run(struct sim *s, const struct sim_opts *opts);
 void sim_free(struct sim *s);

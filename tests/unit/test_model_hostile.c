@@ -19,8 +19,47 @@ static const struct sg_model_opts variants[] = {
 	{ .critical = true },
 	{ .no_prune = true, .no_memo = true, .settle_ns = 1 },
 	{ .settle_ns = UINT64_MAX },
+	{ .guest = true },
+	{ .guest_procs = true, .settle_ns = 500 },
+	{ .guest = true, .guest_procs = true, .procs = true, .mem_cap = 20000 },
 };
 #define NVARIANT (sizeof(variants) / sizeof(*variants))
+
+/* Keys that only sandboxes have, stops at guests' calls and whatever a note may say. */
+static void tame_boxes(uint64_t *rng, struct sg_slice *s)
+{
+	static const uint16_t bits[] = { SG_KEY_GUEST, SG_KEY_EMULATED, SG_KEY_FLIPCALL, SG_KEY_SYSCALL };
+	static const uint16_t nr[] = { 0, 15, 39, 60, 61, 101, 202, 231, 247, 0x1fff };
+
+	s->arg = sim_rand(rng) % 3;
+	s->nr = nr[sim_rand(rng) % 10];
+	s->flags |= sim_rand(rng) % 4 ? SG_SF_INSCOPE : 0;
+	if (!(sim_rand(rng) % 3)) {
+		s->stop = SG_STOP_TRACED;
+		s->wkind = sim_rand(rng) % 4 ? SG_K_GUESTCALL : sim_rand(rng) % 3;
+	}
+	for (unsigned i = 0; i < s->npair; i++)
+		if (sim_rand(rng) % 2)
+			s->pair[i].key = bits[sim_rand(rng) % 4] | nr[sim_rand(rng) % 10];
+}
+
+static void tame_role(uint64_t *rng, struct sg_role *r)
+{
+	static const char *const names[] = { "sentry", "gofer", "stub", "stub", "db", "" };
+
+	r->tgid = 1 + sim_rand(rng) % 4;
+	r->sandbox = sim_rand(rng) % 3;
+	memset(r->name, 0, sizeof(r->name));
+	strcpy(r->name, names[sim_rand(rng) % 6]);
+}
+
+static void tame_guest(uint64_t *rng, struct sg_guest *g, uint64_t now)
+{
+	g->begin = sim_rand(rng) % 4 ? now - sim_rand(rng) % 400 : now + sim_rand(rng) % 10;
+	g->what = sim_rand(rng) % 8 ? SG_GUEST_CALL : sim_rand(rng) % 4;
+	g->src = sim_rand(rng) % 8 ? SG_GSRC_TRAP : sim_rand(rng) % 5;
+	g->nr = sim_rand(rng) % 400;
+}
 
 /* Small numbers, so that threads, times and tasks of random records meet. */
 static void tame(uint64_t *rng, union gen_event *e, uint64_t now)
@@ -52,6 +91,12 @@ static void tame(uint64_t *rng, union gen_event *e, uint64_t now)
 				s->pair[i].ns = (now - s->in) / s->npair;
 			s->pair[0].ns += now - s->in - s->pair[0].ns * s->npair;
 		}
+		if (sim_rand(rng) % 2)
+			tame_boxes(rng, s);
+	} else if (e->h.kind == SG_REC_ROLE) {
+		tame_role(rng, (void *)e);
+	} else if (e->h.kind == SG_REC_GUEST) {
+		tame_guest(rng, &e->guest, now);
 	} else if (e->h.kind == SG_REC_SNAP) {
 		e->snap.in = now - sim_rand(rng) % 50;
 		if (e->snap.npair) {
@@ -67,6 +112,7 @@ static void tame(uint64_t *rng, union gen_event *e, uint64_t now)
 		e->thread.creator = sim_rand(rng) % 8;
 		e->thread.birth = now - sim_rand(rng) % 300;
 		e->thread.tgid = 1 + sim_rand(rng) % 4;
+		e->thread.tid = 1 + sim_rand(rng) % 6;
 	}
 }
 
@@ -127,12 +173,68 @@ static void random_stream(struct dump *ret, uint64_t seed, enum style style, con
 
 Test(model_hostile, random_records)
 {
-	for (uint64_t seed = 1; seed <= 60; seed++) {
+	uint64_t guests = 0;
+
+	for (uint64_t seed = 1; seed <= 120; seed++) {
 		struct dump d;
 
 		random_stream(&d, seed, seed % 4 ? TAME : WILD, &variants[seed % NVARIANT]);
+		for (size_t i = 0; i < d.n; i++)
+			guests += d.task[i].t.src == SG_MSRC_GUEST || d.task[i].t.src == SG_MSRC_GUESTPROC;
 		dump_free(&d);
 	}
+	cr_expect_gt(guests, 100, "sandboxes hardly came about: %lu", guests);
+}
+
+static int count_guest_calls(void *ctx, const struct sg_task *t)
+{
+	uint64_t at = t->begin;
+
+	cr_assert_eq(t->src, SG_MSRC_GUEST);
+	for (size_t i = 0; i < t->nseg; i++) {
+		cr_assert_eq(t->seg[i].lo, at);
+		at = t->seg[i].hi;
+	}
+	cr_assert_eq(at, t->end);
+	++*(uint64_t *)ctx;
+	return 0;
+}
+
+/* A guest with threads without end: those that fit are followed, the others' calls are not told. */
+Test(model_hostile, a_guest_of_too_many_threads)
+{
+	static const struct sg_model_opts opts = { .guest = true, .settle_ns = 1000 };
+	struct {
+		struct sg_slice s;
+		struct sg_pair p[1];
+	} r = { .s = { .h = { .uid = 4, .kind = SG_REC_SLICE },
+		       .stop = SG_STOP_TRACED,
+		       .wkind = SG_K_GUESTCALL,
+		       .wctx = SG_WCTX_TASK,
+		       .flags = SG_SF_INSCOPE,
+		       .nr = 39,
+		       .npair = 1 } };
+	struct sg_thread t = { .h = { .ts = 1, .uid = 4, .kind = SG_REC_THREAD }, .tid = 40, .tgid = 40 };
+	struct sg_role role = { .h = { .ts = 1, .kind = SG_REC_ROLE }, .tgid = 40, .sandbox = 20 };
+	const unsigned rounds = 4, threads = 1500;
+	uint64_t tasks = 0;
+	struct sg_model *m;
+
+	strcpy(role.name, "stub");
+	cr_assert_eq(sg_model_new(&m, &opts, count_guest_calls, &tasks), 0);
+	cr_assert_eq(sg_model_feed(m, &t.h, NULL), 0);
+	cr_assert_eq(sg_model_feed(m, &role.h, NULL), 0);
+	for (unsigned i = 1; i <= rounds * threads; i++) {
+		r.s.arg = i % threads;
+		r.s.prev_out = i * 100;
+		r.s.wake = r.s.in = i * 100 + 50;
+		r.s.h.ts = i * 100 + 100;
+		r.p[0] = (struct sg_pair){ .key = SG_C_CPU_USER, .cnt = 1, .ns = 50 };
+		cr_assert_eq(sg_model_feed(m, &r.s.h, NULL), 0);
+	}
+	cr_assert_eq(sg_model_finish(m, NULL), 0);
+	cr_expect_eq(tasks, (rounds - 1) * 1024, "%lu calls of those that fit", tasks);
+	sg_model_free(m);
 }
 
 /* Impossible histories (a waker that was asleep, circles of wakes) still read the same with and without memos. */
@@ -159,7 +261,7 @@ Test(model_hostile, memos_change_nothing)
 /* Programs with fields broken at random: times, stops, threads, breakdowns. */
 Test(model_hostile, broken_programs)
 {
-	for (uint64_t seed = 1; seed <= 60; seed++) {
+	for (uint64_t seed = 1; seed <= 90; seed++) {
 		struct sim_opts o = { .seed = seed,
 				      .ncpu = 2,
 				      .nthread = 6,
@@ -167,7 +269,8 @@ Test(model_hostile, broken_programs)
 				      .length_ns = 1000000,
 				      .mark_percent = 15,
 				      .fork = true,
-				      .tick_ns = 4000 };
+				      .tick_ns = 4000,
+				      .boxes = seed % 2 };
 		uint64_t rng = seed * 3;
 		struct sim s;
 		struct dump d;
