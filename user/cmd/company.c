@@ -18,7 +18,8 @@ int sg_company_make(struct sg_company *co, const struct sg_company_opts *o, stru
 	if (e)
 		return e;
 	co->n = 1;
-	if (o->gvisor_trace) {
+	co->untraceable = o->gvisor_trace && o->one && !o->sentry;
+	if (o->gvisor_trace && !co->untraceable) {
 		co->sentry = o->sentry;
 		trace.sentry = &co->sentry;
 		trace.nsentry = o->sentry ? 1 : 0;
@@ -60,8 +61,10 @@ bool sg_company_tell(const struct sg_company *co, const char *name, FILE *f)
 	if (ws.dropped || ws.crowded)
 		fprintf(f, "%s: %" PRIu64 " processes or containers came too fast to ask who they are\n",
 			name, ws.dropped + ws.crowded);
+	if (co->untraceable)
+		fprintf(f, "%s: --gvisor-trace: the container is no sandbox of gVisor\n", name);
 	if (!co->traced)
-		return true;
+		return !co->untraceable;
 	sg_gvtrace_stats(&co->c[1], &ts);
 	return tell_trace(&ts, name, f);
 }

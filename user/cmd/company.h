@@ -10,13 +10,14 @@
 struct sg_company_opts {
 	const char *engine; /* --engine, NULL = the machine's daemon if there is one */
 	bool gvisor_trace;  /* --gvisor-trace */
-	uint32_t sentry;    /* only this sandbox (--container), 0 = all */
+	bool one;	    /* only one container is recorded (--container) ... */
+	uint32_t sentry;    /* ... and this is its Sentry; 0: it is no sandbox of gVisor */
 };
 
 struct sg_company {
 	struct sg_companion c[2];
 	size_t n;
-	bool traced;
+	bool traced, untraceable; /* by gVisor's trace points; asked for, and no sandbox */
 	uint32_t sentry;
 };
 
