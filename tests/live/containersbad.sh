@@ -115,6 +115,14 @@ verdict churn-failed "$(for w in nobody no-such-runtime no-such-program; do grep
 known churn-known
 verdict churn-brief "$(grep -q '"brief"' "$dir/j" || echo "the container that ended at once has no name")"
 
+# ---- a container that ends while the recorder still begins
+dk run -d --network none --name moment sgtest:1 /idle 20 >/dev/null
+timeout 60 "$sg" record -q -o "$dir/r.sgt" --engine "$sock" --container moment --duration 20s 2>"$dir/err"; code=$?
+# 1: the recorder was quick enough
+verdict moment "$([ $code = 1 ] && [ ! -s "$dir/err" ] && exit
+	[ $code = 125 ] && [ "$(wc -l <"$dir/err")" = 1 ] && grep -qE 'is not running|ended before the recording began' "$dir/err" ||
+		{ echo "exit $code: "; cat "$dir/err"; })"
+
 # ---- an Engine that answers with names that mean harm
 cat >"$dir/engine.py" <<'PY'
 import json, socketserver, sys

@@ -434,6 +434,8 @@ static int recorder_start(struct recorder *r)
 	if (r->o->argv)
 		sg_marks_program(r->marks, r->o->argv[0]);
 	sg_meta_vmstat(&r->vmstat);
+	if (r->o->gone && !r->o->argv && r->o->gone(r->o->gone_ctx))
+		return sg_err_set(r->err, -ESRCH, "%s ended before the recording began", r->o->target);
 	e = sg_live_start(r->live, &r->start_ns, r->err);
 	if (e)
 		return e;
