@@ -208,21 +208,20 @@ static void feed_known(struct dump *d, const struct sim *s, const struct sg_mode
 /* Records are kept for 2 s: a call whose end is known by then is explained as if nothing were dropped; of others time may be lost. */
 Test(model_box, pruning_keeps_what_guests_need)
 {
-	static const struct sg_model_opts pruned = { .settle_ns = 3000000000ull, .guest = true }, whole = {
-		.settle_ns = 3000000000ull, .guest = true, .no_prune = true
-	};
+	static const struct sg_model_opts pruned = { .guest = true },
+					  whole = { .guest = true, .no_prune = true };
 	uint64_t same = 0, other = 0, peak[2] = { 0 };
 
-	for (uint64_t seed = 1; seed <= SEEDS / 4; seed++) {
+	for (uint64_t seed = 1; seed <= 6; seed++) {
 		struct sim_opts o = program(seed);
 		struct known known, all;
 		struct sim s;
 		struct dump a, b;
 
 		o.mark_percent = 0;
-		o.length_ns = 16000000;
+		o.length_ns = 80000000;
 		sim_run(&s, &o);
-		stretch(&s, 500); /* 8 s */
+		stretch(&s, 1000); /* 80 s */
 		feed_known(&a, &s, &pruned, &known);
 		feed_known(&b, &s, &whole, &all);
 		cr_assert_eq(a.n, b.n);
@@ -249,5 +248,5 @@ Test(model_box, pruning_keeps_what_guests_need)
 	}
 	cr_log_info("%lu calls the same, %lu known too late", same, other);
 	cr_expect_gt(same, 500, "%lu", same);
-	cr_expect_lt(peak[0], peak[1], "%lu of %lu bytes: nothing was dropped", peak[0], peak[1]);
+	cr_expect_lt(peak[0], peak[1] * 3 / 4, "%lu of %lu bytes: nothing was dropped", peak[0], peak[1]);
 }
