@@ -383,7 +383,7 @@ enum sg_guest_what {
 };
 enum sg_guest_src {
 	SG_GSRC_TRAP = 1,   /* SIGSYS to rt_sigreturn in a stub */
-	SG_GSRC_TRACE = 2,  /* runsc trace */
+	SG_GSRC_TRACE = 2,  /* runsc trace; with nr SG_GUEST_DROPPED no call */
 	SG_GSRC_UPROBE = 3, /* probes in the Sentry */
 };
 /* GUEST: hdr.ts is the end; hdr.uid the stub's or Sentry's thread, 0 unknown. */
@@ -403,6 +403,7 @@ struct sg_guest {
 	char text[];
 };
 #define SG_GUEST_TEXT_MAX 512
+#define SG_GUEST_DROPPED  0xffff /* nr: ret is how many trace messages its sandbox has dropped so far */
 
 #define SG_CGROUP_NAME 104
 struct sg_cgname {

@@ -273,6 +273,26 @@ Test(guestcalls, only_traps_tell_times_of_traps)
 	}
 }
 
+/* What gVisor's trace points dropped is no call; the last word counts. */
+Test(guestcalls, dropped_messages)
+{
+	static const char text[] = "T 2 exe tgid=20 cgroup=70 / R tgid=20 sandbox=20 name=sentry @0\n"
+				   "T 4 exe tgid=40 cgroup=70 / R tgid=40 sandbox=20 name=stub\n"
+				   "Q 4 begin=20 nr=39 src=trace @80\n"
+				   "Q 4 nr=65535 src=trace ret=4 @82\n"
+				   "Q 4 nr=65535 src=trace ret=9 @84\n"
+				   "S 4 10-100 user=90 <=\n";
+	struct run r;
+
+	run(&r, text);
+	cr_assert_eq(r.n, 1);
+	cr_expect_eq(r.box->trace_dropped, 9);
+	cr_expect_eq(r.box->nrow, 1);
+	cr_expect_eq(row_of(r.box, 39)->seen[SG_SEEN_TRACE], 1);
+	cr_expect_eq(r.box->sum.seen[SG_SEEN_TRACE], 1);
+	end(&r);
+}
+
 /* A Gofer of 2021: types above 99 are 9P's alone, and make all of its words 9P. */
 Test(guestcalls, old_protocol)
 {

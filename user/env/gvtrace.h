@@ -17,7 +17,7 @@
 #include "kern/companion.h"
 
 /* Where a sandbox's GUEST records tell how many messages it had to drop so far (ret, saturating). Not a system call. */
-#define SG_GVTRACE_DROPPED 0xffff
+#define SG_GVTRACE_DROPPED SG_GUEST_DROPPED
 
 /* Sandboxes of one recording; of more, the rest is counted as failed. */
 #define SG_GVTRACE_SANDBOXES 256

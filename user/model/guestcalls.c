@@ -328,6 +328,10 @@ static int feed_guest(struct sg_guestcalls *g, const struct sg_guest *e)
 		return ret;
 	if (e->src == SG_GSRC_TRAP)
 		return 0; /* counted in its slice, timed by the model */
+	if (e->src == SG_GSRC_TRACE && e->nr == SG_GUEST_DROPPED) { /* so far: the last one says it all */
+		row->seen[SG_SEEN_TRACE] = e->ret > 0 ? (uint64_t)e->ret : 0;
+		return 0;
+	}
 	row->seen[e->src == SG_GSRC_UPROBE ? SG_SEEN_UPROBE : SG_SEEN_TRACE]++;
 	if (timed)
 		ret = dist_add(g, &row->dist[e->src == SG_GSRC_UPROBE ? SG_DIST_UPROBE : SG_DIST_TRACE],

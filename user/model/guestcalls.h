@@ -80,6 +80,8 @@ struct sg_guest_sandbox {
 	size_t nmsg;
 	struct sg_guest_msg *msg; /* all messages of its Gofer, most first */
 	uint64_t msg_apart;	  /* messages that fit no call, or several */
+	uint64_t
+		trace_dropped; /* messages of gVisor's trace points that it dropped: its counts are short by these */
 };
 
 struct sg_guestcalls;

@@ -308,8 +308,21 @@ static int box_order(const void *a, const void *b)
 	return strcmp(x->container, y->container);
 }
 
+/* The row that is no call, but counts what gVisor's trace points dropped. */
+static void take_dropped(struct sg_guest_sandbox *b)
+{
+	for (size_t i = 0; i < b->nrow; i++) {
+		if (b->row[i].nr != SG_GUEST_DROPPED)
+			continue;
+		b->trace_dropped = b->row[i].seen[SG_SEEN_TRACE];
+		memmove(&b->row[i], &b->row[i + 1], (--b->nrow - i) * sizeof(*b->row));
+		return;
+	}
+}
+
 static void box_finish(struct sg_guest_sandbox *b)
 {
+	take_dropped(b);
 	for (size_t i = 0; i < b->nrow; i++) {
 		const struct sg_guest_row *r = &b->row[i];
 

@@ -187,6 +187,11 @@ static void put_sources(FILE *f, const struct sg_guest_sandbox *b)
 		      "were is "
 		      "not known.\nrunsc trace (record --gvisor-trace) and probes in the Sentry see them\n",
 		      f);
+	if (b->trace_dropped)
+		fprintf(f,
+			"gVisor dropped %" PRIu64
+			" of its trace messages: what runsc trace counts is too few\n",
+			b->trace_dropped);
 	if (b->sum.total_ns && !b->sum.explained)
 		fputs("where the time went is not known: no call could be followed\n", f);
 }
@@ -287,6 +292,7 @@ static struct json_object *box_object(const struct sg_guest_sandbox *b)
 	sg_jp_add(o, "calls", rows);
 	sg_jp_add(o, "gofer_messages", messages_of(b->msg, b->nmsg));
 	sg_jp_u64(o, "messages_apart", b->msg_apart);
+	sg_jp_u64(o, "trace_dropped", b->trace_dropped);
 	return o;
 }
 
