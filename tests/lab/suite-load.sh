@@ -56,6 +56,12 @@ if ! rows "$dir/doctor" doctor || [ $code != 0 ]; then
 	SANDGLASS_DEBUG=1 "$sg" doctor 2>&1 | grep -avE 'CO-RE relocating|: found target candidate|matching candidate' | tail -n 150 >&2
 fi
 
+# Its probes of swapping are used only where there is something to swap to.
+swap=/var/tmp/lab-swap
+PATH=$PATH:/usr/sbin:/sbin
+dd if=/dev/zero of=$swap bs=1M count=8 2>/dev/null && chmod 600 $swap && mkswap $swap >/dev/null 2>&1 && swapon $swap
+check swap "no swap in the guest" grep -q lab-swap /proc/swaps
+
 # All of it at once, while a little of everything happens.
 group=/sys/fs/cgroup/sandglass-load
 mkdir -p "$group"
@@ -63,6 +69,8 @@ mkdir -p "$group"
 	(sleep 0.2; ls -lR /proc/sys; \"$sg\" --version; test -r /.sandglass/begin/7/a; test -r /.sandglass/end/7/0
 	 dd if=/dev/zero of=/var/tmp/load bs=1M count=20 conv=fsync; cat /var/tmp/load | wc -c; rm /var/tmp/load) >/dev/null 2>&1" 2>"$dir/err"
 code=$?
+swapoff $swap 2>/dev/null
+rm -f $swap
 check record "ends with $code: $(tail -n1 "$dir/err")" [ $code = 0 ]
 "$sg" report --json="$dir/j" "$dir/r.sgt" >/dev/null 2>"$dir/err"
 code=$?
