@@ -700,10 +700,13 @@ Test(watch, live, .timeout = 240)
 
 	snprintf(proc, sizeof(proc), "/proc");
 	snprintf(cgroot, sizeof(cgroot), "/sys/fs/cgroup");
-	if (geteuid() || sg_engine_open(&e, NULL, &err))
+	if (geteuid() || sg_engine_open(&e, NULL, &err)) {
+		teardown(); /* a skipped test has none */
 		cr_skip_test("no container daemon: %s", err.msg);
+	}
 	if (!image(e, run.image)) {
 		sg_engine_close(e);
+		teardown();
 		cr_skip_test("no static busybox to make an image of");
 	}
 	begin(NULL);
