@@ -25,7 +25,7 @@ parts() {
 	golden     120 tests/golden/run.sh
 	docs        90 tests/house/docs.sh
 	install    120 tests/house/install.sh
-	live       600 tests/live/run.sh
+	live      1500 tests/live/run.sh
 	truth      600 tests/truth/run.sh
 	sandbox    900 tests/sandbox/run.sh
 	lab       1200 tests/lab/run.sh

@@ -20,7 +20,8 @@ static const char *file_of(const char *path)
 int sg_folded_export(const char *self, const char *in, const char *out, const char *view, bool append,
 		     int sigfd, struct sg_err *err)
 {
-	const char *const argv[] = { self, "export", in, "--format", "folded", "--view", view, "--tasks", "marked", NULL };
+	const char *const argv[] = { self,     "export", in,	    "--format", "folded",
+				     "--view", view,	 "--tasks", "marked",	NULL };
 	char name[48], said[200] = "", fate[64];
 	struct sg_child c = SG_CHILD_NONE, *cp = &c;
 	struct sg_child_opts o = { .name = name, .err = true, .group = true };

@@ -371,11 +371,11 @@ enum sg_guest_part sg_guest_part(const char *comp, uint16_t cause)
 {
 	bool kernel = !strcmp(comp, "kernel"), sentry = !strcmp(comp, "sentry");
 
+	if (!strcmp(comp, "gofer") || cause == SG_C_IO_GOFER)
+		return SG_PART_GOFER;
 	if (cause == SG_C_TRAP_PTRACE || cause == SG_C_TRAP_SECCOMP || cause == SG_C_TRAP_STOP ||
 	    cause == SG_C_TRAP_FREEZE)
 		return SG_PART_TRAP;
-	if (!strcmp(comp, "gofer") || cause == SG_C_IO_GOFER)
-		return SG_PART_GOFER;
 	if (is_host(cause) && (kernel || sentry || !strcmp(comp, "stub")))
 		return SG_PART_HOST;
 	return sentry ? SG_PART_SENTRY : SG_PART_OTHER;

@@ -136,6 +136,14 @@ static int row_add(struct sg_guest_row *to, const struct sg_guest_raw *r, uint64
 	return 0;
 }
 
+/* Of the calls that the time is of: one that was going on at the end, or never returns, has none. */
+static uint64_t mean_of(const struct sg_guest_row *r)
+{
+	uint64_t n = r->explained ? r->explained : r->cnt;
+
+	return n ? r->total_ns / n : 0;
+}
+
 static int part_order(const void *a, const void *b)
 {
 	const struct part_of *x = a, *y = b;
@@ -171,7 +179,7 @@ static int sums_make(struct adding *a)
 		sg_stats_of(&st, v, nv);
 		to->p99_ns = st.p99_ns;
 		to->sampled = nv;
-		to->mean_ns = to->cnt ? to->total_ns / to->cnt : 0;
+		to->mean_ns = mean_of(to);
 		nv = 0;
 	}
 	free(v);
@@ -335,7 +343,7 @@ static void box_finish(struct sg_guest_sandbox *b)
 		for (size_t k = 0; k < SG_PART_MAX; k++)
 			b->sum.part_ns[k] += r->part_ns[k];
 	}
-	b->sum.mean_ns = b->sum.cnt ? b->sum.total_ns / b->sum.cnt : 0;
+	b->sum.mean_ns = mean_of(&b->sum);
 	if (!*b->platform && b->sum.seen[SG_SEEN_STOP])
 		snprintf(b->platform, sizeof(b->platform), "ptrace");
 	else if (!*b->platform && b->sum.seen[SG_SEEN_TRAP])

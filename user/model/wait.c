@@ -166,7 +166,6 @@ static int step_runq(struct sg_model *m, struct sg_walk *w, const struct sg_trec
 
 	if (handed)
 		cause = handed;
-
 	if (r->stop == SG_STOP_THROTTLED && !held)
 		held = r->in - from; /* not separable on this kernel: the quota stopped it */
 	edge = held < r->in - from ? from + held : r->in;
@@ -177,7 +176,9 @@ static int step_runq(struct sg_model *m, struct sg_walk *w, const struct sg_trec
 	if (lo < floor)
 		lo = floor;
 	s = sg_emit_base(m, w, lo, cause);
-	s.who = r->who;
+	s.who = handed && cause == handed
+			? r->waker
+			: r->who; /* a trap names who handed over, a queue who had the CPU */
 	s.cnt = lo == (cause == SG_C_SCHED_THROTTLE ? from : edge);
 	s.flags |= (r->flags & SG_SF_OPEN) && r->in == r->out ? SG_SEG_OPEN : 0;
 	return sg_emit(w, &s);

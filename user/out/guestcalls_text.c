@@ -82,7 +82,7 @@ static void rest_add(struct sg_guest_row *to, const struct sg_guest_row *r)
 		to->seen[i] += r->seen[i];
 	for (size_t i = 0; i < SG_PART_MAX; i++)
 		to->part_ns[i] += r->part_ns[i];
-	to->mean_ns = to->cnt ? to->total_ns / to->cnt : 0;
+	to->mean_ns = to->explained ? to->total_ns / to->explained : to->cnt ? to->total_ns / to->cnt : 0;
 }
 
 static int put_calls(FILE *f, const struct sg_guest_sandbox *b, const struct sg_text_opts *o)
