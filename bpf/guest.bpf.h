@@ -145,7 +145,8 @@ int BPF_PROG(signal_generate_btf, int sig, struct kernel_siginfo *info, struct t
 		t = thread_of(cur);
 		if (t)
 			trap_note(t, cur, SG_KEY_LOW(nr));
-		trap_mark(p, nr);
+		if (sysclass[nr & 511] & SC_ACCESS)
+			trap_mark(nr);
 		return 0;
 	}
 	if (sig != SIG_SEGV && sig != SIG_BUS && sig != SIG_FPE && sig != SIG_ILL)

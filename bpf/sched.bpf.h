@@ -61,7 +61,8 @@ static __always_inline bool finite_timeout(const struct thread *t, u8 class)
 }
 
 /* What explains the wait that begins now; sent with the slice that ends it. */
-static __always_inline void wait_begin(struct task_struct *p, struct thread *t, u64 now, u8 stop)
+/* @nr: call that its tracer is to emulate, -1 none */
+static __always_inline void wait_begin(struct task_struct *p, struct thread *t, u64 now, u8 stop, int nr)
 {
 	u32 flags = 0;
 	u8 class = t->insys ? sysclass[t->nr & 511] : 0;
@@ -76,8 +77,6 @@ static __always_inline void wait_begin(struct task_struct *p, struct thread *t, 
 	t->w_fltseq = t->flt ? t->fltseq : 0;
 	t->w_arg = t->insys && stop != SG_STOP_RUNNABLE ? (u32)t->arg[1] : 0;
 	if (stop == SG_STOP_TRACED && !t->insys) {
-		int nr = compat_emulated_call(p);
-
 		t->w_arg = compat_thread_pointer(p);
 		if (nr >= 0) {
 			t->w_kind = SG_K_GUESTCALL;
@@ -222,7 +221,7 @@ static __always_inline void hidden_wait(struct task_struct *p, struct thread *t,
 
 /* The thread goes off: its slice is sent, its next wait begins. */
 static __always_inline void slice_end(struct task_struct *p, struct thread *t, struct cpu_state *c, u64 now,
-				      u64 irq, bool preempt, u32 state)
+				      u64 irq, bool preempt, u32 state, int nr)
 {
 	struct closing k = { .now = now, .irq = irq };
 
@@ -251,21 +250,26 @@ static __always_inline void slice_end(struct task_struct *p, struct thread *t, s
 		}
 	}
 	t->in = 0;
-	wait_begin(p, t, now, k.stop);
+	wait_begin(p, t, now, k.stop, nr);
 }
 
 int mark_access(u64 upath);
 
-/* A mark that a guest makes by access(2): its sandbox would take the call from us. */
-static __always_inline void trap_mark(struct task_struct *p, u32 nr)
+/* These are functions of their own to the verifier (not static): what calls them is walked once, not once for each of their ends. */
+/* Number of the system call that the current thread, stopping, has asked its tracer to emulate; -1 none. */
+__noinline int emulated_call(void)
 {
-	struct pt_regs *regs;
+	return compat_emulated_call(bpf_get_current_task_btf());
+}
 
-	if (!(sysclass[nr & 511] & SC_ACCESS))
-		return;
-	regs = (struct pt_regs *)bpf_task_pt_regs(p);
+/* A mark that a guest makes by access(2), which is call @nr: its sandbox would take the call from us. */
+__noinline int trap_mark(u32 nr)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
 	if (regs)
 		mark_access(nr == NR_ACCESS ? BPF_CORE_READ(regs, di) : BPF_CORE_READ(regs, si));
+	return 0;
 }
 
 SEC("?tp_btf/sched_switch")
@@ -276,16 +280,16 @@ int BPF_PROG(sched_switch_btf, bool preempt, struct task_struct *prev, struct ta
 	struct thread *tp, *tn;
 	u32 who = 0, state = has_switch_state ? pstate : compat_task_state(prev);
 	u64 irq, now;
+	int nr = -1;
 
 	if (!enabled)
 		return 0;
 	/* No interrupt is being served here: stale depths are dropped. */
 	c->hard_on = c->soft_on = c->timer_on = c->blk_on = 0;
 	if (state & TASK_TRACED_ && !preempt) {
-		int nr = compat_emulated_call(prev);
-
-		if (nr >= 0)
-			trap_mark(prev, nr);
+		nr = emulated_call();
+		if (nr >= 0 && sysclass[nr & 511] & SC_ACCESS)
+			trap_mark(nr);
 	}
 	now = clock_pair(c, &irq);
 	if (prev->pid) {
@@ -293,7 +297,7 @@ int BPF_PROG(sched_switch_btf, bool preempt, struct task_struct *prev, struct ta
 		if (!tp)
 			tp = thread_adopt(prev, c);
 		if (tp) {
-			slice_end(prev, tp, c, now, irq, preempt, state);
+			slice_end(prev, tp, c, now, irq, preempt, state, nr);
 			who = tp->uid;
 		}
 	}

@@ -13,7 +13,8 @@ static __always_inline int seed_wait(struct task_struct *p, struct thread *t)
 
 	if (p->on_cpu)
 		return 0;
-	wait_begin(p, t, bpf_ktime_get_ns(), stop_of(p, t, false, state));
+	wait_begin(p, t, bpf_ktime_get_ns(), stop_of(p, t, false, state),
+		   state & TASK_TRACED_ ? compat_emulated_call(p) : -1);
 	t->flags &= ~TH_FIRST;
 	return 0;
 }

@@ -14,16 +14,13 @@ int trap_begin(u32 key);
  * resumed emulated call does first. Without that its way through the kernel looks
  * like its own code: 20 % of a guest's getpid loop.
  */
-static __always_inline void emulated_stop(void)
+__noinline int emulated_stop(void)
 {
-	struct task_struct *cur = bpf_get_current_task_btf();
-	int nr;
+	int nr = -1;
 
-	if (!has_syscalls || !(compat_task_state(cur) & TASK_TRACED_))
-		return;
-	nr = compat_emulated_call(cur);
-	if (nr >= 0)
-		trap_begin(SG_KEY_EMULATED | SG_KEY_LOW(nr));
+	if (has_syscalls && compat_task_state(bpf_get_current_task_btf()) & TASK_TRACED_)
+		nr = emulated_call();
+	return nr < 0 ? 0 : trap_begin(SG_KEY_EMULATED | SG_KEY_LOW(nr));
 }
 
 static __always_inline bool stack_granted(struct cpu_state *c, u64 now, u64 waited)

@@ -113,7 +113,8 @@ PY
 )"
 cg=$(d=/sys/fs/cgroup/memory; [ -d $d ] || d=/sys/fs/cgroup; echo $d/sandglass-test-$$)
 if mkdir "$cg" 2>/dev/null; then
-	"$sg" record -q -o "$dir/g.sgt" -G "$cg" --duration 700ms & rec=$!
+	"$sg" record -q -o "$dir/g.sgt" -G "$cg" --duration 1200ms & rec=$!
+	for try in $(seq 50); do [ -s "$dir/g.sgt" ] && break; sleep 0.1; done # everything is attached
 	sleep 0.4
 	sh -c "echo \$\$ >$cg/cgroup.procs; sleep 0.05; ls -lR /etc >/dev/null"
 	wait $rec
