@@ -255,21 +255,25 @@ static __always_inline void slice_end(struct task_struct *p, struct thread *t, s
 
 int mark_access(u64 upath);
 
-/* These are functions of their own to the verifier (not static): what calls them is walked once, not once for each of their ends. */
-/* Number of the system call that the current thread, stopping, has asked its tracer to emulate; -1 none. */
+/*
+ * Number of the system call that the current thread, stopping, has asked its tracer to emulate; -1 none.
+ * A function of its own to the verifier (not static): what calls it is walked once, not once for each of its ends.
+ */
 __noinline int emulated_call(void)
 {
 	return compat_emulated_call(bpf_get_current_task_btf());
 }
 
-/* A mark that a guest makes by access(2), which is call @nr: its sandbox would take the call from us. */
-__noinline int trap_mark(u32 nr)
+/*
+ * A mark that a guest makes by access(2), which is call @nr: its sandbox would take the call from us.
+ * Inlined: one more frame below mark_access() and 6.1 finds the stack of all of them too large.
+ */
+static __always_inline void trap_mark(u32 nr)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
 
 	if (regs)
 		mark_access(nr == NR_ACCESS ? BPF_CORE_READ(regs, di) : BPF_CORE_READ(regs, si));
-	return 0;
 }
 
 SEC("?tp_btf/sched_switch")

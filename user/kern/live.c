@@ -13,6 +13,8 @@
 #include "kern/proc.h"
 
 #define LOG_BYTES  16384
+#define LOG_DEBUG  (1u << 24) /* the whole of it, untouched memory of programs that load */
+#define LOG_TAIL   3000	      /* where the verifier says what it does not like */
 #define LOAD_TRIES 8
 
 static uint64_t now_ns(void)
@@ -28,6 +30,19 @@ static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
 	if (!getenv("SANDGLASS_DEBUG"))
 		return 0;
 	return level == LIBBPF_DEBUG ? 0 : vfprintf(stderr, fmt, ap);
+}
+
+static size_t log_bytes(void)
+{
+	return getenv("SANDGLASS_DEBUG") ? LOG_DEBUG : LOG_BYTES;
+}
+
+static void log_show(const char *log)
+{
+	size_t n = strlen(log);
+
+	if (getenv("SANDGLASS_DEBUG"))
+		fprintf(stderr, "%s\n", n > LOG_TAIL ? log + n - LOG_TAIL : log);
 }
 
 static bool listed(const char *list, const char *word)
@@ -140,7 +155,7 @@ static void knobs_set(struct sg_live *l)
 static void plan_apply(struct sg_live *l, char *logs)
 {
 	struct bpf_program *p;
-	size_t k = 0;
+	size_t k = 0, each = log_bytes();
 
 	bpf_object__for_each_program(p, l->skel->obj) bpf_program__set_autoload(p, false);
 	for (size_t i = 0; i < l->plan.n; i++) {
@@ -152,8 +167,8 @@ static void plan_apply(struct sg_live *l, char *logs)
 		if (!p)
 			continue;
 		bpf_program__set_autoload(p, true);
-		logs[k * LOG_BYTES] = 0;
-		bpf_program__set_log_buf(p, logs + k * LOG_BYTES, LOG_BYTES);
+		logs[k * each] = 0;
+		bpf_program__set_log_buf(p, logs + k * each, each);
 		k++;
 	}
 }
@@ -171,8 +186,10 @@ static struct sg_plan_row *refused(struct sg_live *l)
 			continue;
 		p = bpf_object__find_program_by_name(l->skel->obj, row->probe->v[row->chosen].prog);
 		log = p ? bpf_program__log_buf(p, &n) : NULL;
-		if (log && n && log[0])
+		if (log && n && log[0]) {
+			log_show(log);
 			return row;
+		}
 	}
 	return NULL;
 }
@@ -195,7 +212,7 @@ static int load_failed(struct sg_live *l, int r, struct sg_err *err)
 
 static int live_load(struct sg_live *l, struct sg_err *err)
 {
-	char *logs = calloc(l->plan.n + 1, LOG_BYTES);
+	char *logs = calloc(l->plan.n + 1, log_bytes());
 	int r = -EINVAL;
 
 	if (!logs)
