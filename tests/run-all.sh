@@ -18,15 +18,15 @@ parts() {
 	build      600 tests/house/build.sh
 	layers     120 tests/house/layers.sh
 	house      120 tests/house/house.sh
-	unit       300 tests/unit/run.sh plain
-	asan       420 tests/unit/run.sh asan
-	valgrind   420 tests/unit/run.sh valgrind
-	fuzz       420 tests/fuzz/run.sh
+	unit       600 tests/unit/run.sh plain
+	asan       900 tests/unit/run.sh asan
+	valgrind  1500 tests/unit/run.sh valgrind
+	fuzz       600 tests/fuzz/run.sh
 	golden     120 tests/golden/run.sh
 	docs        90 tests/house/docs.sh
 	install    120 tests/house/install.sh
 	live      1500 tests/live/run.sh
-	truth      600 tests/truth/run.sh
+	truth      900 tests/truth/run.sh
 	sandbox    900 tests/sandbox/run.sh
 	lab       1200 tests/lab/run.sh
 	EOF
