@@ -116,5 +116,5 @@ echo '== leaks'
 t0=$SECONDS
 tests/house/leaks.sh compare "$TMPDIR/before" $$ >"$log/leaks.out" 2>"$log/leaks.log"
 count leaks $?
-echo "== all: $((SECONDS - started)) s (budget 1200)"
+echo "== all: $((SECONDS - started)) s (budget 2400)"
 finish
