@@ -49,7 +49,8 @@ uint16_t sg_box_comp(struct sg_model *m, struct sg_thr *th, uint16_t cause)
 /*
  * Who ran just before is all that is known of a run-queue wait, and behind a busy
  * machine's queue that may be the sandbox's own other thread: a hand-over that takes
- * this long was a queue. Measured: 2 to 70 us on two CPUs, alone.
+ * this long was a queue. Of 2,639 hand-overs of a ptrace sandbox on two CPUs half took
+ * 1.1 us, 99 % less than 22 us, and the 3 that took over 0.8 ms up to 4 ms.
  */
 #define SWITCH_MAX_NS 500000
 
