@@ -1,43 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /* Charts of the module-load workload: times, ratios, and per module what a load is made of. */
 #include <errno.h>
-#include <limits.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "load/cause_chart.h"
 #include "load/modload_sums.h"
-#include "out/svg.h"
 
-#define CAUSES_SHOWN 9 /* the rest is "other" */
-#define MS	     1e6
-
-struct cause {
-	char name[96];
-	double *ms; /* mean per load, of each place */
-	double top;
-};
-
-struct causes {
-	struct cause *v;
-	size_t n, nx;
-};
-
-static int write_chart(const struct sg_modload_result *r, const char *file, const struct sg_chart *c,
-		       struct sg_err *err)
-{
-	char path[PATH_MAX];
-	FILE *f;
-	int rc;
-
-	snprintf(path, sizeof(path), "%s/%s", r->opts.dir, file);
-	f = fopen(path, "we");
-	if (!f)
-		return sg_err_set(err, -errno, "cannot write %s: %s", path, strerror(errno));
-	rc = sg_svg_write(f, c);
-	if (fclose(f) && !rc)
-		rc = -errno;
-	return rc ? sg_err_set(err, rc, "cannot write %s: %s", path, strerror(-rc)) : 0;
-}
+#define MS 1e6
 
 /* Combinations come by count, module, runtime: place x of a chart is (count, module), its series the runtimes. */
 static int bars(const struct sg_modload_result *r, bool ratio, struct sg_err *err)
@@ -74,106 +43,36 @@ static int bars(const struct sg_modload_result *r, bool ratio, struct sg_err *er
 						: (double)s.latency.mean_ns / MS;
 	}
 	rc = rc ? sg_err_set(err, rc, "out of memory")
-		: write_chart(r, ratio ? "ratios.svg" : "times.svg", &c, err);
+		: sg_chart_file(&c, r->opts.dir, ratio ? "ratios.svg" : "times.svg", err);
 	free(v);
 	free(label);
 	free(x);
 	return rc;
 }
 
-static struct cause *find_cause(struct causes *all, const char *name)
+static int write_causes(const struct sg_modload_result *r, unsigned module, struct sg_cause_chart *cc,
+			const char *const *x, struct sg_err *err)
 {
-	struct cause *v;
-
-	for (size_t i = 0; i < all->n; i++)
-		if (!strcmp(all->v[i].name, name))
-			return &all->v[i];
-	v = realloc(all->v, (all->n + 1) * sizeof(*v));
-	if (!v)
-		return NULL;
-	all->v = v;
-	v += all->n;
-	memset(v, 0, sizeof(*v));
-	v->ms = calloc(all->nx, sizeof(*v->ms));
-	if (!v->ms)
-		return NULL;
-	snprintf(v->name, sizeof(v->name), "%s", name);
-	all->n++;
-	return v;
-}
-
-static int gather(struct causes *all, struct sg_blame *b, size_t at)
-{
-	const struct sg_blame_row *row;
-	size_t n = sg_blame_rows(b, &row);
-	double tasks = (double)sg_blame_tasks(b);
-	char name[96];
-
-	for (size_t k = 0; k < n && tasks > 0; k++) {
-		struct cause *c;
-
-		snprintf(name, sizeof(name), "%s %s", row[k].comp, row[k].cause);
-		c = find_cause(all, name);
-		if (!c)
-			return -ENOMEM;
-		c->ms[at] += (double)row[k].ns / MS / tasks;
-		c->top = fmax(c->top, c->ms[at]);
-	}
-	return 0;
-}
-
-static int by_top(const void *a, const void *b)
-{
-	const struct cause *x = a, *y = b;
-
-	return x->top != y->top ? (x->top < y->top) - (x->top > y->top) : strcmp(x->name, y->name);
-}
-
-static int stacked(const struct sg_modload_result *r, unsigned module, struct causes *all,
-		   const char *const *x, struct sg_err *err)
-{
-	double *v = calloc((CAUSES_SHOWN + 1) * all->nx, sizeof(*v));
-	const char *series[CAUSES_SHOWN + 1];
 	char title[96], file[64];
-	struct sg_chart c = { .kind = SG_CHART_STACKED,
-			      .title = title,
+	struct sg_chart c = { .title = title,
 			      .x_title = "runtime, containers at once",
 			      .y_title = "mean per load, ms",
-			      .nx = all->nx,
-			      .x = x,
-			      .nseries = all->n < CAUSES_SHOWN ? all->n : CAUSES_SHOWN,
-			      .series = series,
-			      .value = v };
-	int rc;
+			      .x = x };
 
-	if (!v)
-		return sg_err_set(err, -ENOMEM, "out of memory");
-	qsort(all->v, all->n, sizeof(*all->v), by_top);
-	for (size_t k = 0; k < all->n; k++) {
-		size_t at = k < CAUSES_SHOWN ? k : CAUSES_SHOWN;
-
-		if (k >= CAUSES_SHOWN)
-			c.nseries = CAUSES_SHOWN + 1;
-		series[at] = k < CAUSES_SHOWN ? all->v[k].name : "other";
-		for (size_t i = 0; i < all->nx; i++)
-			v[at * all->nx + i] += all->v[k].ms[i];
-	}
 	snprintf(title, sizeof(title), "Where the time of loading %s went", r->opts.module[module].name);
 	snprintf(file, sizeof(file), "causes.%s.svg", r->opts.module[module].name);
 	for (char *p = file; (p = strchr(p, '/'));)
 		*p = '.';
-	rc = write_chart(r, file, &c, err);
-	free(v);
-	return rc;
+	return sg_cause_chart_write(cc, &c, r->opts.dir, file, err);
 }
 
 static int plot_causes(const struct sg_modload_result *r, unsigned module, struct sg_err *err)
 {
-	struct causes all = { .nx = (size_t)r->opts.nruntime * r->opts.ncount };
-	char(*label)[32] = calloc(all.nx, sizeof(*label));
-	const char **x = calloc(all.nx, sizeof(*x));
-	size_t at = 0;
-	int rc = label && x ? 0 : -ENOMEM;
+	size_t at = 0, nx = (size_t)r->opts.nruntime * r->opts.ncount;
+	char(*label)[32] = calloc(nx, sizeof(*label));
+	const char **x = calloc(nx, sizeof(*x));
+	struct sg_cause_chart *cc = NULL;
+	int rc = label && x ? sg_cause_chart_new(&cc, nx) : -ENOMEM;
 
 	for (size_t i = 0; i < r->ncombo && !rc; i++) {
 		const struct sg_modload_combo *c = &r->combo[i];
@@ -183,15 +82,13 @@ static int plot_causes(const struct sg_modload_result *r, unsigned module, struc
 		snprintf(label[at], sizeof(label[at]), "%s %u", r->opts.runtime[c->runtime]->name,
 			 r->opts.count[c->count]);
 		x[at] = label[at];
-		rc = gather(&all, c->blame, at++);
+		rc = sg_cause_chart_add(cc, c->blame, at++);
 	}
 	if (rc)
 		sg_err_set(err, rc, "out of memory");
-	else if (at == all.nx && all.n)
-		rc = stacked(r, module, &all, x, err);
-	for (size_t i = 0; i < all.n; i++)
-		free(all.v[i].ms);
-	free(all.v);
+	else if (at == nx)
+		rc = write_causes(r, module, cc, x, err);
+	sg_cause_chart_free(cc);
 	free(label);
 	free(x);
 	return rc;
