@@ -195,7 +195,10 @@ def fork(box, rt):
 
 def fault(box, rt):
     b = run(box, rt, "fault", 2000)
-    want(b.ns("*", "cpu.fault", "trap", "mem") > 0, "no fault at all: " + b.top())
+    faults = sum(r["count"] for r in b.rows if r["component"] == "app" and r["cause"] == "cpu.fault")
+    want(2000 <= faults <= 2050, "%d faults for 2000 new pages" % faults)
+    busy = b.ns("*", "sched", "cpu.irq")
+    want(b.ns("app", "cpu.fault") >= 0.3 * (b.total - busy), "faults are most of the work: " + b.top())
 
 
 def slow_gofer(box, rt):
