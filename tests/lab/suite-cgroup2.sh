@@ -37,11 +37,13 @@ g=/sys/fs/cgroup/sandglass-v2
 mkdir -p $g/below
 sh -c "echo \$\$ >$g/below/cgroup.procs; while :; do sleep 0.02; done" &
 stays=$!
-"$sg" record -q -o "$dir/g.sgt" -G sandglass-v2 --duration 2500ms 2>"$dir/err" &
+mkfifo "$dir/ready"
+"$sg" record -q -o "$dir/g.sgt" -G sandglass-v2 --ready-fd 3 3>"$dir/ready" 2>"$dir/err" &
 rec=$!
-for _ in $(seq 100); do [ -s "$dir/g.sgt" ] && break; sleep 0.1; done
+read -r _ <"$dir/ready"
 sh -c "echo \$\$ >$g/cgroup.procs; ls -lR /etc >/dev/null 2>&1"
 id >/dev/null
+kill -TERM $rec
 wait $rec
 check scope-record "$(tail -n1 "$dir/err")" [ $? = 0 ]
 kill $stays

@@ -98,10 +98,12 @@ say("causes", {"cpu.user", "cpu.irq", "timer.sleep"} <= causes and any(c.startsw
 PY
 
 # The row of -G.
-"$sg" record -q -o "$dir/g.sgt" -G "$group" --duration 1s 2>"$dir/err" &
+mkfifo "$dir/ready"
+"$sg" record -q -o "$dir/g.sgt" -G "$group" --ready-fd 3 3>"$dir/ready" 2>"$dir/err" &
 rec=$!
-sleep 0.6
+read -r _ <"$dir/ready"
 sh -c "echo \$\$ >$group/cgroup.procs; ls / >/dev/null"
+kill -TERM $rec
 wait $rec
 code=$?
 rmdir "$group"

@@ -113,10 +113,11 @@ PY
 )"
 cg=$(d=/sys/fs/cgroup/memory; [ -d $d ] || d=/sys/fs/cgroup; echo $d/sandglass-test-$$)
 if mkdir "$cg" 2>/dev/null; then
-	"$sg" record -q -o "$dir/g.sgt" -G "$cg" --duration 1200ms & rec=$!
-	for try in $(seq 50); do [ -s "$dir/g.sgt" ] && break; sleep 0.1; done # everything is attached
-	sleep 0.4
+	mkfifo "$dir/ready"
+	"$sg" record -q -o "$dir/g.sgt" -G "$cg" --ready-fd 3 3>"$dir/ready" & rec=$!
+	read -r _ <"$dir/ready"
 	sh -c "echo \$\$ >$cg/cgroup.procs; sleep 0.05; ls -lR /etc >/dev/null"
+	kill -TERM $rec
 	wait $rec
 	rmdir "$cg"
 	"$sg" report --json="$dir/j" "$dir/g.sgt" 2>/dev/null

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 #include "cmd/cmd.h"
 #include "cmd/recopts.h"
 
-enum { OPT_DURATION = 256 };
+enum { OPT_DURATION = 256, OPT_READY_FD };
 
 struct args {
 	struct sg_recopts rec;
@@ -31,6 +32,10 @@ static const struct argp_option options[] = {
 	{ NULL, 0, NULL, 0, "Output:", 2 },
 	{ "output", 'o', "FILE", 0, "recording (default sandglass.sgt; '-' is standard output)", 2 },
 	{ "quiet", 'q', NULL, 0, "no progress and no closing line", 2 },
+	{ "ready-fd", OPT_READY_FD, "N", 0,
+	  "write a newline to descriptor N, and close it, when the recording has begun: scripts need not "
+	  "guess",
+	  2 },
 	{ 0 },
 };
 
@@ -58,6 +63,12 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 	case OPT_DURATION:
 		if (sg_parse_duration(arg, 1000000000ull, &a->rec.o.duration_ns))
 			argp_error(s, "--duration takes a time like 10s or 500ms, not '%s'", arg);
+		break;
+	case OPT_READY_FD:
+		if (sg_parse_u64(arg, 0, INT_MAX, &v) || fcntl(v, F_SETFD, FD_CLOEXEC))
+			argp_error(s, "--ready-fd takes the number of an open descriptor, not '%s'", arg);
+		else
+			a->rec.o.ready_fd = v;
 		break;
 	case 'o':
 		a->out = arg;

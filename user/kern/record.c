@@ -421,6 +421,15 @@ static int recorder_open(struct recorder *r)
 	return e;
 }
 
+/* As service managers are told (s6, dinit): a newline, then the end. Nobody may be there to read it. */
+static void tell_ready(const struct sg_record_opts *o)
+{
+	if (o->ready_fd < 0)
+		return;
+	(void)!write(o->ready_fd, "\n", 1);
+	close(o->ready_fd);
+}
+
 static int recorder_start(struct recorder *r)
 {
 	int e = scope_set(r);
@@ -443,6 +452,7 @@ static int recorder_start(struct recorder *r)
 	r->flush_ns = r->start_ns + FLUSH_NS;
 	if (put_window(r, r->start_ns, SG_WINDOW_BEGIN) || put_roles(r, r->start_ns))
 		return r->write_err;
+	tell_ready(r->o);
 	if (r->child.pid > 0) {
 		sg_target_release(&r->child);
 		r->res->ran = true;
@@ -515,7 +525,7 @@ static void recorder_free(struct recorder *r)
 void sg_record_defaults(struct sg_record_opts *o)
 {
 	memset(o, 0, sizeof(*o));
-	o->out_fd = -1;
+	o->out_fd = o->ready_fd = -1;
 	o->level = 1;
 	o->live.cgroup_subsys = -1;
 	o->live.ring_bytes = 16u << 20;

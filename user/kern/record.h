@@ -21,6 +21,7 @@ struct sg_record_opts {
 	size_t nrole;
 	uint64_t duration_ns; /* 0 = until the command ends or a signal comes */
 	bool progress;	      /* a live line on standard error */
+	int ready_fd;	      /* gets a newline and is closed when the recording has begun; -1 = none */
 	int level;	      /* zlib */
 	const char *target;   /* what is recorded, for the report's head */
 	const struct sg_companion *companions;
