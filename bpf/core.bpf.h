@@ -100,10 +100,16 @@ struct thread {
 	u8 cursys;
 	u8 compat;
 	u16 nr;
-	u16 trapkey; /* in a trap: SG_KEY_GUEST or SG_KEY_EMULATED | number; 0 = not */
+	u16 trapkey; /* what its user mode is: a trap (SG_KEY_GUEST or SG_KEY_EMULATED | number), a VMM's (SG_KEY_KVM); 0 = its own */
 	u8 trapslot; /* its slot in this slice */
 	u8 trapped;  /* it had such traps before */
-	u32 trap_pad;
+	u8 vcpu;     /* it entered a guest: a vCPU's thread */
+	u8 kvm_pad;
+	u16 syskey; /* what time inside the system call is booked on: the call, guest mode, an exit of the guest */
+	u16 kvm_key; /* the exit being handled, 0 none */
+	u16 kvm_pad2;
+	u64 kvm_ns0; /* its slot when it began */
+	u64 kvm_in;  /* in which slice */
 	u64 rec_ns0; /* reclaim slot when the open reclaim began (in this slice) */
 	u64 arg[5];
 	u32 sysseq, fltseq;
@@ -346,8 +352,10 @@ static __always_inline void slots_begin(struct thread *t)
 		t->trapslot = SLOT_SYS;
 		n = 1;
 	}
-	if (t->insys) {
-		t->s[SLOT_SYS + n].key = SG_KEY_SYSCALL | t->nr;
+	if (t->insys && t->syskey < SLOT_SYS) {
+		t->cursys = t->syskey;
+	} else if (t->insys) {
+		t->s[SLOT_SYS + n].key = t->syskey;
 		t->cursys = SLOT_SYS + n;
 		n++;
 	}
@@ -398,6 +406,7 @@ static __always_inline void wake_consume(struct thread *t)
 	t->w_src = t->k_src;
 	t->w_flags |= t->k_flags;
 	t->w_note = SG_KEY_TYPE(t->trapkey) == SG_KEY_GUEST ? SG_NOTE_TRAPPED | SG_KEY_LOW(t->trapkey)
+		    : t->kvm_key			    ? SG_NOTE_KVM | t->kvm_key
 							    : t->k_note;
 	barrier();
 	if ((q & 1) || q != *(volatile u32 *)&t->wseq)

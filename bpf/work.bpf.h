@@ -7,6 +7,7 @@
 #include "detail.bpf.h"
 #include "fault.bpf.h"
 #include "guest.bpf.h"
+#include "kvm.bpf.h"
 #include "mark.bpf.h"
 
 /* Per process: pages written to swap, whoever did the writing. */
@@ -25,6 +26,8 @@ static __always_inline void saw_swapin(void)
 
 	if (t && t->flt)
 		t->flt_swap = 1;
+	else if (t && t->kvm_key)
+		exit_becomes(SG_C_MEM_SWAPIN);
 }
 
 SEC("?fentry/do_swap_page")
@@ -68,6 +71,8 @@ int BPF_PROG(rss_stat_btf, struct mm_struct *mm, int member)
 	if (!(cur->flags & PF_MEMALLOC_)) {
 		if (t && t->flt && cur->mm == mm)
 			t->flt_swap = 1;
+		else if (t && t->kvm_key && cur->mm == mm)
+			exit_becomes(SG_C_MEM_SWAPIN);
 		return 0;
 	}
 	if (t && t->rec)
@@ -176,10 +181,12 @@ static __always_inline void sys_enter(u64 nr, u64 a0, u64 a1, u64 sp)
 	thread_update_begin(t, c);
 	if (t->flt)
 		fault_close(t, SG_FLT_FAILED);
-	if (nr == NR_RT_SIGRETURN || SG_KEY_TYPE(t->trapkey) == SG_KEY_EMULATED)
+	if ((nr == NR_RT_SIGRETURN && t->trapkey & SG_KEY_GUEST) ||
+	    SG_KEY_TYPE(t->trapkey) == SG_KEY_EMULATED)
 		t->trapkey = 0;
 	t->insys = 1;
 	t->nr = nr & 0x7fff;
+	t->syskey = SG_KEY_SYSCALL | t->nr;
 	t->sysseq++;
 	t->want_ustack = 0;
 	t->cursys = slot;
@@ -190,6 +197,8 @@ static __always_inline void sys_enter(u64 nr, u64 a0, u64 a1, u64 sp)
 		trap_return(sp);
 	if (nr == NR_FUTEX && (a1 & 0xff) == FUTEX_WAKE_SHARED)
 		flipcall_wake(a0);
+	if (nr == NR_MADVISE && a1 == BALLOON_PAGE)
+		balloon_page(a0);
 	if (sysclass[nr & 511] & SC_ACCESS)
 		mark_access(nr == NR_ACCESS ? a0 : a1);
 }
@@ -231,6 +240,7 @@ static __always_inline void sys_exit(void *ctx, long ret)
 		t->w_flags |= SG_SF_TIMEDOUT;
 	t->rec = 0;
 	t->insys = 0;
+	t->kvm_key = 0;
 	c->flip = 0;
 	if (ret < 0 && ret >= -4095) {
 		struct slot *s = &t->s[t->cursys & 31];

@@ -194,7 +194,14 @@ struct sg_pair {
  */
 #define SG_KEY_FLIPCALL 0x2000
 /* key with these bits: stopping for, and going on after, a call that a tracer emulates: trap.ptrace of that number. Not counted: the stop is. */
-#define SG_KEY_EMULATED	 0x6000
+#define SG_KEY_EMULATED 0x6000
+/*
+ * key with this bit, and none above it: a vCPU's thread outside guest mode. The low bits:
+ * what the kernel handles (SG_KVM_*), or with SG_KVM_USER what it gave to the VMM: from the
+ * return of KVM_RUN to the next entry, by KVM_EXIT_* (linux/kvm.h). Counted where it ends.
+ */
+#define SG_KEY_KVM	 0x1000
+#define SG_KEY_IS_KVM(k) (((k)&0xf000) == SG_KEY_KVM)
 #define SG_KEY_TYPE(key) ((key)&0xe000)
 #define SG_KEY_LOW(key)	 ((key)&0x1fff) /* number in a key of GUEST, EMULATED or FLIPCALL */
 #define SG_PAIR_MAX	 26
@@ -233,10 +240,27 @@ struct sg_slice {
 	struct sg_pair pair[];
 };
 
+/*
+ * Exits of a vCPU in the low 11 bits of a SG_KEY_KVM key: AMD's codes as they are (0 to
+ * 0x403), Intel's and PVM's reasons from a base on, and what an exit turned out to be.
+ */
+#define SG_KVM_USER  0x800 /* or KVM_EXIT_* in the low 8 bits */
+#define SG_KVM_PVM   0x500
+#define SG_KVM_INTEL 0x600
+#define SG_KVM_BALLOON \
+	0x7f7 /* kicks of the balloon: a burst of madvise(4 KiB) between exit and entry; only counted */
+#define SG_KVM_INFLATE	 0x7f8 /* pages given back by the VMM (MADV_DONTNEED), and the rest of that burst */
+#define SG_KVM_DEFLATE	 0x7f9 /* pages that the guest may have again (MADV_WILLNEED) */
+#define SG_KVM_REFAULT	 0x7fa /* a page fault exit on a page that the balloon had taken */
+#define SG_KVM_MMIO	 0x7fb /* a page fault exit that was a device register */
+#define SG_KVM_HALT_POLL 0x7fc /* a halt that ended while the kernel still polled */
+#define SG_KVM_OTHER	 0x7ff /* a code that is none of the above */
+
 /* What a wait's note tells in its low 16 bits. */
 #define SG_NOTE_FLIPCALL \
 	0x10000u /* word at address + 16 of the futex its waker woke it by: see SG_KEY_FLIPCALL */
 #define SG_NOTE_TRAPPED 0x20000u /* it waited inside a seccomp trap: of this system call of the guest */
+#define SG_NOTE_KVM	0x40000u /* a vCPU waited in an exit: its pair key (SG_KEY_KVM, or SG_C_MEM_SWAPIN) */
 
 /*
  * The common slice, as it crosses the ring: half the bytes. Ring only, never in

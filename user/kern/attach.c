@@ -2,11 +2,13 @@
 /* Attaching: each kind of variant, and the marks inside binaries. */
 #include <errno.h>
 #include <linux/perf_event.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "kern/live_priv.h"
+#include "kern/tracefs.h"
 
 int sg_live_keep(struct sg_live *l, struct bpf_link *link)
 {
@@ -97,6 +99,39 @@ static int attach_uprobe(struct sg_live *l, struct bpf_program *prog)
 	return sg_live_keep(l, link);
 }
 
+/*
+ * "CATEGORY/NAME". Not by libbpf, which finds the event's number only where tracefs is
+ * mounted. The program runs on every CPU, whichever the event is opened for.
+ */
+static int attach_tp(struct sg_live *l, struct bpf_program *prog, const char *target)
+{
+	struct perf_event_attr a = { .type = PERF_TYPE_TRACEPOINT, .size = sizeof(a) };
+	int dir = sg_tracefs_open(NULL), id = dir, fd;
+	struct bpf_link *link;
+	char cat[64];
+	const char *slash = strchr(target, '/');
+
+	if (dir >= 0) {
+		snprintf(cat, sizeof(cat), "%.*s", (int)(slash - target), target);
+		id = sg_tracefs_id(dir, cat, slash + 1);
+		close(dir);
+	}
+	if (id < 0)
+		return id;
+	a.config = id;
+	fd = syscall(SYS_perf_event_open, &a, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	link = bpf_program__attach_perf_event(prog, fd);
+	if (!link) {
+		int r = -errno;
+
+		close(fd);
+		return r;
+	}
+	return sg_live_keep(l, link);
+}
+
 static int attach_variant(struct sg_live *l, const struct sg_variant *v)
 {
 	struct bpf_program *prog = bpf_object__find_program_by_name(l->skel->obj, v->prog);
@@ -106,6 +141,8 @@ static int attach_variant(struct sg_live *l, const struct sg_variant *v)
 		return -ENOENT;
 	if (v->type == SG_AT_PERF_SW)
 		return attach_perf(l, prog, v->target);
+	if (v->type == SG_AT_TP)
+		return attach_tp(l, prog, v->target);
 	if (v->type == SG_AT_ITER)
 		return attach_iter(l, prog);
 	if (v->type == SG_AT_UPROBE && !strncmp(v->prog, "gv_", 3))

@@ -73,17 +73,22 @@ static bool swap_is_on(void)
 static void plan_restrict(struct sg_live *l)
 {
 	const struct sg_live_opts *o = &l->opts;
-	bool swapping = swap_is_on();
+	bool swapping = swap_is_on(), kvm = l->view.tracepoint(l->view.ctx, "kvm", "kvm_exit");
 
 	for (size_t i = 0; i < l->plan.n; i++) {
 		struct sg_plan_row *row = &l->plan.row[i];
 		const char *g = row->probe->group;
 		bool off = o->only_groups && strcmp(g, "sched") && !listed(o->only_groups, g), idle = false;
 
-		if (row->chosen < 0)
+		if (!strcmp(g, "kvm") && !kvm)
+			idle = true; /* its module is not loaded: there are no guests */
+		else if (row->chosen < 0)
 			continue;
 		if (!off && !strcmp(g, "sample"))
 			off = !o->sample_hz;
+		/* every page fault of the machine passes there */
+		if (!strcmp(row->probe->name, "kvm.refault"))
+			idle = !o->refaults && !(o->only_groups && listed(o->only_groups, g));
 		if (!strncmp(row->probe->name, "mark.uprobe", 11))
 			idle = !o->uprobe;
 		if (!strncmp(row->probe->name, "gvisor.call.", 12) ||
@@ -147,6 +152,7 @@ static void knobs_set(struct sg_live *l)
 	s->rodata->has_syscalls = sys && sys->chosen >= 0;
 	if (!l->opts.gvisor_uprobes)
 		bpf_map__set_autocreate(s->maps.guest_begins, false);
+	s->rodata->want_refault = plan_find(&l->plan, "kvm.refault")->chosen >= 0;
 	sg_sysclass_fill(s->rodata->sysclass);
 	knobs_from_btf(s);
 }

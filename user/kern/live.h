@@ -28,6 +28,7 @@ struct sg_live_opts {
 	const char *skip_groups; /* comma-separated, NULL = none */
 	const char *only_groups; /* comma-separated, NULL = all; "sched" is always on */
 	const char *uprobe;	 /* "BIN:FUNC", NULL = none */
+	bool refaults;		 /* tell a guest's page faults on pages that its balloon had taken */
 	bool gvisor_uprobes;	 /* probes in the Sentry of every gVisor sandbox that is found */
 };
 

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * vCPUs, seen from the host: guest mode, exits by reason, the VMM's own time between
+ * exit and entry, and the balloon's bursts in it. All of it is arithmetic on the vCPU
+ * thread's slots: no record per exit. Guest mode and exits lie inside the system call
+ * KVM_RUN, so they are what `syskey` says that call's time is; the VMM's time is user
+ * mode, so it is a `trapkey`.
+ */
+#ifndef SG_KVM_BPF_H
+#define SG_KVM_BPF_H
+
+#include "core.bpf.h"
+#include "guest.bpf.h"
+#include "slice.bpf.h"
+
+#define NR_IOCTL	 16
+#define NR_MADVISE	 28
+#define BALLOON_PAGE	 4096 /* QEMU gives back and takes page by page (virtio-balloon) */
+#define MADV_WILLNEED_	 3
+#define MADV_DONTNEED_	 4
+#define KVM_EXIT_MMIO_	 6
+#define KVM_EXIT_INTR_	 10
+#define KVM_ISA_VMX_	 1
+#define KVM_ISA_SVM_	 2
+#define SVM_EXIT_MAX_	 0x403
+#define SVM_VMGEXIT_CODE 0x80000000u /* what an SEV-ES guest asks for, all of them one kind here */
+
+/*
+ * The slot of a key; the slice is cut when it has none left. This and what follows are
+ * functions of their own to the verifier (not static), as in guest.bpf.h.
+ */
+__noinline int kvm_slot(struct thread *t, u32 key32)
+{
+	u16 key = key32;
+	u8 slot;
+
+	if (!t)
+		return 0;
+	if (key < SLOT_SYS)
+		return key;
+	slot = key_slot(t, key);
+	if (!slot) {
+		slice_cut(t);
+		slot = key_slot(t, key);
+	}
+	return slot;
+}
+
+/* The exit ends: counted as what it turned out to be. Between update_begin and update_end. */
+static __always_inline void exit_count(struct thread *t)
+{
+	struct slot *s = &t->s[t->cursys & 31];
+
+	if (!t->kvm_key)
+		return;
+	if (++s->cnt > 60000)
+		t->many = 1;
+	t->used |= 1u << (t->cursys & 31);
+	t->kvm_key = 0;
+}
+
+static __always_inline void sys_books(struct thread *t, u16 key, u8 slot)
+{
+	t->syskey = key;
+	t->cursys = slot;
+}
+
+/* ---- entry, exit ------------------------------------------------------------------------ */
+__noinline int vcpu_enter(void)
+{
+	struct cpu_state *c;
+	struct thread *t = running(&c);
+
+	if (!t || !t->insys)
+		return 0;
+	thread_update_begin(t, c);
+	exit_count(t);
+	if (SG_KEY_IS_KVM(t->trapkey))
+		t->trapkey = 0;
+	t->vcpu = 1;
+	sys_books(t, SG_C_CPU_GUEST, SG_C_CPU_GUEST);
+	if (++t->s[SG_C_CPU_GUEST].cnt > 60000)
+		t->many = 1;
+	thread_update_end(t);
+	return 0;
+}
+
+__noinline int vcpu_leave(u32 key32)
+{
+	struct cpu_state *c;
+	struct thread *t = running(&c);
+	u16 key = key32;
+	u8 slot;
+
+	if (!t || !t->insys)
+		return 0;
+	t->vcpu = 1;
+	slot = kvm_slot(t, key);
+	thread_update_begin(t, c);
+	exit_count(t); /* its entry was not seen */
+	t->kvm_key = key;
+	sys_books(t, key, slot);
+	t->kvm_ns0 = t->s[slot & 31].ns;
+	t->kvm_in = t->in;
+	thread_update_end(t);
+	return 0;
+}
+
+/* The exit being handled is of another kind than its reason said: so is its time so far, in this slice. */
+__noinline int exit_becomes(u32 key32)
+{
+	struct cpu_state *c;
+	struct thread *t = running(&c);
+	u16 key = key32;
+	u8 slot;
+	u32 old;
+
+	if (!t || !t->kvm_key || t->kvm_key == key || t->kvm_key == SG_C_MEM_SWAPIN)
+		return 0;
+	slot = kvm_slot(t, key);
+	thread_update_begin(t, c);
+	old = t->cursys & 31;
+	if (t->kvm_in == t->in && t->s[old].ns >= t->kvm_ns0) {
+		u64 ns = t->s[old].ns - t->kvm_ns0;
+
+		t->s[old].ns -= ns;
+		t->s[slot & 31].ns += ns;
+	}
+	t->kvm_ns0 = 0;
+	t->kvm_in = 0;
+	t->kvm_key = key;
+	t->used |= 1u << (slot & 31);
+	sys_books(t, key, slot);
+	thread_update_end(t);
+	return 0;
+}
+
+/* KVM_RUN returns: what follows in user mode is the VMM's, on behalf of @reason. */
+__noinline int vcpu_to_vmm(u32 reason)
+{
+	struct cpu_state *c;
+	struct thread *t = running(&c);
+	u16 key = SG_KEY_KVM | SG_KVM_USER | (reason & 0xff);
+	u8 sys, user;
+
+	if (!t || !t->insys || !t->vcpu)
+		return 0;
+	if (reason == KVM_EXIT_MMIO_)
+		exit_becomes(SG_KEY_KVM | SG_KVM_MMIO);
+	/* Twice: the second search may cut the slice, and the first slot is gone. */
+	kvm_slot(t, key);
+	sys = kvm_slot(t, SG_KEY_SYSCALL | NR_IOCTL);
+	user = kvm_slot(t, key);
+	thread_update_begin(t, c);
+	exit_count(t);
+	sys_books(t, SG_KEY_SYSCALL | NR_IOCTL, sys);
+	t->trapkey = user ? key : 0;
+	t->trapslot = user;
+	if (user) {
+		if (++t->s[user & 31].cnt > 60000)
+			t->many = 1;
+		t->used |= 1u << (user & 31);
+	}
+	thread_update_end(t);
+	return 0;
+}
+
+/* ---- the tracepoints ---------------------------------------------------------------------- */
+static __always_inline u16 exit_key(u32 isa, u32 reason)
+{
+	if (isa == KVM_ISA_VMX_)
+		return SG_KEY_KVM | (SG_KVM_INTEL + (reason & 0xff)); /* bit 31: the entry failed */
+	if (isa != KVM_ISA_SVM_)
+		return SG_KEY_KVM | (SG_KVM_PVM + (reason & 0xff));
+	if (reason >= SVM_VMGEXIT_CODE && reason < ~0u)
+		reason = SVM_EXIT_MAX_;
+	return SG_KEY_KVM | (reason <= SVM_EXIT_MAX_ ? reason : SG_KVM_OTHER);
+}
+
+/*
+ * The classic tracepoint: only there the reason is a field, whatever the vendor. Of the
+ * typed one it is in a structure of the vendor's module (and was an argument before
+ * Linux 5.16, 0a62a0319a75).
+ */
+SEC("?tp/kvm/kvm_exit")
+int kvm_exit_tp(struct trace_event_raw_kvm_exit *ctx)
+{
+	if (enabled)
+		vcpu_leave(exit_key(ctx->isa, ctx->exit_reason));
+	return 0;
+}
+
+SEC("?tp_btf/kvm_entry")
+int BPF_PROG(kvm_entry_btf)
+{
+	if (enabled)
+		vcpu_enter();
+	return 0;
+}
+
+SEC("?tp/kvm/kvm_entry")
+int kvm_entry_tp(void *ctx)
+{
+	if (enabled)
+		vcpu_enter();
+	return 0;
+}
+
+SEC("?tp_btf/kvm_userspace_exit")
+int BPF_PROG(kvm_userspace_exit_btf, u32 reason, int errno)
+{
+	if (enabled)
+		vcpu_to_vmm(errno < 0 ? KVM_EXIT_INTR_ : reason);
+	return 0;
+}
+
+SEC("?tp/kvm/kvm_userspace_exit")
+int kvm_userspace_exit_tp(struct trace_event_raw_kvm_userspace_exit *ctx)
+{
+	if (enabled)
+		vcpu_to_vmm(ctx->errno < 0 ? KVM_EXIT_INTR_ : ctx->reason);
+	return 0;
+}
+
+SEC("?tp_btf/kvm_mmio")
+int BPF_PROG(kvm_mmio_btf)
+{
+	if (enabled)
+		exit_becomes(SG_KEY_KVM | SG_KVM_MMIO);
+	return 0;
+}
+
+/* @waited: it slept; else it was woken while the kernel still polled for that. */
+SEC("?tp_btf/kvm_vcpu_wakeup")
+int BPF_PROG(kvm_vcpu_wakeup_btf, u64 ns, bool waited)
+{
+	if (enabled && !waited)
+		exit_becomes(SG_KEY_KVM | SG_KVM_HALT_POLL);
+	return 0;
+}
+
+/* ---- the balloon ----------------------------------------------------------------------------- */
+/* Which pages of a VMM the balloon has: one bit each, 2 MiB an element; 32 GiB of them at most, the oldest go. */
+struct balloon_at {
+	u32 tgid, pad;
+	u64 region;
+};
+struct balloon_pages {
+	u64 word[8];
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct balloon_at);
+	__type(value, struct balloon_pages);
+} ballooned SEC(".maps");
+const volatile bool want_refault = false;
+
+static __always_inline struct balloon_pages *balloon_of(u32 tgid, u64 addr, bool make)
+{
+	struct balloon_at at = { .tgid = tgid, .region = addr >> 21 };
+	struct balloon_pages none = {}, *p = bpf_map_lookup_elem(&ballooned, &at);
+
+	if (p || !make)
+		return p;
+	bpf_map_update_elem(&ballooned, &at, &none, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&ballooned, &at);
+}
+
+static __always_inline void balloon_note(u32 tgid, u64 addr, bool taken)
+{
+	struct balloon_pages *p = balloon_of(tgid, addr, taken);
+	u64 bit = 1ull << (addr >> 12 & 63), *w;
+
+	if (!p)
+		return;
+	w = &p->word[addr >> 18 & 7];
+	if (taken)
+		*w |= bit;
+	else
+		*w &= ~bit;
+}
+
+/*
+ * The running thread calls madvise() for one page. In a vCPU's thread between exit and
+ * entry that is the balloon: QEMU does it nowhere else there. The rest of the burst is
+ * the balloon's too, up to the next entry.
+ */
+__noinline int balloon_page(u64 addr)
+{
+	struct task_struct *p = bpf_get_current_task_btf();
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(p);
+	struct cpu_state *c;
+	struct thread *t = running(&c);
+	bool first, taken;
+	u64 advice;
+	u16 key;
+	u8 slot, kick;
+
+	if (!t || !regs || !t->vcpu || !SG_KEY_IS_KVM(t->trapkey))
+		return 0;
+	advice = BPF_CORE_READ(regs, dx);
+	if (advice != MADV_DONTNEED_ && advice != MADV_WILLNEED_)
+		return 0;
+	taken = advice == MADV_DONTNEED_;
+	key = SG_KEY_KVM | (taken ? SG_KVM_INFLATE : SG_KVM_DEFLATE);
+	first = t->trapkey & SG_KVM_USER;
+	kvm_slot(t, key);
+	kick = first ? kvm_slot(t, SG_KEY_KVM | SG_KVM_BALLOON) : 0;
+	slot = kvm_slot(t, key);
+	if (!slot)
+		return 0;
+	thread_update_begin(t, c);
+	t->trapkey = key;
+	t->trapslot = slot;
+	sys_books(t, key, slot);
+	if (++t->s[slot & 31].cnt > 60000)
+		t->many = 1;
+	t->used |= 1u << (slot & 31);
+	if (kick) {
+		t->s[kick & 31].cnt++;
+		t->used |= 1u << (kick & 31);
+	}
+	thread_update_end(t);
+	if (want_refault)
+		balloon_note(t->tgid, addr, taken);
+	return 0;
+}
+
+/* Memory of the guest is made present inside an exit: had the balloon taken it? */
+static __always_inline void refault(u64 addr)
+{
+	struct cpu_state *c;
+	struct thread *t = running(&c);
+	struct balloon_pages *p;
+	u64 *w, bit = 1ull << (addr >> 12 & 63);
+
+	if (!t || !t->kvm_key)
+		return;
+	p = balloon_of(t->tgid, addr, false);
+	if (!p)
+		return;
+	w = &p->word[addr >> 18 & 7];
+	if (!(*w & bit))
+		return;
+	*w &= ~bit;
+	exit_becomes(SG_KEY_KVM | SG_KVM_REFAULT);
+}
+
+SEC("?fentry/handle_mm_fault")
+int BPF_PROG(handle_mm_fault_fentry, struct vm_area_struct *vma, unsigned long address)
+{
+	if (enabled)
+		refault(address);
+	return 0;
+}
+
+SEC("?kprobe/handle_mm_fault")
+int BPF_KPROBE(handle_mm_fault_kprobe, struct vm_area_struct *vma, unsigned long address)
+{
+	if (enabled)
+		refault(address);
+	return 0;
+}
+
+#endif
