@@ -15,6 +15,7 @@
 
 #define NR_IOCTL	 16
 #define NR_MADVISE	 28
+#define KVM_RUN_	 0xae80
 #define BALLOON_PAGE	 4096 /* QEMU gives back and takes page by page (virtio-balloon) */
 #define MADV_WILLNEED_	 3
 #define MADV_DONTNEED_	 4
@@ -63,6 +64,28 @@ static __always_inline void sys_books(struct thread *t, u16 key, u8 slot)
 {
 	t->syskey = key;
 	t->cursys = slot;
+}
+
+/*
+ * A known vCPU's thread calls KVM_RUN. Up to the first entry this is all that is known
+ * of it, and for ever on a KVM without the tracepoints of entry and exit (PVM's).
+ */
+__noinline int vcpu_run(void)
+{
+	struct cpu_state *c;
+	struct thread *t = running(&c);
+	u8 slot;
+
+	if (!t || !t->insys)
+		return 0;
+	slot = kvm_slot(t, SG_KEY_KVM | SG_KVM_RUN);
+	thread_update_begin(t, c);
+	sys_books(t, SG_KEY_KVM | SG_KVM_RUN, slot);
+	if (++t->s[slot & 31].cnt > 60000)
+		t->many = 1;
+	t->used |= 1u << (slot & 31);
+	thread_update_end(t);
+	return 0;
 }
 
 /* ---- entry, exit ------------------------------------------------------------------------ */
@@ -143,8 +166,9 @@ __noinline int vcpu_to_vmm(u32 reason)
 	u16 key = SG_KEY_KVM | SG_KVM_USER | (reason & 0xff);
 	u8 sys, user;
 
-	if (!t || !t->insys || !t->vcpu)
+	if (!t || !t->insys)
 		return 0;
+	t->vcpu = 1;
 	if (reason == KVM_EXIT_MMIO_)
 		exit_becomes(SG_KEY_KVM | SG_KVM_MMIO);
 	/* Twice: the second search may cut the slice, and the first slot is gone. */

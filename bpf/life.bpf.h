@@ -10,29 +10,8 @@
 SEC("?tp_btf/sched_process_fork")
 int BPF_PROG(sched_process_fork_btf, struct task_struct *parent, struct task_struct *child)
 {
-	struct thread *t, *pt;
-	u64 now;
-
-	if (!enabled)
-		return 0;
-	now = bpf_ktime_get_ns();
-	pt = thread_of(parent);
-	t = bpf_task_storage_get(&threads, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!t)
-		return 0;
-	thread_init(child, t, now, 0);
-	t->out = now;
-	t->w_stop = SG_STOP_NEW;
-	t->w_kind = t->base;
-	if (pt) {
-		t->creator = pt->uid;
-		t->flags |= pt->flags & TH_INSCOPE;
-		/* The child comes to life inside the same call, and leaves it by its own sys_exit. */
-		if (t->base == SG_K_USER) {
-			t->insys = pt->insys;
-			t->nr = pt->nr;
-		}
-	}
+	if (enabled)
+		thread_born(parent, child);
 	return 0;
 }
 

@@ -56,6 +56,32 @@ static __always_inline struct thread *thread_adopt(struct task_struct *p, struct
 	return t;
 }
 
+/* @child, made by the running thread. NULL: no memory. */
+static __always_inline struct thread *thread_born(struct task_struct *parent, struct task_struct *child)
+{
+	struct thread *pt = thread_of(parent), *t;
+	u64 now = bpf_ktime_get_ns();
+
+	t = bpf_task_storage_get(&threads, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!t)
+		return NULL;
+	thread_init(child, t, now, 0);
+	t->out = now;
+	t->w_stop = SG_STOP_NEW;
+	t->w_kind = t->base;
+	if (pt) {
+		t->creator = pt->uid;
+		t->flags |= pt->flags & TH_INSCOPE;
+		/* The child comes to life inside the same call, and leaves it by its own sys_exit. */
+		if (t->base == SG_K_USER) {
+			t->insys = pt->insys;
+			t->nr = pt->nr;
+			t->syskey = SG_KEY_SYSCALL | pt->nr;
+		}
+	}
+	return t;
+}
+
 struct closing {
 	u64 now, irq;
 	u32 flags;

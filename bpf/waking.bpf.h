@@ -146,6 +146,9 @@ int BPF_PROG(sched_wakeup_new_btf, struct task_struct *p)
 	if (!enabled)
 		return 0;
 	w = thread_of(p);
+	/* Threads that the kernel makes for a process (vhost, KVM's huge page worker) pass by sched_process_fork. */
+	if (!w)
+		w = thread_born(bpf_get_current_task_btf(), p);
 	if (!w)
 		return 0;
 	w->k_wake = bpf_ktime_get_ns();

@@ -247,6 +247,7 @@ struct sg_slice {
 #define SG_KVM_USER  0x800 /* or KVM_EXIT_* in the low 8 bits */
 #define SG_KVM_PVM   0x500
 #define SG_KVM_INTEL 0x600
+#define SG_KVM_RUN   0x7f6 /* inside KVM_RUN, before an entry was seen: guest and exits not told apart */
 #define SG_KVM_BALLOON \
 	0x7f7 /* kicks of the balloon: a burst of madvise(4 KiB) between exit and entry; only counted */
 #define SG_KVM_INFLATE	 0x7f8 /* pages given back by the VMM (MADV_DONTNEED), and the rest of that burst */

@@ -15,6 +15,7 @@
 #include "model/oracle.h"
 #include "model/swapout.h"
 #include "model/syscalls.h"
+#include "model/vcpus.h"
 #include "out/json.h"
 #include "out/text.h"
 
@@ -29,7 +30,8 @@ enum {
 	OPT_ORACLE,
 	OPT_ORDER,
 	OPT_SYSCALLS,
-	OPT_GUEST
+	OPT_GUEST,
+	OPT_VM
 };
 
 #define GROUPS_SHOWN 12
@@ -40,7 +42,7 @@ struct args {
 	struct sg_analysis_opts o;
 	struct sg_text_opts text;
 	const char *file, *json;
-	bool want_json, want_oracle, want_syscalls, want_guest;
+	bool want_json, want_oracle, want_syscalls, want_guest, want_vm;
 	enum { ORDER_AUTO, ORDER_YES, ORDER_NO } order;
 	double quantile;
 	struct sg_json *doc;
@@ -49,6 +51,7 @@ struct args {
 	struct sg_owners *owners;
 	struct sg_syscalls *syscalls;
 	struct sg_guestcalls *guest;
+	struct sg_vcpus *vcpus;
 };
 
 static const struct argp_option options[] = {
@@ -77,6 +80,10 @@ static const struct argp_option options[] = {
 	  "instead of tasks: the system calls of gVisor's guests, how their time splits into trap, Sentry, "
 	  "Gofer "
 	  "and host kernel, and the messages to the Gofer that they caused",
+	  1 },
+	{ "vm", OPT_VM, NULL, 0,
+	  "add tables of every virtual machine's vCPUs: guest mode, exits by reason, the VMM's part, halts, "
+	  "steal, swapped guest memory, the balloon",
 	  1 },
 	{ "order-check", OPT_ORDER, "yes|no", 0,
 	  "the second walk that tells where the order of waiting decides; it takes as long again, so by "
@@ -140,6 +147,9 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 	case OPT_GUEST:
 		a->want_guest = true;
 		break;
+	case OPT_VM:
+		a->want_vm = true;
+		break;
 	case OPT_ORDER:
 		if (strcmp(arg, "yes") && strcmp(arg, "no"))
 			argp_error(s, "--order-check is yes or no, not '%s'", arg);
@@ -178,6 +188,7 @@ const struct argp sg_argp_report = {
 	"  sandglass report --by container s.sgt      the tasks of one container are a group\n"
 	"  sandglass report --syscalls s.sgt          system calls by container and process\n"
 	"  sandglass report --guest-syscalls s.sgt    what gVisor's guests asked for, and who served it\n"
+	"  sandglass report --vm s.sgt                vCPUs: exits, steal, balloon, swapped memory\n"
 	"  sandglass report --json s.sgt | jq '.tasks[0].blame[0]'\n"
 	"  sandglass record -o - -- make | sandglass report -\n\n"
 	"A share of a task's latency belongs to exactly one row; the rows sum to the latency to the "
@@ -202,6 +213,8 @@ static int feed_accounts(void *ctx, const struct sg_hdr *ev)
 		ret = sg_syscalls_feed(a->syscalls, ev);
 	if (!ret && a->guest)
 		ret = sg_guestcalls_feed(a->guest, ev);
+	if (!ret && a->vcpus)
+		ret = sg_vcpus_feed(a->vcpus, ev);
 	return ret;
 }
 
@@ -281,6 +294,8 @@ static int print_text(FILE *f, const struct args *a, struct sg_input *in)
 		ret = a->guest ? sg_guestcalls_text(a->guest, f, &a->text) : print_tasks(f, a, in);
 	if (!ret && a->syscalls)
 		ret = sg_syscalls_text(a->syscalls, f, &a->text);
+	if (!ret && a->vcpus)
+		ret = sg_vcpus_text(a->vcpus, f, &a->text);
 	if (!ret && a->oracle) {
 		fputc('\n', f);
 		ret = sg_oracle_text(a->oracle, f);
@@ -320,6 +335,8 @@ static int print_json(FILE *f, const struct args *a, struct sg_input *in)
 	}
 	if (e.extra && a->syscalls)
 		json_object_object_add(e.extra, "syscalls", sg_syscalls_json(a->syscalls));
+	if (e.extra && a->vcpus)
+		json_object_object_add(e.extra, "vms", sg_vcpus_json(a->vcpus));
 	if (e.extra && a->guest)
 		json_object_object_add(e.extra, "guest_syscalls", sg_guestcalls_json(a->guest));
 	ret = sg_json_end(a->doc, f, &e);
@@ -341,12 +358,14 @@ static int accounts_new(struct args *a)
 		ret = sg_syscalls_new(&a->syscalls, a->owners);
 	if (!ret && a->want_guest)
 		ret = sg_guestcalls_new(&a->guest, a->owners);
+	if (!ret && a->want_vm)
+		ret = sg_vcpus_new(&a->vcpus);
 	a->o.owners = a->owners;
 	if (a->want_guest) {
 		a->o.tasks = SG_TASKS_GUEST;
 		a->o.on_guest = on_guest;
 	}
-	if (a->want_oracle || a->want_syscalls || a->want_guest)
+	if (a->want_oracle || a->want_syscalls || a->want_guest || a->want_vm)
 		a->o.on_event = feed_accounts;
 	return ret;
 }
@@ -357,6 +376,7 @@ static void accounts_free(struct args *a)
 	sg_swapouts_free(a->swapouts);
 	sg_syscalls_free(a->syscalls);
 	sg_guestcalls_free(a->guest);
+	sg_vcpus_free(a->vcpus);
 }
 
 static int report(struct args *a, struct sg_input *in, struct sg_err *err)

@@ -82,13 +82,13 @@ static void plan_restrict(struct sg_live *l)
 
 		if (!strcmp(g, "kvm") && !kvm)
 			idle = true; /* its module is not loaded: there are no guests */
-		else if (row->chosen < 0)
+		else if (row->chosen < 0 && strcmp(g, "kvm"))
 			continue;
 		if (!off && !strcmp(g, "sample"))
 			off = !o->sample_hz;
 		/* every page fault of the machine passes there */
 		if (!strcmp(row->probe->name, "kvm.refault"))
-			idle = !o->refaults && !(o->only_groups && listed(o->only_groups, g));
+			idle |= !o->refaults && !(o->only_groups && listed(o->only_groups, g));
 		if (!strncmp(row->probe->name, "mark.uprobe", 11))
 			idle = !o->uprobe;
 		if (!strncmp(row->probe->name, "gvisor.call.", 12) ||

@@ -12,6 +12,7 @@
 #define OR(x)  (1u << SG_ORG_##x)
 #define SR(x)  (1u << SG_WSRC_##x)
 #define FR(x)  (1u << SG_FLT_##x)
+#define VW(x)  (1u << SG_VW_##x)
 #define BX(x)  (1u << SG_BOX_##x)
 #define SET(x) SG_SET_##x
 #define SYM(x) SG_SYM_##x
@@ -30,6 +31,9 @@ static const struct sg_rule rules[] = {
 	{ .name = "ptrace", .stops = ST(TRACED), .cause = SG_C_TRAP_PTRACE, .attr = SG_RA_TRAP },
 	{ .name = "freeze", .stops = ST(FROZEN), .cause = SG_C_TRAP_FREEZE, .attr = SG_RA_TRAP },
 	{ .name = "idle", .stops = ST(IDLE), .cause = SG_C_IDLE_WORKER, .attr = SG_RA_IDLE },
+	/* a vCPU: its guest is idle, unless an exit says otherwise */
+	{ .name = "vcpu.halt", .vcpus = VW(HALT) | VW(RUN), .cause = SG_C_KVM_HALT },
+	{ .name = "vcpu.swapin", .vcpus = VW(SWAPIN), .cause = SG_C_MEM_SWAPIN, .attr = SG_RA_REFINE },
 	/* between the parts of a sandbox */
 	{ .name = "gofer",
 	  .kinds = KN(SYSCALL),
@@ -294,7 +298,7 @@ enum sg_origin sg_wait_origin(const struct sg_wait *w, uint32_t *ret_uid)
 }
 
 struct facts {
-	uint32_t stop, kind, sets, syms, fd, origin, src, fltres, box, waker_box;
+	uint32_t stop, kind, sets, syms, fd, origin, src, fltres, box, waker_box, vcpu;
 	int8_t iowait, timeout, kthread;
 };
 
@@ -313,7 +317,7 @@ static bool matches(const struct sg_rule *r, const struct facts *f)
 	return hit(r->stops, f->stop) && hit(r->kinds, f->kind) && hit(r->sets, f->sets) &&
 	       hit(r->syms, f->syms) && hit(r->fds, f->fd) && hit(r->origins, f->origin) &&
 	       hit(r->srcs, f->src) && hit(r->fltres, f->fltres) && hit(r->boxes, f->box) &&
-	       hit(r->waker_boxes, f->waker_box) && must(r->iowait, f->iowait) &&
+	       hit(r->waker_boxes, f->waker_box) && hit(r->vcpus, f->vcpu) && must(r->iowait, f->iowait) &&
 	       must(r->timeout, f->timeout) && must(r->kthread, f->kthread);
 }
 
@@ -331,6 +335,7 @@ const struct sg_rule *sg_classify(const struct sg_wait *w)
 		.fltres = 1u << (w->fltres % 32),
 		.box = 1u << (w->box % 32),
 		.waker_box = 1u << (w->waker_box % 32),
+		.vcpu = 1u << (w->vcpu % 32),
 		.iowait = w->iowait ? 1 : -1,
 		.timeout = w->timeout ? 1 : -1,
 		.kthread = w->kthread_waker ? 1 : -1,

@@ -48,6 +48,15 @@ enum sg_origin {
 /* Parts of a sandbox. */
 enum sg_box { SG_BOX_NONE = 0, SG_BOX_SENTRY = 1, SG_BOX_GOFER = 2, SG_BOX_STUB = 3 };
 
+/* What a vCPU's thread waited in, inside KVM_RUN. */
+enum sg_vcpu_wait {
+	SG_VW_NONE = 0,
+	SG_VW_RUN = 1,	  /* in no exit that was seen: not started yet, or the probes are off */
+	SG_VW_HALT = 2,	  /* the guest had nothing to do */
+	SG_VW_SWAPIN = 3, /* memory of the guest came back from swap */
+	SG_VW_EXIT = 4,	  /* another exit */
+};
+
 /* The facts of one wait. */
 struct sg_wait {
 	uint8_t stop, wkind, fdtype, wctx, wsrc, fltres;
@@ -57,6 +66,7 @@ struct sg_wait {
 	uint32_t syms; /* of its kernel stack, when one was taken */
 	uint8_t box;   /* enum sg_box of the thread; its waker's, when of the same sandbox */
 	uint8_t waker_box;
+	uint8_t vcpu; /* enum sg_vcpu_wait */
 };
 
 /* Attributes of a rule. */
@@ -79,6 +89,7 @@ struct sg_rule {
 	uint32_t fltres;  /* bits 1 << enum sg_fltres */
 	uint32_t boxes;	  /* bits 1 << enum sg_box */
 	uint32_t waker_boxes;
+	uint32_t vcpus; /* bits 1 << enum sg_vcpu_wait */
 	int8_t iowait, timeout,
 		kthread; /* 1 must, -1 must not, 0 any; kthread: the waker is a kernel thread */
 	uint16_t cause;

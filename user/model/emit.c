@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include "base/kvmexit.h"
 #include "model/box.h"
 #include "model/walk.h"
 
@@ -143,7 +144,9 @@ static int emit_pairs(struct sg_model *m, struct sg_walk *w, const struct sg_pai
 		s->hi = hi;
 		s->lo = hi -= p[i].ns;
 		s->cause = p[i].key;
-		if (th->box || p[i].key & SG_KEY_GUEST)
+		if (SG_KEY_IS_KVM(p[i].key))
+			s->cause = sg_kvm_cause(p[i].key);
+		else if (th->box || p[i].key & SG_KEY_GUEST)
 			s->cause = sg_box_cause(th, p[i].key, &s->nr);
 		if (th->box)
 			s->comp = sg_box_comp(m, th, s->cause);

@@ -94,6 +94,8 @@ static int feed_slice(struct sg_model *m, struct sg_thr *th, const struct sg_sli
 	if (th->sample_kern || th->sample_user)
 		rc = sg_sample_flush(m, th);
 	if (rc >= 0)
+		rc = sg_thr_vcpu(m, th, ev);
+	if (rc >= 0)
 		rc = sg_timeline_append(m, th, ev);
 	if (rc >= 0 && th->waited) {
 		th->waited = false;

@@ -97,6 +97,7 @@ struct sg_thr {
 	char comm[16];
 	uint16_t role, comp;  /* comp: cached, 0 = not yet */
 	uint8_t box;	      /* enum sg_box: its part in a sandbox */
+	bool vcpu;	      /* it runs a guest */
 	uint32_t sandbox;     /* process id of that sandbox's Sentry, 0 none */
 	bool announced, seen; /* THREAD came; a SLICE or SNAP came */
 	bool first_set;	      /* first_lo and last_out are valid */
@@ -156,6 +157,7 @@ struct sg_proc { /* by tgid */
 	uint64_t role_ts; /* when its role was told */
 	uint16_t role;
 	uint8_t box;
+	bool vmm;		     /* a thread of it runs a guest */
 	uint32_t guests;	     /* guests that were made in it */
 	struct sg_guest_open *calls; /* of its guest's threads */
 	uint32_t ncalls, calls_cap;
@@ -248,6 +250,7 @@ struct sg_model {
 	uint64_t recheck;		    /* look at `stuck` again from this time on */
 	bool threads_started;
 	bool boxes; /* a sandbox's process was named */
+	bool vmms;  /* a vCPU was seen */
 
 	struct sg_walk *walk;
 	struct sg_chunk *spare[4];
@@ -263,6 +266,8 @@ struct sg_thr *sg_thr_get(struct sg_model *m, uint32_t uid); /* makes it; NULL: 
 uint16_t sg_thr_comp(struct sg_model *m, struct sg_thr *th);
 int sg_comp_intern(struct sg_model *m, const char *name, size_t len, uint16_t *ret);
 int sg_thr_announce(struct sg_model *m, const struct sg_thread *ev);
+/* What @s says of its thread: who runs a guest is a vCPU, and its process a VMM. */
+int sg_thr_vcpu(struct sg_model *m, struct sg_thr *th, const struct sg_slice *s);
 int sg_thr_role(struct sg_model *m, const struct sg_role *ev);
 struct sg_proc *sg_proc_get(struct sg_model *m, uint32_t tgid);
 void sg_thr_free_all(struct sg_model *m);

@@ -84,13 +84,45 @@ int sg_comp_intern(struct sg_model *m, const char *name, size_t len, uint16_t *r
 	return sg_map_put(&m->comp_map, h, m->ncomp);
 }
 
+static bool begins(const struct sg_thr *th, const char *with)
+{
+	return !strncmp(th->comm, with, strlen(with));
+}
+
+/*
+ * The part of a thread in a virtual machine, NULL: none. vhost's workers are kernel
+ * threads, since Linux 6.4 threads of the VMM (6e890c5d5021); QEMU calls an I/O thread
+ * by its object's name, "IO iothread1" with debug-threads.
+ */
+static const char *vm_part(struct sg_model *m, struct sg_thr *th)
+{
+	uint64_t val;
+
+	if (th->vcpu)
+		return "vcpu";
+	if (!m->vmms)
+		return NULL;
+	if (th->flags & SG_TF_KTHREAD)
+		return begins(th, "vhost-") ? "vhost" : NULL;
+	if (!sg_map_get(&m->proc_map, th->tgid, &val) || !((struct sg_proc *)(uintptr_t)val)->vmm)
+		return NULL;
+	return begins(th, "vhost-")			     ? "vhost"
+	       : begins(th, "IO ") || begins(th, "iothread") ? "iothread"
+							     : "vmm";
+}
+
 /* Component 0 is the empty name: "not known". */
 uint16_t sg_thr_comp(struct sg_model *m, struct sg_thr *th)
 {
+	const char *part;
+
 	if (th->comp)
 		return th->comp;
+	part = th->role ? NULL : vm_part(m, th);
 	if (th->role)
 		th->comp = th->role;
+	else if (part && !sg_comp_intern(m, part, strlen(part), &th->comp))
+		return th->comp;
 	else if (th->flags & SG_TF_KTHREAD)
 		th->comp = m->comp_kernel;
 	else if (th->flags & SG_TF_INSCOPE)
@@ -116,6 +148,30 @@ struct sg_proc *sg_proc_get(struct sg_model *m, uint32_t tgid)
 		return NULL;
 	}
 	return p;
+}
+
+int sg_thr_vcpu(struct sg_model *m, struct sg_thr *th, const struct sg_slice *s)
+{
+	bool runs = false;
+	struct sg_proc *p;
+
+	for (unsigned i = 0; i < s->npair && !runs; i++)
+		runs = s->pair[i].key == SG_C_CPU_GUEST || SG_KEY_IS_KVM(s->pair[i].key);
+	if (!runs || th->vcpu)
+		return 0;
+	p = sg_proc_get(m, th->tgid);
+	if (!p)
+		return -ENOMEM;
+	th->vcpu = true;
+	th->comp = 0;
+	if (p->vmm)
+		return 0;
+	p->vmm = true;
+	m->vmms = true;
+	for (uint32_t i = 0; i < m->nthr; i++)
+		if (m->thr[i]->tgid == th->tgid || m->thr[i]->flags & SG_TF_KTHREAD)
+			m->thr[i]->comp = 0;
+	return 0;
 }
 
 static void role_take(struct sg_thr *th, const struct sg_proc *p)

@@ -6,7 +6,8 @@ typedef unsigned __int128 u128;
 
 static uint16_t key_known(uint16_t key)
 {
-	if (key & SG_KEY_SYSCALL || SG_KEY_TYPE(key) == SG_KEY_GUEST || SG_KEY_TYPE(key) == SG_KEY_EMULATED)
+	if (key & SG_KEY_SYSCALL || SG_KEY_IS_KVM(key) || SG_KEY_TYPE(key) == SG_KEY_GUEST ||
+	    SG_KEY_TYPE(key) == SG_KEY_EMULATED)
 		return key;
 	return key && key < SG_C_MAX ? key : SG_C_UNKNOWN;
 }

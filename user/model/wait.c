@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /* One step of the walk through a wait: run-queue part, then blocked part. */
 #include <errno.h>
+#include "base/kvmexit.h"
 #include "model/box.h"
 #include "model/walk.h"
 
@@ -9,6 +10,28 @@
 #define RUNNABLE_STOPS \
 	(1u << SG_STOP_RUNNABLE | 1u << SG_STOP_YIELD | 1u << SG_STOP_THROTTLED | 1u << SG_STOP_NEW)
 #define BLIND_STOPS (1u << SG_STOP_HOLE | 1u << SG_STOP_UNSEEN | 1u << SG_STOP_NONE | 1u << SG_STOP_DEAD)
+
+/*
+ * What a thread waits in inside KVM_RUN (its request number is the call's second
+ * argument): the exit that the note tells, which is none before the first entry, and on
+ * kernels that have no probes for exits.
+ */
+#define NR_IOCTL 16
+#define KVM_RUN	 0xae80
+static uint8_t vcpu_wait(const struct sg_trec *r)
+{
+	uint16_t key = r->note & 0xffff;
+	enum sg_kvm_class c;
+
+	if (r->wkind != SG_K_SYSCALL || r->nr != NR_IOCTL || r->arg != KVM_RUN)
+		return SG_VW_NONE;
+	if (!(r->note & SG_NOTE_KVM))
+		return SG_VW_RUN;
+	if (key == SG_C_MEM_SWAPIN)
+		return SG_VW_SWAPIN;
+	c = SG_KEY_IS_KVM(key) ? sg_kvm_class(key) : SG_KVMC_OTHER;
+	return c == SG_KVMC_HALT || c == SG_KVMC_HALT_POLL ? SG_VW_HALT : SG_VW_EXIT;
+}
 
 void sg_wait_of(const struct sg_model *m, const struct sg_thr *th, const struct sg_trec *r,
 		struct sg_wait *ret)
@@ -31,6 +54,7 @@ void sg_wait_of(const struct sg_model *m, const struct sg_thr *th, const struct 
 		.mixed = r->flags & SG_SF_MIXED,
 		.kthread_waker = waker && (waker->flags & SG_TF_KTHREAD),
 		.syms = sg_dict_syms(m, r->stack_kern),
+		.vcpu = vcpu_wait(r),
 		.box = th->box,
 		.waker_box =
 			waker && waker->sandbox && waker->sandbox == th->sandbox ? waker->box : SG_BOX_NONE,

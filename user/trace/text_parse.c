@@ -152,6 +152,11 @@ static bool cause_key(struct sg_text_word w, uint16_t *ret)
 		*ret |= (uint16_t)v;
 		return true;
 	}
+	if (w.n > 4 && !memcmp(w.s, "kvm.", 4) &&
+	    sg_text_number((struct sg_text_word){ w.s + 4, w.n - 4 }, 0xfff, &v)) {
+		*ret = (uint16_t)(SG_KEY_KVM | v);
+		return true;
+	}
 	if (w.n > 5 && !memcmp(w.s, "flip.", 5)) {
 		*ret = SG_KEY_FLIPCALL;
 		if (!sg_text_number((struct sg_text_word){ w.s + 5, w.n - 5 }, 0x1fff, &v))

@@ -159,6 +159,10 @@ static void put_cause(struct out *o, unsigned key)
 		put_sysnr(o, SG_KEY_LOW(key));
 		return;
 	}
+	if (SG_KEY_IS_KVM(key)) {
+		put(o, "kvm.%u", key & 0xfff);
+		return;
+	}
 	if (SG_KEY_TYPE(key) == SG_KEY_FLIPCALL) {
 		put(o, "flip.%u", SG_KEY_LOW(key));
 		return;

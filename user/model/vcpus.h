@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * The vCPUs of what was recorded, by virtual machine, as the host sees them: guest mode,
+ * exits by reason, the VMM's part of them, halts, waits for a CPU (what the guest calls
+ * steal) and for swapped memory, the balloon. Raw sums of slices of the threads that run
+ * guests, inside tasks or not; for every vCPU they sum to the time it was seen for, to
+ * the nanosecond. Pure; memory is bounded by the limits below.
+ */
+#ifndef SG_VCPUS_H
+#define SG_VCPUS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include "trace/event.h"
+
+#define SG_VCPUS_MAX   4096 /* threads that run guests; later ones are only counted */
+#define SG_VCPU_EXITS  64   /* reasons of one vCPU told apart; the others are one row */
+#define SG_VCPU_TAKERS 4    /* who had the CPU while it waited for one: those shown */
+
+/* One reason. The kernel's part counts exits of this kind, the VMM's part returns of KVM_RUN. */
+struct sg_vcpu_exit {
+	uint16_t key; /* SG_KEY_KVM, see base/kvmexit.h; 0: those that found no row */
+	uint64_t cnt;
+	uint64_t ns; /* on a CPU */
+};
+
+/* A reason with what the VMM did for its class: the returns of KVM_RUN know only that. */
+struct sg_vcpu_reason {
+	uint16_t key;
+	uint64_t cnt, kernel_ns;
+	uint64_t returns, vmm_ns;
+};
+
+struct sg_vcpu_taker {
+	char comm[16]; /* hostile bytes possible */
+	uint64_t ns;
+};
+
+struct sg_vcpu {
+	uint32_t uid, tid, tgid;
+	char comm[16];	   /* hostile bytes possible */
+	uint64_t from, to; /* first and last instant that is accounted for */
+	/* these sum to `to - from` */
+	uint64_t run_ns; /* inside KVM_RUN where guest mode and exits can't be told apart */
+	uint64_t guest_ns, exit_ns, vmm_ns, balloon_ns;
+	uint64_t
+		vmm_kernel_ns; /* system calls and faults of the VMM in this thread, KVM_RUN's own overhead */
+	uint64_t swapin_ns;    /* exits that brought guest memory back from swap, on a CPU and waiting */
+	uint64_t reclaim_ns, irq_ns, halt_ns, runq_ns, wait_ns;
+	uint64_t unknown_ns; /* torn, lost, before its first record told why it waited */
+
+	uint64_t runs, entries, halts, swapins, runqs;
+	uint64_t swapin_wait_ns;
+	uint64_t inflate_pages, deflate_pages, balloon_kicks;
+	size_t nexit;
+	struct sg_vcpu_exit exit[SG_VCPU_EXITS]; /* most time first */
+	size_t ntaker;
+	struct sg_vcpu_taker taker[SG_VCPU_TAKERS]; /* most time first */
+};
+
+/* One process that runs guests. */
+struct sg_vm {
+	uint32_t tgid;
+	char comm[16]; /* of its first thread; hostile bytes possible */
+	size_t nvcpu;
+	const struct sg_vcpu *vcpu; /* by thread id */
+};
+
+struct sg_vcpus;
+
+int sg_vcpus_new(struct sg_vcpus **ret);
+void sg_vcpus_free(struct sg_vcpus *v);
+/** sg_vcpus_feed() - next event, in time order; kinds it does not need are ignored. 0 or -ENOMEM. */
+int sg_vcpus_feed(struct sg_vcpus *v, const struct sg_hdr *ev);
+/** sg_vcpus_list() - the machines so far; valid until the next call or feed. 0 or -ENOMEM. */
+int sg_vcpus_list(struct sg_vcpus *v, const struct sg_vm **ret, size_t *ret_n);
+/**
+ * sg_vcpu_reasons() - the exits of @c, each of the VMM's parts with the most frequent reason of its class
+ * @ret: room for SG_VCPU_EXITS
+ *
+ * A VMM's part without a reason of its class is a row of its own. Return: how many, most time first.
+ */
+size_t sg_vcpu_reasons(const struct sg_vcpu *c, struct sg_vcpu_reason *ret);
+/** sg_vcpus_uncounted() - slices of vCPUs left out because there were too many */
+uint64_t sg_vcpus_uncounted(const struct sg_vcpus *v);
+
+/** sg_vcpus_text() - tables for every machine (user/out/vcpus_text.c) */
+struct sg_text_opts;
+int sg_vcpus_text(struct sg_vcpus *v, FILE *f, const struct sg_text_opts *o);
+/** sg_vcpus_json() - [{"tgid":..,"vcpus":[..]}], see docs/json.md; caller owns; NULL: no memory */
+struct json_object *sg_vcpus_json(struct sg_vcpus *v);
+
+#endif
