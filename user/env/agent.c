@@ -284,8 +284,10 @@ static void accept_one(struct agent *a)
 	close(fd);
 }
 
-static void peers_tend(struct agent *a, uint64_t now)
+static void peers_tend(struct agent *a)
 {
+	uint64_t now = sg_mono_ns();
+
 	for (int i = 0; i < PEERS; i++) {
 		struct peer *p = &a->peer[i];
 		bool stale;
@@ -326,8 +328,10 @@ static void on_signal(struct agent *a)
 	}
 }
 
-static bool over(struct agent *a, uint64_t now)
+static bool over(struct agent *a)
 {
+	uint64_t now = sg_mono_ns();
+
 	if (a->recording && !a->host && now - a->alone_ns > a->o->hold_ns) {
 		say(a, "the host did not come back: its recording is given up");
 		recording_drop(a);
@@ -346,8 +350,6 @@ static void serve(struct agent *a)
 			{ .fd = a->recording ? a->relay.out_fd : -1, .events = POLLIN },
 			{ .fd = a->recording ? a->relay.err_fd : -1, .events = POLLIN }
 		};
-		uint64_t now;
-
 		for (int i = 0; i < PEERS; i++) {
 			p[4 + i].fd = a->peer[i].used ? a->peer[i].c.fd : -1;
 			p[4 + i].events =
@@ -358,8 +360,7 @@ static void serve(struct agent *a)
 		for (int i = 0; i < PEERS; i++)
 			if (a->peer[i].used && p[4 + i].revents)
 				peer_read(a, &a->peer[i]);
-		now = sg_mono_ns();
-		peers_tend(a, now);
+		peers_tend(a);
 		if (p[0].revents)
 			on_signal(a);
 		if (p[1].revents)
@@ -367,8 +368,8 @@ static void serve(struct agent *a)
 		if (a->recording && sg_relay_read(&a->relay) < 0)
 			say(a, "the recorder wrote no recording, or memory is short: it was ended");
 		pump(a);
-		peers_tend(a, now);
-		if (over(a, now))
+		peers_tend(a);
+		if (over(a))
 			return;
 	}
 }
