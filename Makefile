@@ -34,7 +34,7 @@ PURE_OBJ := $(PURE_SRC:%.c=$(O)/%.o)
 LIVE_OBJ := $(LIVE_SRC:%.c=$(O)/%.o)
 BPF_OBJ := $(BPF_SRC:bpf/%.bpf.c=$(O)/bpf/%.bpf.o)
 PURE_LIBS := -lz -ljson-c -lsmartcols -lprotobuf-c -lm
-LIVE_LIBS := -lbpf -lelf -ldw -lcapstone -lcurl -lmicrohttpd -lpthread
+LIVE_LIBS := -lbpf -lelf -ldw -lcapstone -lcurl -lmicrohttpd -lnettle -lpthread
 
 # ---- Debian packages: the one list. The reason behind each is the README's text too. -----------
 PKG += gcc                       # C compiler of the user side
@@ -53,6 +53,7 @@ PKG += libprotobuf-c-dev         # Perfetto traces: protobuf at run time
 PKG += protobuf-c-compiler       # Perfetto traces: C code from the schema
 PKG += protobuf-compiler         # the tests decode Perfetto traces with the schema
 PKG += libcurl4-openssl-dev      # the task workload's client asks all servers at once
+PKG += nettle-dev                # proof of the token that an agent and a host share (HMAC-SHA256)
 PKG += libmicrohttpd-dev         # the task workload's native HTTP server
 PKG += systemtap-sdt-dev         # sys/sdt.h: marks in the tests' programs
 PKG += stress                    # the memory hogs of the task workload, as published

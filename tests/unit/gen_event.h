@@ -16,6 +16,7 @@ union gen_event {
 	struct sg_stackdef stackdef;
 	struct sg_name name;
 	struct sg_container container;
+	struct sg_machine machine;
 	struct sg_guest guest;
 	struct sg_thread thread;
 	struct sg_mark mark;
@@ -121,6 +122,11 @@ static inline size_t gen_event(uint64_t *s, unsigned kind, union gen_event *e)
 		e->container.len = (uint16_t)(gen_u64(s) % (SG_CONTAINER_TEXT_MAX + 1));
 		for (unsigned i = 0; i < e->container.len; i++)
 			e->container.text[i] = (char)gen_u64(s);
+		break;
+	case SG_REC_MACHINE:
+		e->machine.len = (uint16_t)(gen_u64(s) % (SG_MACHINE_TEXT_MAX + 1));
+		for (unsigned i = 0; i < e->machine.len; i++)
+			e->machine.text[i] = (char)gen_u64(s);
 		break;
 	case SG_REC_GUEST:
 		e->guest.len = (uint16_t)(gen_u64(s) % (SG_GUEST_TEXT_MAX + 1));

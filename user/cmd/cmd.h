@@ -12,6 +12,8 @@
 	X("report", report, "explain a recording: blame, percentiles, slowest tasks")    \
 	X("diff", diff, "explain the difference of two recordings cause by cause")       \
 	X("export", export, "folded stacks, speedscope, Perfetto, JSON or CSV")          \
+	X("agent", agent, "wait in a guest for its host, and record when that asks")     \
+	X("merge", merge, "recordings of several machines into one, on one clock")       \
 	X("containers", containers, "the containers of this machine and what runs them") \
 	X("bench", bench, "the published experiments, each as one command")              \
 	X("doctor", doctor, "what this machine can attribute, and what it cannot and why")

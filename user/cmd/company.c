@@ -29,8 +29,10 @@ int sg_company_make(struct sg_company *co, const struct sg_company_opts *o, stru
 		co->traced = true;
 		co->n = 2;
 	}
+	for (size_t i = 0; i < o->nmore && i < SG_COMPANY_MORE; i++)
+		co->c[co->n + i] = o->more[i];
 	rec->companions = co->c;
-	rec->ncompanion = co->n;
+	rec->ncompanion = co->n + (o->nmore < SG_COMPANY_MORE ? o->nmore : SG_COMPANY_MORE);
 	return 0;
 }
 

@@ -8,14 +8,18 @@
 #include "kern/record.h"
 
 struct sg_company_opts {
-	const char *engine; /* --engine, NULL = the machine's daemon if there is one */
-	bool gvisor_trace;  /* --gvisor-trace */
-	bool one;	    /* only one container is recorded (--container) ... */
-	uint32_t sentry;    /* ... and this is its Sentry; 0: it is no sandbox of gVisor */
+	const char *engine;		 /* --engine, NULL = the machine's daemon if there is one */
+	bool gvisor_trace;		 /* --gvisor-trace */
+	bool one;			 /* only one container is recorded (--container) ... */
+	uint32_t sentry;		 /* ... and this is its Sentry; 0: it is no sandbox of gVisor */
+	const struct sg_companion *more; /* further ones, of the command's own */
+	size_t nmore;			 /* at most SG_COMPANY_MORE */
 };
 
+#define SG_COMPANY_MORE 8
+
 struct sg_company {
-	struct sg_companion c[2];
+	struct sg_companion c[2 + SG_COMPANY_MORE];
 	size_t n;
 	bool traced, untraceable; /* by gVisor's trace points; asked for, and no sandbox */
 	uint32_t sentry;

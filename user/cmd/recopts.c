@@ -245,6 +245,8 @@ int sg_recopts_record(struct sg_recopts *r, const char *name, struct sg_record_r
 	struct sg_company co = { 0 };
 	struct sg_company_opts o = { .engine = r->engine,
 				     .gvisor_trace = r->gvisor_trace,
+				     .more = r->more,
+				     .nmore = r->nmore,
 				     .one = r->container != NULL,
 				     .sentry = container_sentry(r) };
 	int e = sg_company_make(&co, &o, &r->o, err);

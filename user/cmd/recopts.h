@@ -22,6 +22,8 @@ struct sg_recopts {
 	int first_fd;			/* its first process, after sg_recopts_container() */
 	struct sg_container_info found; /* the container, after sg_recopts_container() */
 	bool gvisor_trace;
+	const struct sg_companion *more; /* companions of the command's own */
+	size_t nmore;
 	char container_text[256]; /* "container NAME (IMAGE)", for the report's head */
 };
 

@@ -12,12 +12,14 @@
 #include <unistd.h>
 #include "base/parse.h"
 #include "cmd/cmd.h"
+#include "cmd/guests.h"
 #include "cmd/recopts.h"
 
 enum { OPT_DURATION = 256, OPT_READY_FD };
 
 struct args {
 	struct sg_recopts rec;
+	struct sg_guests guests;
 	const char *out, *cgroup;
 	bool quiet;
 	char target[256];
@@ -47,6 +49,7 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		s->child_inputs[0] = &a->rec;
+		s->child_inputs[1] = &a->guests;
 		break;
 	case 'a':
 		a->rec.o.live.all = true;
@@ -94,7 +97,9 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 	return 0;
 }
 
-static const struct argp_child children[] = { { &sg_recopts_argp, 0, NULL, 10 }, { 0 } };
+static const struct argp_child children[] = { { &sg_recopts_argp, 0, NULL, 10 },
+					      { &sg_guests_argp, 0, NULL, 5 },
+					      { 0 } };
 
 /* clang-format off */
 const struct argp sg_argp_record = {
@@ -106,6 +111,8 @@ const struct argp sg_argp_record = {
 	"  sandglass record -G docker/4f5e... -o web.sgt\n"
 	"  sandglass record --container web --duration 10s\n"
 	"  sandglass record -a --duration 5s      the whole system\n"
+	"  sandglass record -a --duration 5s --guest web=vsock:3:7777 --token-file token\n"
+	"                                         and the guest web, that runs sandglass agent\n"
 	"  sandglass report sandglass.sgt         then read it\n\n"
 	"The exit code is the program's own when one was given; 125 when sandglass itself failed.",
 	children, NULL, NULL
@@ -134,6 +141,12 @@ static int open_output(struct args *a, struct sg_err *err)
 {
 	int fd;
 
+	if (a->guests.n) {
+		fd = sg_guests_open(&a->guests, a->out, err);
+		a->rec.more = a->guests.companion;
+		a->rec.nmore = a->guests.n;
+		return fd;
+	}
 	if (!strcmp(a->out, "-")) {
 		if (isatty(STDOUT_FILENO))
 			return sg_err_set(err, -EINVAL,
@@ -166,9 +179,10 @@ int sg_cmd_record(int argc, char **argv)
 {
 	static const char name[] = "sandglass record";
 	struct args *a = calloc(1, sizeof(*a));
-	struct sg_record_result res;
+	struct sg_record_result res = { 0 };
 	struct sg_err err = { 0 };
 	int r, code = SG_EXIT_CANNOT;
+	bool whole = true;
 
 	if (!a)
 		return SG_EXIT_CANNOT;
@@ -192,6 +206,9 @@ int sg_cmd_record(int argc, char **argv)
 		r = a->rec.o.out_fd = open_output(a, &err);
 	if (r >= 0)
 		r = sg_recopts_record(&a->rec, name, &res, &err);
+	if (a->guests.n && a->rec.o.out_fd >= 0 && (!r || res.wall_ns))
+		whole = sg_guests_end(&a->guests, a->out, a->rec.o.level, name, a->quiet);
+	sg_guests_close(&a->guests, r < 0 && !res.wall_ns);
 	if (r < 0) {
 		fprintf(stderr, "%s: %s\n", name, err.msg[0] ? err.msg : strerror(-r));
 	} else {
@@ -201,6 +218,7 @@ int sg_cmd_record(int argc, char **argv)
 			fprintf(stderr, "%s: can't run %s: %s\n", name, a->rec.o.argv[0],
 				strerror(res.exec_errno));
 		code = res.ran					  ? sg_recopts_exit(&res)
+		       : !whole					  ? SG_EXIT_FAIL
 		       : res.targets_gone && a->rec.o.duration_ns ? SG_EXIT_FAIL
 								  : SG_EXIT_OK;
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 #include "kern/meta.h"
 
+#include <fcntl.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,19 @@ static char *finish(struct json_object *o)
 	return s;
 }
 
+/* Recordings of one boot have one CLOCK_MONOTONIC. */
+static void put_boot(struct json_object *o)
+{
+	char id[64] = "";
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, id, sizeof(id) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	id[n > 0 ? strcspn(id, "\n") : 0] = 0;
+	STR(o, "boot_id", id);
+}
+
 static struct json_object *machine(void)
 {
 	struct json_object *o = json_object_new_object();
@@ -42,6 +56,7 @@ static struct json_object *machine(void)
 	uname(&u);
 	STR(o, "kernel", u.release);
 	STR(o, "arch", u.machine);
+	put_boot(o);
 	U64(o, "cpus", sysconf(_SC_NPROCESSORS_ONLN));
 	U64(o, "memory_bytes", (uint64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE));
 	U64(o, "page_bytes", sysconf(_SC_PAGESIZE));

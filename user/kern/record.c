@@ -25,6 +25,7 @@
 #include "kern/perturb.h"
 #include "kern/resolver.h"
 #include "kern/spool.h"
+#include "kern/stamp.h"
 #include "trace/rec.h"
 #include "trace/wire.h"
 
@@ -191,12 +192,12 @@ static int put_window(struct recorder *r, uint64_t ts, uint32_t type)
 static int put_clock(struct recorder *r)
 {
 	struct sg_clock c = { .h = { .kind = SG_REC_CLOCK } };
+	struct sg_stamp s = sg_stamp_take();
+	uint64_t real = now_ns(CLOCK_REALTIME);
 
-	c.h.ts = now_ns(CLOCK_MONOTONIC);
-	c.realtime_ns = now_ns(CLOCK_REALTIME);
-#ifdef __x86_64__
-	c.tsc = __builtin_ia32_rdtsc();
-#endif
+	c.h.ts = s.mono;
+	c.realtime_ns = real - (now_ns(CLOCK_MONOTONIC) - s.mono);
+	c.tsc = s.tsc0 + (s.tsc1 - s.tsc0) / 2;
 	return put(r, &c.h);
 }
 

@@ -200,6 +200,9 @@ static int feed(struct sg_model *m, const struct sg_hdr *ev)
 	case SG_REC_STACKDEF:
 	case SG_REC_NAME:
 		return sg_dict_feed(m, ev);
+	case SG_REC_MACHINE:
+		sg_machines_add(&m->machines, (const void *)ev);
+		return 0;
 	case SG_REC_WINDOW:
 		return feed_window(m, (const void *)ev);
 	default:

@@ -10,6 +10,7 @@
 #include "model/classify.h"
 #include "model/model.h"
 #include "model/vec.h"
+#include "trace/machine.h"
 
 #define SG_SETTLE_NS 200000000ull
 #define SG_T_MAX     UINT64_MAX
@@ -229,6 +230,7 @@ struct sg_model {
 	uint32_t ncomp, comp_cap;
 	struct sg_map comp_map;
 	uint16_t comp_app, comp_kernel, comp_other;
+	struct sg_machines machines; /* known of a merged recording only */
 
 	struct sg_map frame_map, stack_map, dev_map;
 	struct sg_dict_frame *frame;

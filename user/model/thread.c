@@ -54,7 +54,7 @@ static uint64_t text_hash(const char *s, size_t len)
 /* Names reach tables and folded stacks: letters, digits and a few signs pass, the rest becomes '_'. */
 int sg_comp_intern(struct sg_model *m, const char *name, size_t len, uint16_t *ret)
 {
-	char clean[SG_ROLE_NAME];
+	char clean[SG_MACHINE_NAME + SG_ROLE_NAME];
 	size_t n = 0;
 	uint64_t h, val;
 	int rc;
@@ -111,6 +111,19 @@ static const char *vm_part(struct sg_model *m, struct sg_thr *th)
 							     : "vmm";
 }
 
+/* A guest's components are called MACHINE:COMPONENT. */
+static void comp_of_machine(struct sg_model *m, struct sg_thr *th)
+{
+	const struct sg_machine_info *mi = sg_machine_of_uid(&m->machines, th->uid);
+	char name[SG_MACHINE_NAME + SG_ROLE_NAME];
+
+	if (!mi || !mi->number)
+		return;
+	snprintf(name, sizeof(name), "%s:%s", mi->name, sg_model_comp(m, th->comp));
+	if (sg_comp_intern(m, name, sizeof(name), &th->comp))
+		th->comp = m->comp_other;
+}
+
 /* Component 0 is the empty name: "not known". */
 uint16_t sg_thr_comp(struct sg_model *m, struct sg_thr *th)
 {
@@ -121,14 +134,15 @@ uint16_t sg_thr_comp(struct sg_model *m, struct sg_thr *th)
 	part = th->role ? NULL : vm_part(m, th);
 	if (th->role)
 		th->comp = th->role;
-	else if (part && !sg_comp_intern(m, part, strlen(part), &th->comp))
-		return th->comp;
+	else if (part)
+		th->comp = sg_comp_intern(m, part, strlen(part), &th->comp) ? m->comp_other : th->comp;
 	else if (th->flags & SG_TF_KTHREAD)
 		th->comp = m->comp_kernel;
 	else if (th->flags & SG_TF_INSCOPE)
 		th->comp = m->comp_app;
 	else if (sg_comp_intern(m, th->comm, sizeof(th->comm), &th->comp))
 		th->comp = m->comp_other;
+	comp_of_machine(m, th);
 	return th->comp;
 }
 

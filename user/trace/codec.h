@@ -48,7 +48,7 @@
 #define SG_CODEC_SLOTS 1024 /* threads remembered: uid modulo this */
 #define SG_CODEC_PAIRS 8    /* pairs remembered of each */
 
-#define SG_CODEC_KINDS 24  /* kinds 1..12 and 64..75, of which the last record is remembered */
+#define SG_CODEC_KINDS 25  /* kinds 1..12 and 64..76, of which the last record is remembered */
 #define SG_CODEC_FIXED 136 /* bytes of its fixed part */
 
 /* What is remembered of a thread. All zero for a thread not seen yet. */

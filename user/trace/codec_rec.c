@@ -15,7 +15,7 @@
 
 #define SG_X(id, sym, name)                                                           \
 	_Static_assert(id == 2 || sizeof(struct sg_##name) <= SG_CODEC_FIXED, #name); \
-	_Static_assert(id <= 12 || (id >= 64 && id < 76), #name);
+	_Static_assert(id <= 12 || (id >= 64 && id < 77), #name);
 SG_REC_LIST(SG_X)
 SG_UREC_LIST(SG_X)
 #undef SG_X
@@ -33,6 +33,7 @@ static struct tail tail_of(const struct sg_hdr *h)
 	const struct sg_frame *fr = (const void *)h;
 	const struct sg_name *nm = (const void *)h;
 	const struct sg_container *ct = (const void *)h;
+	const struct sg_machine *mc = (const void *)h;
 	const struct sg_guest *gu = (const void *)h;
 
 	switch (h->kind) {
@@ -48,6 +49,8 @@ static struct tail tail_of(const struct sg_hdr *h)
 		return (struct tail){ sizeof(*nm), nm->len, 1, SG_NAME_TEXT_MAX };
 	case SG_REC_CONTAINER:
 		return (struct tail){ sizeof(*ct), ct->len, 1, SG_CONTAINER_TEXT_MAX };
+	case SG_REC_MACHINE:
+		return (struct tail){ sizeof(*mc), mc->len, 1, SG_MACHINE_TEXT_MAX };
 	case SG_REC_GUEST:
 		return (struct tail){ sizeof(*gu), gu->len, 1, SG_GUEST_TEXT_MAX };
 	default:
@@ -75,6 +78,9 @@ static void set_tail_count(struct sg_hdr *h, size_t n)
 		break;
 	case SG_REC_CONTAINER:
 		((struct sg_container *)h)->len = (uint16_t)n;
+		break;
+	case SG_REC_MACHINE:
+		((struct sg_machine *)h)->len = (uint16_t)n;
 		break;
 	case SG_REC_GUEST:
 		((struct sg_guest *)h)->len = (uint16_t)n;

@@ -22,7 +22,9 @@
 	X(69, STACKREF, stackref)   /* a STACK record after interning */                   \
 	X(70, NAME, name)	    /* dictionary: device or cgroup id -> name */          \
 	X(71, WINDOW, window)	    /* recording started (begin) or stopped (end) at ts */ \
-	X(72, CONTAINER, container) /* whose a cgroup is */
+	X(72, CONTAINER, container) /* whose a cgroup is */                                \
+	X(75, MACHINE, machine)	    /* one of several machines of a recording */           \
+	X(76, CLOCKMAP, clockmap)   /* one instant on the clocks of a guest and its host */
 
 enum sg_urec {
 #define SG_X(id, sym, name) SG_REC_##sym = id,
@@ -99,11 +101,56 @@ struct sg_container {
 	char text[];
 };
 
+/*
+ * MACHINE: in a recording of several machines, what of it is this one's, and how its own numbers come back
+ * (trace/machine.h). Comes before all else of that machine. Text: name, kernel release, each ended by NUL. Hostile bytes
+ * possible.
+ */
+struct sg_machine {
+	struct sg_hdr h;
+	uint64_t begin,
+		end;	   /* when its recording began and ended, on the clock of the recording; 0 unknown */
+	uint64_t shift;	   /* ns that were added to its own clock, modulo 2^64 */
+	uint32_t number;   /* 0: the host */
+	uint32_t uid_base; /* threads: its own number plus this ... */
+	uint32_t uid_end;  /* ... which is the greatest there is */
+	uint32_t frame_base, stack_base; /* the same for the dictionaries */
+	uint32_t meta; /* CRC-32 of the description its own recording begins with, 0 unknown */
+	uint32_t vmm;  /* process id of its VMM on the host, 0 unknown */
+	uint32_t cid;  /* vsock: its context id, 0 none */
+	uint16_t cpu_base, ncpu;
+	uint16_t len;
+	uint16_t rsv;
+	char text[];
+};
+
+enum sg_clockmap_source {
+	SG_CLOCK_TSC = 1,      /* the offset of the guest's TSC, as KVM has it */
+	SG_CLOCK_EXCHANGE = 2, /* two-way exchange over the connection */
+	SG_CLOCK_REALTIME = 3, /* both machines' CLOCK_REALTIME: as good as their NTP */
+	SG_CLOCK_GIVEN = 4,    /* an offset that was given */
+};
+#define SG_CLOCKMAP_STEP \
+	(1u << 0) /* a clock was set between the point before and this one: no map between them */
+#define SG_CLOCKMAP_RAW \
+	(1u << 1) /* guest_ts is on the guest's own clock: a host's recording before its merging */
+
+/* CLOCKMAP: guest_ts on the clock of the merged recording (the guest's own plus MACHINE's shift) was host_ts on the host's. */
+struct sg_clockmap {
+	struct sg_hdr h;
+	uint64_t guest_ts, host_ts;
+	uint64_t error_ns; /* host_ts is true to this, both ways */
+	uint32_t machine;  /* MACHINE's number */
+	uint16_t source;   /* enum sg_clockmap_source */
+	uint16_t flags;	   /* SG_CLOCKMAP_* */
+};
+
 /* Largest event in bytes; a decoder never produces a larger one. */
 #define SG_EVENT_MAX 4096
 /* What fits behind the fixed part of the records with a text or a list. */
 #define SG_FRAME_TEXT_MAX     (SG_EVENT_MAX - sizeof(struct sg_frame))
 #define SG_CONTAINER_TEXT_MAX (SG_EVENT_MAX - sizeof(struct sg_container))
+#define SG_MACHINE_TEXT_MAX   512
 #define SG_NAME_TEXT_MAX      (SG_EVENT_MAX - sizeof(struct sg_name))
 #define SG_STACKDEF_MAX	      ((SG_EVENT_MAX - sizeof(struct sg_stackdef)) / sizeof(uint32_t))
 

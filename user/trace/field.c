@@ -120,30 +120,30 @@ static const struct sg_word words_window[] = { { "begin", SG_WINDOW_BEGIN },
 	}
 
 static const struct sg_field fields_thread[] = {
-	F(thread, "birth", birth, DEC, .near = true),
-	F(thread, "start", start, DEC, .def = 0),
-	F(thread, "cgroup", cgroup, DEC, .def = 0),
-	F(thread, "tid", tid, DEC, .def_uid = true),
-	F(thread, "tgid", tgid, DEC, .def_uid = true),
-	F(thread, "by", creator, DEC, .def = 0),
+	F(thread, "birth", birth, DEC, .near = true, .space = SG_SPACE_TIME),
+	F(thread, "start", start, DEC, .def = 0, .space = SG_SPACE_TIME),
+	F(thread, "cgroup", cgroup, DEC, .def = 0, .space = SG_SPACE_CGROUP),
+	F(thread, "tid", tid, DEC, .def_uid = true, .space = SG_SPACE_TID),
+	F(thread, "tgid", tgid, DEC, .def_uid = true, .space = SG_SPACE_TID),
+	F(thread, "by", creator, DEC, .def = 0, .space = SG_SPACE_UID),
 	F(thread, "f", flags, FLAGS, .def = SG_TF_INSCOPE, .words = words_tflags),
 	F(thread, "comm", comm, BYTES, .def = 0),
 };
 
 static const struct sg_field fields_slice[] = {
-	F(slice, "in", in, DEC, .def = 0),
-	F(slice, "out", prev_out, DEC, .def = 0),
-	F(slice, "w", wake, DEC, .def = 0),
+	F(slice, "in", in, DEC, .def = 0, .space = SG_SPACE_TIME),
+	F(slice, "out", prev_out, DEC, .def = 0, .space = SG_SPACE_TIME),
+	F(slice, "w", wake, DEC, .def = 0, .space = SG_SPACE_TIME),
 	F(slice, "throttled", throttle_ns, DEC, .def = 0),
 	F(slice, "svc", svc_ns, DEC, .def = 0),
-	F(slice, "waker", waker, DEC, .def = 0),
-	F(slice, "raiser", raiser, DEC, .def = 0),
+	F(slice, "waker", waker, DEC, .def = 0, .space = SG_SPACE_UID),
+	F(slice, "raiser", raiser, DEC, .def = 0, .space = SG_SPACE_UID),
 	F(slice, "seq", sysseq, DEC, .def = 0),
 	F(slice, "flt", fltseq, DEC, .def = 0),
 	F(slice, "f", flags, FLAGS, .def = SG_SF_INSCOPE, .words = words_sflags),
-	F(slice, "dev", dev, DEV, .def = 0),
+	F(slice, "dev", dev, DEV, .def = 0, .space = SG_SPACE_DEV),
 	F(slice, "arg", arg, HEX, .def = 0),
-	F(slice, "who", who, DEC, .def = 0),
+	F(slice, "who", who, DEC, .def = 0, .space = SG_SPACE_UID),
 	F(slice, "nr", nr, SYSNR, .def = 0),
 	F(slice, "stop", stop, DEC, .words = sg_words_stop),
 	F(slice, "kind", wkind, DEC, .words = sg_words_kind),
@@ -155,18 +155,18 @@ static const struct sg_field fields_slice[] = {
 	F(slice, "ostop", out_stop, DEC, .words = sg_words_stop),
 	F(slice, "okind", out_kind, DEC, .words = sg_words_kind),
 	F(slice, "oflt", out_fltseq, DEC, .def = 0),
-	F(slice, "queued", work_queued, DEC, .def = 0),
-	F(slice, "queuer", work_by, DEC, .def = 0),
+	F(slice, "queued", work_queued, DEC, .def = 0, .space = SG_SPACE_TIME),
+	F(slice, "queuer", work_by, DEC, .def = 0, .space = SG_SPACE_UID),
 	F(slice, "note", note, HEX, .def = 0),
 };
 
 static const struct sg_field fields_snap[] = {
-	F(snap, "in", in, DEC, .near = true),
+	F(snap, "in", in, DEC, .near = true, .space = SG_SPACE_TIME),
 	F(snap, "oflt", out_fltseq, DEC, .def = 0),
 };
 
 static const struct sg_field fields_mark[] = {
-	F(mark, "id", id, DEC, .def = 0),
+	F(mark, "id", id, DEC, .def = 0, .space = SG_SPACE_MARK),
 	F(mark, "status", status, DEC, .def = 0),
 	F(mark, "seq", seq, DEC, .def = 0),
 	F(mark, "type", type, DEC, .words = sg_words_mark),
@@ -175,12 +175,12 @@ static const struct sg_field fields_mark[] = {
 };
 
 static const struct sg_field fields_stack[] = {
-	F(stack, "tgid", tgid, DEC, .def_uid = true),
+	F(stack, "tgid", tgid, DEC, .def_uid = true, .space = SG_SPACE_TID),
 	F(stack, "type", type, DEC, .words = words_stack),
 };
 
 static const struct sg_field fields_detail[] = {
-	F(detail, "ino", ino, DEC, .def = 0),	  F(detail, "dev", dev, DEV, .def = 0),
+	F(detail, "ino", ino, DEC, .def = 0),	  F(detail, "dev", dev, DEV, .def = 0, .space = SG_SPACE_DEV),
 	F(detail, "fd", fd, SIGNED, .def = 0),	  F(detail, "lport", lport, DEC, .def = 0),
 	F(detail, "rport", rport, DEC, .def = 0), F(detail, "type", fdtype, DEC, .words = sg_words_fdtype),
 	F(detail, "name", name, BYTES, .def = 0),
@@ -197,7 +197,7 @@ static const struct sg_field fields_exit[] = {
 
 static const struct sg_field fields_swapout[] = {
 	F(swapout, "pages", pages, DEC, .def = 0),
-	F(swapout, "tgid", tgid, DEC, .def_uid = true),
+	F(swapout, "tgid", tgid, DEC, .def_uid = true, .space = SG_SPACE_TID),
 };
 
 static const struct sg_word words_guest[] = { { "call", SG_GUEST_CALL }, { "rpc", SG_GUEST_RPC }, { 0 } };
@@ -209,28 +209,28 @@ static const struct sg_word words_gsrc[] = {
 };
 
 static const struct sg_field fields_guest[] = {
-	F(guest, "begin", begin, DEC, .near = true),
+	F(guest, "begin", begin, DEC, .near = true, .space = SG_SPACE_TIME),
 	F(guest, "on", on_ns, DEC, .def = 0),
 	F(guest, "ret", ret, SIGNED, .def = 0),
 	F(guest, "gtid", gtid, DEC, .def = 0),
-	F(guest, "sandbox", sandbox, DEC, .def = 0),
+	F(guest, "sandbox", sandbox, DEC, .def = 0, .space = SG_SPACE_PID),
 	F(guest, "nr", nr, DEC, .def = 0),
 	F(guest, "what", what, DEC, .def = SG_GUEST_CALL, .words = words_guest),
 	F(guest, "src", src, DEC, .def = SG_GSRC_TRAP, .words = words_gsrc),
 };
 
 static const struct sg_field fields_cgname[] = {
-	F(cgname, "id", id, DEC, .def = 0),
+	F(cgname, "id", id, DEC, .def = 0, .space = SG_SPACE_CGROUP),
 	F(cgname, "name", name, BYTES, .def = 0),
 };
 
 static const struct sg_field fields_container[] = {
-	F(container, "cgroup", cgroup, DEC, .def = 0),
-	F(container, "pid", pid, DEC, .def = 0),
+	F(container, "cgroup", cgroup, DEC, .def = 0, .space = SG_SPACE_CGROUP),
+	F(container, "pid", pid, DEC, .def = 0, .space = SG_SPACE_PID),
 };
 
 static const struct sg_field fields_lost[] = {
-	F(lost, "since", since, DEC, .def = 0),
+	F(lost, "since", since, DEC, .def = 0, .space = SG_SPACE_TIME),
 	F(lost, "n", n, DEC, .def = 0),
 };
 
@@ -240,28 +240,61 @@ static const struct sg_field fields_clock[] = {
 };
 
 static const struct sg_field fields_role[] = {
-	F(role, "tgid", tgid, DEC, .def = 0),
+	F(role, "tgid", tgid, DEC, .def = 0, .space = SG_SPACE_TID),
 	F(role, "name", name, BYTES, .def = 0),
-	F(role, "sandbox", sandbox, DEC, .def = 0),
+	F(role, "sandbox", sandbox, DEC, .def = 0, .space = SG_SPACE_PID),
 };
 
 static const struct sg_field fields_frame[] = {
-	F(frame, "id", id, DEC, .def = 0),
+	F(frame, "id", id, DEC, .def = 0, .space = SG_SPACE_FRAME),
 	F(frame, "kernel", is_kernel, DEC, .def = 0),
 };
 
 static const struct sg_field fields_stackdef[] = {
-	F(stackdef, "id", id, DEC, .def = 0),
+	F(stackdef, "id", id, DEC, .def = 0, .space = SG_SPACE_STACK),
 };
 
 static const struct sg_field fields_stackref[] = {
-	F(stackref, "id", id, DEC, .def = 0),
+	F(stackref, "id", id, DEC, .def = 0, .space = SG_SPACE_STACK),
 	F(stackref, "type", type, DEC, .words = words_stack),
 };
 
 static const struct sg_field fields_name[] = {
 	F(name, "id", id, DEC, .def = 0),
 	F(name, "type", type, DEC, .words = words_name),
+};
+
+static const struct sg_word words_clock[] = {
+	{ "tsc", SG_CLOCK_TSC },
+	{ "exchange", SG_CLOCK_EXCHANGE },
+	{ "realtime", SG_CLOCK_REALTIME },
+	{ "given", SG_CLOCK_GIVEN },
+	{ 0 },
+};
+
+static const struct sg_word words_clockflags[] = {
+	{ "step", SG_CLOCKMAP_STEP },
+	{ "raw", SG_CLOCKMAP_RAW },
+	{ 0 },
+};
+
+static const struct sg_field fields_machine[] = {
+	F(machine, "begin", begin, DEC, .def = 0),	 F(machine, "end", end, DEC, .def = 0),
+	F(machine, "shift", shift, DEC, .def = 0),	 F(machine, "number", number, DEC, .def = 0),
+	F(machine, "uids", uid_base, DEC, .def = 0),	 F(machine, "uidend", uid_end, DEC, .def = 0),
+	F(machine, "frames", frame_base, DEC, .def = 0), F(machine, "stacks", stack_base, DEC, .def = 0),
+	F(machine, "meta", meta, HEX, .def = 0),	 F(machine, "vmm", vmm, DEC, .def = 0),
+	F(machine, "cid", cid, DEC, .def = 0),		 F(machine, "cpus", cpu_base, DEC, .def = 0),
+	F(machine, "ncpu", ncpu, DEC, .def = 0),
+};
+
+static const struct sg_field fields_clockmap[] = {
+	F(clockmap, "guest", guest_ts, DEC, .def = 0),
+	F(clockmap, "host", host_ts, DEC, .def = 0),
+	F(clockmap, "error", error_ns, DEC, .def = 0),
+	F(clockmap, "machine", machine, DEC, .def = 0),
+	F(clockmap, "source", source, DEC, .words = words_clock),
+	F(clockmap, "f", flags, FLAGS, .def = 0, .words = words_clockflags),
 };
 
 static const struct sg_field fields_window[] = {

@@ -26,11 +26,29 @@ enum sg_field_fmt {
 	SG_FF_BYTES, /* char array */
 };
 
+/*
+ * What a number means beside being one: it says how a field is moved when the
+ * recordings of several machines become one (trace/remap.h). 0 stays 0 in all of them.
+ */
+enum sg_field_space {
+	SG_SPACE_NONE = 0, /* the same on every machine, or of its record alone */
+	SG_SPACE_TIME,	   /* an instant of CLOCK_MONOTONIC */
+	SG_SPACE_UID,
+	SG_SPACE_TID, /* of a thread or process; 0 is the idle thread's */
+	SG_SPACE_PID, /* the same, 0 is none */
+	SG_SPACE_DEV,
+	SG_SPACE_CGROUP,
+	SG_SPACE_FRAME,
+	SG_SPACE_STACK,
+	SG_SPACE_MARK, /* chosen by the recorded program */
+};
+
 struct sg_field {
 	const char *key;
 	uint16_t off;
 	uint8_t size;
-	uint8_t fmt; /* enum sg_field_fmt */
+	uint8_t fmt;   /* enum sg_field_fmt */
+	uint8_t space; /* enum sg_field_space */
 	uint32_t def;
 	bool def_uid;		     /* default is hdr.uid instead of def */
 	bool near;		     /* a time shortly before hdr.ts: a recording tells the difference */

@@ -312,6 +312,7 @@ static void put_tail(struct out *o, const struct sg_hdr *h)
 	const struct sg_frame *fr = (const void *)h;
 	const struct sg_name *nm = (const void *)h;
 	const struct sg_container *ct = (const void *)h;
+	const struct sg_machine *mc = (const void *)h;
 	const struct sg_guest *gu = (const void *)h;
 
 	switch (h->kind) {
@@ -334,6 +335,10 @@ static void put_tail(struct out *o, const struct sg_hdr *h)
 	case SG_REC_CONTAINER:
 		put(o, " text=");
 		put_string(o, ct->text, ct->len);
+		break;
+	case SG_REC_MACHINE:
+		put(o, " text=");
+		put_string(o, mc->text, mc->len);
 		break;
 	case SG_REC_GUEST:
 		put(o, gu->len ? " text=" : "");

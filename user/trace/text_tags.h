@@ -25,7 +25,9 @@
 	X('W', WINDOW, 0)   \
 	X('Q', GUEST, 1)    \
 	X('I', CGNAME, 0)   \
-	X('B', CONTAINER, 0)
+	X('B', CONTAINER, 0) \
+	X('Y', MACHINE, 0)  \
+	X('P', CLOCKMAP, 0)
 
 /* Names of causes in breakdowns: "cpu." may be left out. */
 #define SG_TEXT_CPU "cpu."

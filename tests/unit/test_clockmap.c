@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* The map between a guest's clock and its host's: exact at its points, never back, and never further off than it says. */
+#include <criterion/criterion.h>
+#include "gen_event.h"
+#include "trace/clockmap.h"
+
+#define SECOND 1000000000ull
+
+/* Two clocks whose rates differ and wander, as NTP steers them: by at most a millionth a second. */
+struct clocks {
+	uint64_t seed;
+	double rate, offset; /* host = guest + offset; offset grows by rate */
+	uint64_t guest;
+};
+
+static uint64_t host_at(const struct clocks *k, uint64_t guest)
+{
+	return guest + (uint64_t)(int64_t)(k->offset + (double)(guest - k->guest) * k->rate);
+}
+
+/* Every second a point, with an error of up to @worst ns that the point tells. */
+static void simulate(uint64_t seed, uint64_t worst, struct sg_clocks *c, struct clocks *at, size_t n)
+{
+	struct clocks k = { .seed = seed, .guest = 5 * SECOND, .offset = 7e12 };
+
+	k.rate = (double)(int64_t)(gen_u64(&k.seed) % 100000 - 50000) * 1e-9;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t e = gen_u64(&k.seed) % worst + 1;
+		struct sg_clock_point p = { .guest = k.guest, .error = e, .source = SG_CLOCK_EXCHANGE };
+
+		at[i] = k;
+		p.host = host_at(&k, k.guest) + gen_u64(&k.seed) % (2 * e + 1) - e;
+		cr_assert_geq(sg_clocks_add(c, &p), 0);
+		k.offset += (double)SECOND * k.rate;
+		k.guest += SECOND;
+		k.rate += (double)(int64_t)(gen_u64(&k.seed) % 1000 - 500) * 1e-9;
+	}
+	cr_assert_eq(sg_clocks_finish(c), 0);
+}
+
+Test(clockmap, bound_is_never_exceeded)
+{
+	enum { N = 60 };
+
+	for (uint64_t seed = 1; seed <= 200; seed++) {
+		uint64_t last = 0, s = seed * 77, worst = seed % 2 ? 300 : 60000;
+		struct sg_clocks c = { 0 };
+		struct clocks at[N];
+
+		simulate(seed, worst, &c, at, N);
+		cr_assert_not(c.stepped, "seed %lu", seed);
+		cr_assert_geq(c.n, 2);
+		for (unsigned i = 0; i + 1 < N; i++) {
+			uint64_t g = at[i].guest + gen_u64(&s) % SECOND, want = host_at(&at[i], g), host,
+				 error;
+			uint64_t back, back_error;
+
+			cr_assert(sg_clocks_host(&c, g, &host, &error));
+			cr_assert_leq(host > want ? host - want : want - host, error,
+				      "seed %lu, second %u: off by %ld, bound %lu", seed, i,
+				      (long)(host - want), error);
+			cr_assert_geq(host, last, "seed %lu: goes back", seed);
+			last = host;
+			cr_assert(sg_clocks_guest(&c, host, &back, &back_error));
+			cr_assert_leq(back > g ? back - g : g - back, 2, "seed %lu", seed);
+			cr_assert_leq(error, back_error + 2);
+		}
+		/* the bound is of use: no larger than the worst point's and what a second may wander */
+		cr_assert_leq(sg_clocks_worst(&c), worst * 3 + 2000, "seed %lu", seed);
+		sg_clocks_free(&c);
+	}
+}
+
+Test(clockmap, exact_at_points_and_monotone)
+{
+	enum { N = 40 };
+	struct sg_clocks c = { 0 };
+	struct clocks at[N];
+	uint64_t last = 0, host, error;
+
+	simulate(9, 2000, &c, at, N);
+	for (size_t i = 0; i < c.n; i++) {
+		cr_assert(sg_clocks_host(&c, c.p[i].guest, &host, &error));
+		cr_assert_eq(host, c.p[i].host);
+		cr_assert_geq(error, c.p[i].error);
+	}
+	/* beyond both ends as well */
+	for (uint64_t g = 0; g < (N + 20) * SECOND; g += SECOND / 16 + 1) {
+		cr_assert(sg_clocks_host(&c, g, &host, &error));
+		cr_assert_geq(host, last);
+		last = host;
+	}
+	cr_assert(sg_clocks_host(&c, c.p[c.n - 1].guest + 100 * SECOND, &host, &error));
+	cr_assert_gt(error, 100 * sg_clocks_worst(&c) / 100, "the bound grows where there are no points");
+	sg_clocks_free(&c);
+}
+
+Test(clockmap, few_points)
+{
+	struct sg_clock_point p = { .guest = 10 * SECOND, .host = 12 * SECOND, .error = 50 };
+	struct sg_clocks c = { 0 };
+	uint64_t v, e;
+
+	cr_assert_not(sg_clocks_host(&c, 5, &v, &e), "no point, no map");
+	cr_assert_eq(sg_clocks_shift(&c), 0);
+	cr_assert_eq(sg_clocks_add(&c, &p), 1);
+	cr_assert(sg_clocks_host(&c, 11 * SECOND, &v, &e));
+	cr_assert_eq(v, 13 * SECOND);
+	cr_assert_eq(e, 50 + SG_CLOCKS_UNKNOWN_PPM * 1000, "the rate is not known");
+	cr_assert(sg_clocks_guest(&c, 12 * SECOND, &v, &e));
+	cr_assert_eq(v, 10 * SECOND);
+	cr_assert_eq(e, 50);
+	sg_clocks_free(&c);
+}
+
+Test(clockmap, step_voids_what_follows)
+{
+	for (int flagged = 0; flagged < 2; flagged++)
+		for (int back = 0; back < 2; back++) {
+			struct sg_clocks c = { 0 };
+			uint64_t v, e;
+
+			for (unsigned i = 0; i < 20; i++) {
+				struct sg_clock_point p = { .guest = (i + 1) * SECOND, .error = 100 };
+
+				p.host = p.guest + 5 * SECOND;
+				if (i >= 10 && !flagged)
+					p.host += back ? -3 * SECOND : SECOND / 100;
+				if (i == 10 && flagged)
+					p.flags = SG_CLOCKMAP_STEP;
+				cr_assert_eq(sg_clocks_add(&c, &p), i < 10);
+			}
+			cr_assert(c.stepped);
+			cr_assert_eq(sg_clocks_finish(&c), 0);
+			cr_assert(sg_clocks_host(&c, 10 * SECOND, &v, &e));
+			cr_assert_not(sg_clocks_host(&c, 10 * SECOND + 1, &v, &e));
+			cr_assert_not(sg_clocks_guest(&c, 15 * SECOND + 1, &v, &e));
+			sg_clocks_free(&c);
+		}
+}
+
+Test(clockmap, noise_is_no_step)
+{
+	struct sg_clocks c = { 0 };
+	struct sg_clock_point p[] = { { .guest = SECOND, .host = SECOND + 400, .error = 500 },
+				      { .guest = SECOND + 100, .host = SECOND + 50, .error = 500 },
+				      { .guest = 2 * SECOND, .host = 2 * SECOND, .error = 90000 },
+				      { .guest = 3 * SECOND, .host = 3 * SECOND, .error = 500 } };
+
+	cr_assert_eq(sg_clocks_add(&c, &p[0]), 1);
+	cr_assert_eq(sg_clocks_add(&c, &p[1]), 0, "going back within the error: left out");
+	cr_assert_eq(sg_clocks_add(&c, &p[2]), 1);
+	cr_assert_eq(sg_clocks_add(&c, &p[3]), 1);
+	cr_assert_not(c.stepped);
+	cr_assert_eq(sg_clocks_finish(&c), 0);
+	cr_assert_eq(c.n, 2, "a point that only widens the bound is left out");
+	sg_clocks_free(&c);
+}
+
+/* What a hostile recording may hold: no arithmetic goes wrong, nothing goes back. */
+Test(clockmap, any_numbers)
+{
+	uint64_t s = 4711;
+
+	for (unsigned round = 0; round < 3000; round++) {
+		struct sg_clocks c = { 0 };
+		uint64_t last = 0, v, e;
+
+		for (unsigned i = 0; i < 8; i++) {
+			struct sg_clock_point p = { .guest = gen_value(&s, 8),
+						    .host = gen_value(&s, 8),
+						    .error = gen_value(&s, 8) };
+
+			cr_assert_geq(sg_clocks_add(&c, &p), 0);
+		}
+		cr_assert_eq(sg_clocks_finish(&c), 0);
+		for (unsigned i = 0; i <= 64; i++) {
+			uint64_t g = i ? UINT64_MAX >> (64 - i) : 0;
+
+			if (!sg_clocks_host(&c, g, &v, &e))
+				continue;
+			cr_assert_geq(v, last);
+			last = v;
+		}
+		sg_clocks_worst(&c);
+		sg_clocks_shift(&c);
+		sg_clocks_free(&c);
+	}
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+#include "trace/joinclocks.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "trace/rec.h"
+
+int sg_stamps_add(struct sg_stamps *s, const struct sg_clock *c)
+{
+	if (s->n == s->cap) {
+		size_t cap = s->cap ? 2 * s->cap : 64;
+		void *m = realloc(s->c, cap * sizeof(*s->c));
+
+		if (!m)
+			return -ENOMEM;
+		s->c = m;
+		s->cap = cap;
+	}
+	s->c[s->n++] = *c;
+	return 0;
+}
+
+int sg_stamps_read(struct sg_stamps *s, int fd, struct sg_err *err)
+{
+	const struct sg_hdr *h;
+	struct sg_reader *r;
+	int rc = sg_reader_open(&r, fd, err);
+
+	if (rc)
+		return rc;
+	while ((rc = sg_reader_next(r, &h, err)) > 0)
+		if (h->kind == SG_REC_CLOCK && sg_stamps_add(s, (const void *)h)) {
+			rc = sg_err_set(err, -ENOMEM, "out of memory for the clocks of the recording");
+			break;
+		}
+	sg_reader_close(r);
+	return rc;
+}
+
+void sg_stamps_free(struct sg_stamps *s)
+{
+	free(s->c);
+	memset(s, 0, sizeof(*s));
+}
+
+/* A host's stamps as (key, its time): the pair around @key, or the nearest one. */
+static const struct sg_clock *around(const struct sg_stamps *s, uint64_t tsc)
+{
+	size_t lo = 0, hi = s->n - 1;
+
+	while (hi - lo > 1) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (s->c[mid].tsc <= tsc)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return &s->c[lo];
+}
+
+static bool ascending(const struct sg_stamps *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (!s->c[i].tsc ||
+		    (i && (s->c[i].tsc <= s->c[i - 1].tsc || s->c[i].h.ts < s->c[i - 1].h.ts)))
+			return false;
+	return true;
+}
+
+int sg_clocks_by_tsc(const struct sg_stamps *host, const struct sg_stamps *guest, struct sg_clocks *ret)
+{
+	if (host->n < 2 || !guest->n || !ascending(host))
+		return -ENODATA;
+	for (size_t i = 0; i < guest->n; i++) {
+		const struct sg_clock *g = &guest->c[i], *a = around(host, g->tsc), *b = a + 1;
+		double per_tick = (double)(b->h.ts - a->h.ts) / (double)(b->tsc - a->tsc);
+		double ns = (double)(int64_t)(g->tsc - a->tsc) * per_tick,
+		       far = ns < 0 ? -ns : ns - (double)(b->h.ts - a->h.ts);
+		struct sg_clock_point p = { .guest = g->h.ts,
+					    .host = a->h.ts + (uint64_t)(int64_t)ns,
+					    .error = 2 * SG_STAMP_ERROR_NS,
+					    .source = SG_CLOCK_TSC };
+		int rc;
+
+		if (!g->tsc)
+			return -ENODATA;
+		/* beyond the host's stamps its rate is as good as two of them tell it */
+		if (far > 0)
+			p.error += (uint64_t)(far * 2 * SG_STAMP_ERROR_NS / (double)(b->h.ts - a->h.ts + 1));
+		rc = sg_clocks_add(ret, &p);
+		if (rc < 0)
+			return rc;
+	}
+	return sg_clocks_finish(ret);
+}
+
+int sg_clocks_by_realtime(const struct sg_stamps *host, const struct sg_stamps *guest, uint64_t bound,
+			  struct sg_clocks *ret)
+{
+	uint64_t host_off;
+
+	if (!host->n || !guest->n)
+		return -ENODATA;
+	/* one offset for the host: its CLOCK_REALTIME moves against its CLOCK_MONOTONIC only when it is set */
+	host_off = host->c[host->n / 2].realtime_ns - host->c[host->n / 2].h.ts;
+	for (size_t i = 0; i < guest->n; i++) {
+		struct sg_clock_point p = { .guest = guest->c[i].h.ts,
+					    .host = guest->c[i].realtime_ns - host_off,
+					    .error = bound,
+					    .source = SG_CLOCK_REALTIME };
+		int rc = sg_clocks_add(ret, &p);
+
+		if (rc < 0)
+			return rc;
+	}
+	return sg_clocks_finish(ret);
+}
+
+int sg_clocks_by_offset(uint64_t offset, uint64_t begin, uint64_t end, uint64_t error, unsigned source,
+			struct sg_clocks *ret)
+{
+	struct sg_clock_point p[2] = {
+		{ .guest = begin, .error = error, .source = (uint16_t)source },
+		{ .guest = end > begin ? end : begin + 1, .error = error, .source = (uint16_t)source }
+	};
+	int rc = 0;
+
+	for (int i = 0; i < 2 && rc >= 0; i++) {
+		p[i].host = p[i].guest + offset;
+		rc = sg_clocks_add(ret, &p[i]);
+	}
+	return rc < 0 ? rc : sg_clocks_finish(ret);
+}
