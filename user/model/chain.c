@@ -79,6 +79,20 @@ int sg_chain_rebase(struct sg_model *m, uint32_t chain, uint32_t from, uint32_t 
 	return rc;
 }
 
+int sg_chain_graft(struct sg_model *m, uint32_t chain, uint32_t onto, uint16_t wait, uint32_t *ret)
+{
+	struct sg_node root;
+	uint32_t c = chain, from;
+	int rc;
+
+	while (m->node[c].parent)
+		c = m->node[c].parent;
+	from = c;
+	root = m->node[from];
+	rc = sg_chain_push(m, onto, wait, root.uid, root.comp, &c);
+	return rc ? rc : sg_chain_rebase(m, chain, from, c, ret);
+}
+
 bool sg_chain_has(const struct sg_model *m, uint32_t chain, uint32_t uid)
 {
 	for (; chain; chain = m->node[chain].parent)

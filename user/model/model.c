@@ -55,6 +55,7 @@ void sg_model_free(struct sg_model *m)
 	sg_chain_free(m);
 	sg_dict_free(m);
 	sg_walk_free(m->walk);
+	sg_fuse_free(m->fusion);
 	free(m);
 }
 
@@ -203,6 +204,8 @@ static int feed(struct sg_model *m, const struct sg_hdr *ev)
 	case SG_REC_MACHINE:
 		sg_machines_add(&m->machines, (const void *)ev);
 		return 0;
+	case SG_REC_CLOCKMAP:
+		return sg_fuse_clock(m, (const void *)ev);
 	case SG_REC_WINDOW:
 		return feed_window(m, (const void *)ev);
 	default:

@@ -97,6 +97,7 @@ struct sg_task {
 	bool root;	       /* the command of run/record */
 	uint64_t prorated_ns;  /* time from cut slices without an exact cut */
 	uint64_t uncertain_ns; /* bound of the misplacement: traps of prorating */
+	uint64_t ambiguous_ns; /* guest's or host's: the error of their clocks leaves it open */
 	size_t nseg;
 	const struct sg_seg *seg;
 	size_t nsample;
@@ -179,6 +180,9 @@ void sg_model_on_guest(struct sg_model *m, sg_guest_call_fn fn, void *ctx);
 struct sg_model_stats {
 	uint64_t slices, tasks, lost, holes, torn, late, no_waker, steps, memo_hits;
 	uint64_t mem_bytes, mem_peak_bytes;
+	uint64_t fused_ns; /* of guests, that the host's view of their vCPUs refined */
+	uint64_t
+		clock_violations; /* times a guest's thread ran while its vCPU did not: the map between the clocks is wrong */
 };
 void sg_model_stats(const struct sg_model *m, struct sg_model_stats *ret);
 

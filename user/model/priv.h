@@ -58,6 +58,7 @@ struct sg_trec {
 	uint32_t stack_kern, stack_user, detail, note;
 	uint16_t nr;
 	uint8_t stop, wkind, fdtype, wctx, wsrc, fltres, out_stop, out_kind, npair;
+	uint16_t cpu; /* it ran on in [in, out] */
 	uint8_t has_ext, ext_at, asked;
 	uint8_t rule, origin;  /* what wait.c made of it: index + 1, 0 not yet */
 	struct sg_pair pair[]; /* npair, then a struct sg_ext when has_ext */
@@ -255,6 +256,7 @@ struct sg_model {
 	bool vmms;  /* a vCPU was seen */
 
 	struct sg_walk *walk;
+	struct sg_fusion *fusion; /* guests and the vCPUs that ran them; NULL: none in the recording */
 	struct sg_chunk *spare[4];
 	uint32_t nspare[4];
 	size_t memo_bytes;
@@ -310,6 +312,8 @@ void sg_dict_free(struct sg_model *m);
 int sg_chain_push(struct sg_model *m, uint32_t parent, uint16_t wait, uint32_t uid, uint16_t comp,
 		  uint32_t *ret);
 int sg_chain_rebase(struct sg_model *m, uint32_t chain, uint32_t from, uint32_t to, uint32_t *ret);
+/* @chain as the continuation of @onto, whose thread waits for (runs in) it: @wait. */
+int sg_chain_graft(struct sg_model *m, uint32_t chain, uint32_t onto, uint16_t wait, uint32_t *ret);
 bool sg_chain_has(const struct sg_model *m, uint32_t chain, uint32_t uid);
 void sg_chain_free(struct sg_model *m);
 
@@ -340,6 +344,13 @@ int sg_task_ripen(struct sg_model *m);
 int sg_task_thread(struct sg_model *m, struct sg_thr *th, uint64_t end);
 int sg_task_finish(struct sg_model *m);
 void sg_task_free_all(struct sg_model *m);
+
+/* fuse.c: of recordings of several machines, guests' time in terms of their host's. */
+int sg_fuse_clock(struct sg_model *m, const struct sg_clockmap *ev);
+/* @o was walked: -EAGAIN as sg_walk_run(). */
+int sg_fuse(struct sg_model *m, struct sg_open *o, bool force);
+uint64_t sg_fuse_ambiguous(const struct sg_model *m);
+void sg_fuse_free(struct sg_fusion *f);
 
 /* forwhom.c */
 int sg_stay_begin(struct sg_thr *th, uint64_t ts, uint64_t id);

@@ -117,6 +117,8 @@ static int explain(struct sg_model *m, struct sg_open *o, bool force)
 	struct sg_task t;
 	int rc = sg_walk_run(m, o, force);
 
+	if (!rc && m->fusion)
+		rc = sg_fuse(m, o, force);
 	if (rc)
 		return rc;
 	sg_stay_label(m, o, segs->seg, segs->n);
@@ -135,6 +137,7 @@ static int explain(struct sg_model *m, struct sg_open *o, bool force)
 	t.nsample = sg_walk_samples(m, &t.sample);
 	t.detached = detached(m, o, segs);
 	sg_walk_sums(m, &t.prorated_ns, &t.uncertain_ns);
+	t.ambiguous_ns = m->fusion ? sg_fuse_ambiguous(m) : 0;
 	m->stats.tasks++;
 	rc = m->on_task ? m->on_task(m->task_ctx, &t) : 0;
 	open_free(m, o);

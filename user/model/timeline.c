@@ -24,6 +24,9 @@ void sg_mem_sub(struct sg_model *m, size_t bytes)
 	m->stats.mem_bytes -= bytes;
 }
 
+/* A guest's clock drifts from its host's: what was at its task's begin may be stamped a little earlier there. */
+#define FUSE_KEEP_NS 50000000ull
+
 /* Nothing at or before this time is asked for any more. */
 #define GUEST_KEEP_NS 2000000000ull
 uint64_t sg_timeline_horizon(const struct sg_model *m)
@@ -36,6 +39,8 @@ uint64_t sg_timeline_horizon(const struct sg_model *m)
 
 		return m->head && m->head->begin < keep ? m->head->begin : keep;
 	}
+	if (m->head && m->fusion)
+		return m->head->begin > FUSE_KEEP_NS ? m->head->begin - FUSE_KEEP_NS : 0;
 	return m->head ? m->head->begin : SG_T_MAX;
 }
 
@@ -350,6 +355,7 @@ static void rec_fill(struct sg_trec *r, const struct sg_slice *s)
 	r->stop = s->stop < SG_STOP_MAX ? s->stop : SG_STOP_HOLE;
 	r->wkind = s->wkind < SG_K_MAX ? s->wkind : SG_K_UNSEEN;
 	r->fdtype = s->fdtype;
+	r->cpu = s->h.cpu;
 	r->wctx = s->wctx;
 	r->wsrc = s->wsrc;
 	r->fltres = s->fltres;

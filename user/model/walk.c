@@ -340,10 +340,9 @@ static void reverse(struct sg_segs *s)
 	}
 }
 
-int sg_walk_run(struct sg_model *m, struct sg_open *o, bool force)
+int sg_walk_window(struct sg_model *m, struct sg_walk *w, struct sg_thr *th, uint64_t lo, uint64_t hi,
+		   bool force)
 {
-	struct sg_thr *th = sg_thr_get(m, o->uid);
-	struct sg_walk *w = m->walk;
 	uint32_t chain;
 	int rc;
 
@@ -351,21 +350,17 @@ int sg_walk_run(struct sg_model *m, struct sg_open *o, bool force)
 	w->hits = w->steps = w->quiet = w->prorated_ns = w->uncertain_ns = 0;
 	w->outer = 0;
 	w->compact_at = SG_COMPACT_AT;
-	w->cur = o->end;
+	w->cur = hi;
 	w->force = force;
-	w->critical = m->opts.critical;
-	w->trapped = o->trapped;
-	if (o->begin >= o->end)
+	if (lo >= hi)
 		return 0;
-	if (!th)
-		return -ENOMEM;
 	rc = SG_GROW(w->frame, w->cap, 1);
 	if (!rc)
 		rc = sg_chain_push(m, 0, 0, th->uid, sg_thr_comp(m, th), &chain);
 	if (rc)
 		return rc;
 	w->frame[w->n++] = (struct sg_wframe){
-		.th = th, .lo = o->begin, .chain = chain, .nr = 0xffff, .comp = sg_thr_comp(m, th)
+		.th = th, .lo = lo, .chain = chain, .nr = 0xffff, .comp = sg_thr_comp(m, th)
 	};
 	th->onstack = true;
 	while (!rc && w->n)
@@ -373,13 +368,27 @@ int sg_walk_run(struct sg_model *m, struct sg_open *o, bool force)
 	while (w->n) /* after an error */
 		w->frame[--w->n].th->onstack = false;
 	m->stats.steps += w->steps;
-	if (rc == -EAGAIN) {
-		o->need_uid = w->need_uid;
-		o->need_ts = w->need_ts;
-	}
 	if (!rc)
 		rc = sg_shot_tell(m, w);
 	if (!rc)
 		reverse(&w->segs);
+	return rc;
+}
+
+int sg_walk_run(struct sg_model *m, struct sg_open *o, bool force)
+{
+	struct sg_thr *th = sg_thr_get(m, o->uid);
+	struct sg_walk *w = m->walk;
+	int rc;
+
+	if (!th)
+		return -ENOMEM;
+	w->critical = m->opts.critical;
+	w->trapped = o->trapped;
+	rc = sg_walk_window(m, w, th, o->begin, o->end, force);
+	if (rc == -EAGAIN) {
+		o->need_uid = w->need_uid;
+		o->need_ts = w->need_ts;
+	}
 	return rc;
 }

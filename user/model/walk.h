@@ -83,6 +83,9 @@ struct sg_push {
 };
 int sg_walk_push(struct sg_model *m, struct sg_walk *w, const struct sg_push *p);
 int sg_walk_replace(struct sg_model *m, struct sg_walk *w, struct sg_thr *th, bool fresh_chain);
+/* Walk @th back over (lo, hi], into @w's segments, in time order. */
+int sg_walk_window(struct sg_model *m, struct sg_walk *w, struct sg_thr *th, uint64_t lo, uint64_t hi,
+		   bool force);
 int sg_walk_visit(struct sg_walk *w, struct sg_thr *th);
 
 /* memo.c: 1 applied, 0 not */
