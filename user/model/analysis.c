@@ -436,14 +436,17 @@ size_t sg_analysis_slowest(struct sg_analysis *a, size_t g, struct sg_kept_task 
 size_t sg_analysis_order(struct sg_analysis *a, size_t g, const struct sg_order_row **ret)
 {
 	struct bucket *b = &a->bucket[g];
+	struct sg_blame_sums sums;
 	struct sg_blame *path;
 	struct sg_diff d;
 
 	sort_buckets(a);
 	path = sg_group_blame(b->group);
 	*ret = b->order;
-	if (b->order || !b->critical || sg_blame_tasks(path) != sg_blame_tasks(b->critical) ||
-	    sg_diff_make(&d, path, b->critical))
+	/* of guests' tasks only the path is fused with their hosts: the two walks are not to be compared */
+	sg_blame_sums(path, &sums);
+	if (sums.fused_ns || b->order || !b->critical ||
+	    sg_blame_tasks(path) != sg_blame_tasks(b->critical) || sg_diff_make(&d, path, b->critical))
 		return b->norder;
 	b->order = calloc(d.nrow + 1, sizeof(*b->order));
 	for (size_t i = 0; b->order && i < d.nrow; i++) {

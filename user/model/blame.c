@@ -223,6 +223,8 @@ int sg_blame_add(struct sg_blame *b, const struct sg_model *m, const struct sg_t
 	b->sums.total_ns += t->end - t->begin;
 	b->sums.prorated_ns += t->prorated_ns;
 	b->sums.uncertain_ns += t->uncertain_ns;
+	b->sums.fused_ns += t->fused_ns;
+	b->sums.ambiguous_ns += t->ambiguous_ns;
 	b->sums.tasks++;
 	return ret;
 }
@@ -265,6 +267,8 @@ int sg_blame_merge(struct sg_blame *dst, const struct sg_blame *src)
 	dst->sums.tasks += src->sums.tasks;
 	dst->sums.prorated_ns += src->sums.prorated_ns;
 	dst->sums.uncertain_ns += src->sums.uncertain_ns;
+	dst->sums.fused_ns += src->sums.fused_ns;
+	dst->sums.ambiguous_ns += src->sums.ambiguous_ns;
 	dst->sums.other_ns += src->sums.other_ns;
 	dst->sums.unknown_ns += src->sums.unknown_ns;
 	dst->sums.open_ns += src->sums.open_ns;

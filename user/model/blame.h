@@ -51,6 +51,7 @@ int sg_blame_merge(struct sg_blame *dst, const struct sg_blame *src);
 struct sg_blame_sums {
 	uint64_t total_ns, tasks;
 	uint64_t prorated_ns, uncertain_ns; /* of the tasks */
+	uint64_t fused_ns, ambiguous_ns;    /* of tasks in guests, see struct sg_task */
 	uint64_t other_ns;		    /* spent behind other marked tasks (SG_FOR_OTHER) */
 	uint64_t unknown_ns;		    /* unknown + unknown.lost */
 	uint64_t open_ns;		    /* still going on when the recording ended */

@@ -32,7 +32,7 @@ struct sg_fusion {
 	struct guest guest[SG_MACHINE_MAX];
 	struct sg_walk *walk; /* of the host, inside the guest's */
 	struct sg_segs out;
-	uint64_t ambiguous_ns;
+	uint64_t fused_ns, ambiguous_ns; /* of the task walked last */
 };
 
 int sg_fuse_clock(struct sg_model *m, const struct sg_clockmap *ev)
@@ -62,9 +62,10 @@ void sg_fuse_free(struct sg_fusion *f)
 	free(f);
 }
 
-uint64_t sg_fuse_ambiguous(const struct sg_model *m)
+void sg_fuse_sums(const struct sg_model *m, uint64_t *ret_fused, uint64_t *ret_ambiguous)
 {
-	return m->fusion->ambiguous_ns;
+	*ret_fused = m->fusion->fused_ns;
+	*ret_ambiguous = m->fusion->ambiguous_ns;
 }
 
 /* ---- which thread of the host a guest's CPU is -------------------------------------- */
@@ -212,8 +213,8 @@ static bool is_guests(const struct window *x, const struct sg_seg *b)
 	if (b->cause == SG_C_CPU_GUEST || b->cause == sg_kvm_cause(SG_KEY_KVM | SG_KVM_RUN) ||
 	    b->cause == SG_C_UNKNOWN || b->cause == SG_C_UNKNOWN_LOST)
 		return true;
-	return !x->on_cpu && (b->cause == SG_C_KVM_HALT ||
-			      (b->uid == x->vcpu->uid && sg_cause_on_cpu(b->cause)));
+	return !x->on_cpu &&
+	       (b->cause == SG_C_KVM_HALT || (b->uid == x->vcpu->uid && sg_cause_on_cpu(b->cause)));
 }
 
 static uint64_t host_ns(const struct window *x, const struct sg_segs *b)
@@ -292,6 +293,7 @@ static int replace(struct sg_model *m, const struct window *x, const struct sg_s
 		}
 		lo = hi;
 	}
+	f->fused_ns += x->hi - x->lo;
 	m->stats.fused_ns += x->hi - x->lo;
 	/* which of several causes the host took its part from is not known */
 	if (x->n > 1) {
@@ -392,7 +394,7 @@ int sg_fuse(struct sg_model *m, struct sg_open *o, bool force)
 	struct guest *g = th ? guest_of(m, th, &mi) : NULL;
 	int rc = 0;
 
-	f->ambiguous_ns = 0;
+	f->fused_ns = f->ambiguous_ns = 0;
 	f->out.n = 0;
 	if (!g || m->opts.critical)
 		return 0;

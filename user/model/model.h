@@ -97,6 +97,7 @@ struct sg_task {
 	bool root;	       /* the command of run/record */
 	uint64_t prorated_ns;  /* time from cut slices without an exact cut */
 	uint64_t uncertain_ns; /* bound of the misplacement: traps of prorating */
+	uint64_t fused_ns;     /* of a guest's task: what the host's view of its vCPUs refined */
 	uint64_t ambiguous_ns; /* guest's or host's: the error of their clocks leaves it open */
 	size_t nseg;
 	const struct sg_seg *seg;

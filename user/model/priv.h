@@ -349,7 +349,7 @@ void sg_task_free_all(struct sg_model *m);
 int sg_fuse_clock(struct sg_model *m, const struct sg_clockmap *ev);
 /* @o was walked: -EAGAIN as sg_walk_run(). */
 int sg_fuse(struct sg_model *m, struct sg_open *o, bool force);
-uint64_t sg_fuse_ambiguous(const struct sg_model *m);
+void sg_fuse_sums(const struct sg_model *m, uint64_t *ret_fused, uint64_t *ret_ambiguous);
 void sg_fuse_free(struct sg_fusion *f);
 
 /* forwhom.c */

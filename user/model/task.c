@@ -137,7 +137,8 @@ static int explain(struct sg_model *m, struct sg_open *o, bool force)
 	t.nsample = sg_walk_samples(m, &t.sample);
 	t.detached = detached(m, o, segs);
 	sg_walk_sums(m, &t.prorated_ns, &t.uncertain_ns);
-	t.ambiguous_ns = m->fusion ? sg_fuse_ambiguous(m) : 0;
+	if (m->fusion)
+		sg_fuse_sums(m, &t.fused_ns, &t.ambiguous_ns);
 	m->stats.tasks++;
 	rc = m->on_task ? m->on_task(m->task_ctx, &t) : 0;
 	open_free(m, o);

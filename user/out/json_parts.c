@@ -189,6 +189,10 @@ struct json_object *sg_jp_group(struct sg_analysis *a, size_t i, struct sg_group
 	sg_jp_u64(o, "max_ns", s.max_ns);
 	sg_jp_u64(o, "prorated_ns", sums.prorated_ns);
 	sg_jp_u64(o, "uncertain_ns", sums.uncertain_ns);
+	if (sums.fused_ns) {
+		sg_jp_u64(o, "fused_ns", sums.fused_ns);
+		sg_jp_u64(o, "ambiguous_ns", sums.ambiguous_ns);
+	}
 	sg_jp_u64(o, "other_tasks_ns", sums.other_ns);
 	n = sg_blame_rows(b, &row);
 	sg_jp_add(o, "blame", sg_jp_rows(b, row, n, true));

@@ -199,6 +199,14 @@ int sg_text_blame(FILE *f, struct sg_blame *b, const struct sg_text_opts *o)
 		fprintf(f,
 			"up to %s of it may stand in a neighbouring row (slices cut between two records)\n",
 			sg_text_ns(t, sizeof(t), s.uncertain_ns));
+	if (s.fused_ns) {
+		fprintf(f, "%s of it in the guest was looked at from the host",
+			sg_text_ns(t, sizeof(t), s.fused_ns));
+		if (s.ambiguous_ns)
+			fprintf(f, "; %s may be the guest's or the host's: the error of their clocks",
+				sg_text_ns(t, sizeof(t), s.ambiguous_ns));
+		fputc('\n', f);
+	}
 	if (s.open_ns)
 		fprintf(f, "%s of it was still going on when the recording ended\n",
 			sg_text_ns(t, sizeof(t), s.open_ns));

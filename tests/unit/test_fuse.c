@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * Guests and their hosts in one ledger, over random pairs of machines: whatever the host
+ * did, a guest's task is tiled; a host that only ever says "guest mode" changes nothing
+ * (P15); without an error of the clocks nothing is ambiguous, and what is grows with it;
+ * what the host took is what it took. tests/golden/fused.stream has the rules one by one.
+ */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+#include "model/model.h"
+
+#define GUEST_UID 100
+#define GUEST_CPU 8
+#define VMM	  20
+#define OFFSET	  1000 /* guest - host */
+#define STEPS	  60
+
+struct rec {
+	union {
+		struct sg_hdr h;
+		struct sg_slice s;
+		char room[sizeof(struct sg_slice) + 4 * sizeof(struct sg_pair)];
+	};
+};
+
+struct stream {
+	struct rec r[8 * STEPS];
+	size_t n;
+};
+
+static void slice(struct stream *st, uint32_t uid, uint16_t cpu, uint64_t prev, uint8_t stop, uint64_t in,
+		  uint64_t out, const struct sg_pair *p, unsigned n)
+{
+	struct rec *r = &st->r[st->n++];
+
+	memset(r, 0, sizeof(*r));
+	r->s.h = (struct sg_hdr){ .ts = out, .uid = uid, .cpu = cpu, .kind = SG_REC_SLICE };
+	r->s.in = in;
+	r->s.prev_out = prev;
+	r->s.stop = stop;
+	r->s.flags = SG_SF_INSCOPE;
+	r->s.npair = n;
+	memcpy(r->s.pair, p, n * sizeof(*p));
+}
+
+/* What the host takes of the vCPU's time, by what. */
+struct truth {
+	uint64_t runq, exits, all;
+};
+
+/*
+ * A guest's thread that is always on a CPU, and the vCPU below it: guest mode, exits
+ * and, now and then, another thread on its CPU.
+ */
+static void make(struct stream *st, unsigned *seed, bool all_guest, struct truth *t)
+{
+	uint64_t now = 10000, last = now;
+
+	memset(t, 0, sizeof(*t));
+	st->n = 0;
+	for (int i = 0; i < STEPS; i++) {
+		uint64_t guest = 1 + rand_r(seed) % 400, exits = all_guest ? 0 : rand_r(seed) % 200;
+		uint64_t runq = all_guest || rand_r(seed) % 3 ? 0 : rand_r(seed) % 500;
+		struct sg_pair p[2] = { { .key = SG_C_CPU_GUEST, .ns = guest, .cnt = 1 },
+					{ .key = SG_KEY_KVM | 0x7b, .ns = exits, .cnt = 1 } };
+		uint64_t out = now + guest + exits;
+
+		slice(st, VMM + 1, 0, last, i ? SG_STOP_RUNNABLE : SG_STOP_NONE, now, out, p, exits ? 2 : 1);
+		t->exits += exits;
+		last = out;
+		now = out + runq;
+		t->runq += i + 1 < STEPS ? runq : 0;
+		t->all = last - 10000;
+	}
+}
+
+static int by_ts(const void *a, const void *b)
+{
+	const struct rec *x = a, *y = b;
+
+	return x->h.ts < y->h.ts ? -1 : x->h.ts > y->h.ts;
+}
+
+/* The guest's own slices over all of that, cut where it pleases. */
+static void make_guest(struct stream *st, unsigned *seed, uint64_t ns)
+{
+	uint64_t at = 10000 + OFFSET, end = at + ns;
+
+	while (at < end) {
+		uint64_t len = 1 + rand_r(seed) % 900, sys;
+		struct sg_pair p[2];
+
+		if (at + len > end || st->n > 8 * STEPS - 2)
+			len = end - at;
+		sys = rand_r(seed) % (len + 1);
+		p[0] = (struct sg_pair){ .key = SG_C_CPU_USER, .ns = len - sys, .cnt = 1 };
+		p[1] = (struct sg_pair){ .key = SG_KEY_SYSCALL, .ns = sys, .cnt = 3 };
+		slice(st, GUEST_UID + 1, GUEST_CPU, at, SG_STOP_NONE, at, at + len, p, 2);
+		at += len;
+	}
+	qsort(st->r, st->n, sizeof(st->r[0]), by_ts);
+}
+
+struct result {
+	uint64_t user, sys, runq, exits, other, all, uncertain, ambiguous, fused;
+	unsigned tasks;
+	bool gap;
+};
+
+static int on_task(void *ctx, const struct sg_task *t)
+{
+	struct result *r = ctx;
+	uint64_t at = t->begin;
+	char cause[48];
+
+	r->tasks++;
+	r->uncertain = t->uncertain_ns;
+	r->ambiguous = t->ambiguous_ns;
+	r->fused = t->fused_ns;
+	for (size_t i = 0; i < t->nseg; i++) {
+		const struct sg_seg *s = &t->seg[i];
+		const char *name = sg_cause_name(s->cause, cause, sizeof(cause));
+		uint64_t ns = s->hi - s->lo;
+
+		r->gap |= s->lo != at || s->hi <= s->lo;
+		at = s->hi;
+		*(!strcmp(name, "cpu.user")	  ? &r->user
+		  : !strcmp(name, "cpu.sys.read") ? &r->sys
+		  : !strcmp(name, "sched.runq")	  ? &r->runq
+		  : !strcmp(name, "kvm.exit.io")  ? &r->exits
+						  : &r->other) += ns;
+		r->all += ns;
+	}
+	r->gap |= at != t->end;
+	return 0;
+}
+
+static void feed(struct sg_model *m, const void *ev)
+{
+	cr_assert_eq(sg_model_feed(m, ev, NULL), 0);
+}
+
+static void feed_head(struct sg_model *m, uint64_t error_ns, bool fuse, uint64_t end)
+{
+	struct {
+		struct sg_machine m;
+		char text[16];
+	} y = { .m = { .h = { .ts = 1, .kind = SG_REC_MACHINE }, .uid_end = 99, .ncpu = 4, .len = 3 } };
+	struct sg_thread th = { .h = { .ts = 1, .uid = VMM + 1, .kind = SG_REC_THREAD } };
+	struct sg_mark b = { .h = { .ts = 10000 + OFFSET, .uid = GUEST_UID + 1, .kind = SG_REC_MARK },
+			     .id = 1,
+			     .type = SG_MARK_BEGIN,
+			     .src = SG_MSRC_USDT };
+
+	memcpy(y.text, "h\0\0", 3);
+	feed(m, &y);
+	y.m.number = 1;
+	y.m.uid_base = GUEST_UID;
+	y.m.uid_end = GUEST_UID + 99;
+	y.m.cpu_base = GUEST_CPU;
+	y.m.ncpu = 4;
+	y.m.vmm = VMM;
+	memcpy(y.text, "g\0\0", 3);
+	feed(m, &y);
+	for (uint64_t at = 0; fuse && at <= end + 20000; at += end + 20000) {
+		struct sg_clockmap c = { .h = { .ts = 1, .kind = SG_REC_CLOCKMAP },
+					 .guest_ts = at + OFFSET,
+					 .host_ts = at,
+					 .error_ns = error_ns,
+					 .machine = 1,
+					 .source = SG_CLOCK_TSC };
+
+		feed(m, &c);
+	}
+	th.tid = VMM + 1;
+	th.tgid = VMM;
+	th.flags = SG_TF_INSCOPE;
+	memcpy(th.comm, "CPU 0/KVM", 10);
+	feed(m, &th);
+	th.h.uid = GUEST_UID + 1;
+	th.tid = th.tgid = (1u << 24) + 7;
+	memcpy(th.comm, "app\0", 4);
+	feed(m, &th);
+	feed(m, &b);
+}
+
+static struct result run(const struct stream *st, uint64_t ns, uint64_t error_ns, bool fuse)
+{
+	struct sg_mark e = { .h = { .ts = 10000 + OFFSET + ns, .uid = GUEST_UID + 1, .kind = SG_REC_MARK },
+			     .id = 1,
+			     .type = SG_MARK_END,
+			     .src = SG_MSRC_USDT };
+	struct sg_model_opts o = { .settle_ns = 100 };
+	struct result r = { 0 };
+	struct sg_model *m;
+
+	cr_assert_eq(sg_model_new(&m, &o, on_task, &r), 0);
+	feed_head(m, error_ns, fuse, ns);
+	for (size_t i = 0; i < st->n; i++)
+		feed(m, &st->r[i]);
+	feed(m, &e);
+	cr_assert_eq(sg_model_finish(m, NULL), 0);
+	sg_model_free(m);
+	cr_assert_eq(r.tasks, 1);
+	cr_assert(!r.gap, "segments do not tile");
+	cr_assert_eq(r.all, ns);
+	return r;
+}
+
+Test(fuse, the_host_takes_what_it_took)
+{
+	unsigned seed = 7;
+
+	for (int round = 0; round < 300; round++) {
+		static struct stream st;
+		struct truth t;
+		struct result r;
+		uint64_t host, off;
+
+		make(&st, &seed, false, &t);
+		make_guest(&st, &seed, t.all);
+		r = run(&st, t.all, 0, true);
+		host = t.runq + t.exits;
+		cr_expect_eq(r.runq, t.runq, "round %d: run queue %lu of %lu", round, r.runq, t.runq);
+		off = r.exits > t.exits ? r.exits - t.exits : t.exits - r.exits;
+		cr_expect(off <= r.uncertain, "round %d: exits %lu of %lu, bound %lu", round, r.exits,
+			  t.exits, r.uncertain);
+		cr_expect_eq(r.user + r.sys + r.exits, t.all - host + t.exits);
+		cr_expect_eq(r.other, 0);
+		/* the map itself is true to a nanosecond between its points */
+		cr_expect(r.ambiguous <= 4 * st.n, "no error of the clocks, but %lu ns ambiguous",
+			  r.ambiguous);
+		cr_expect_eq(r.fused, t.all);
+	}
+}
+
+Test(fuse, a_host_that_says_guest_mode_changes_nothing)
+{
+	unsigned seed = 11;
+
+	for (int round = 0; round < 100; round++) {
+		static struct stream st;
+		struct result fused, plain;
+		struct truth t;
+
+		make(&st, &seed, true, &t);
+		make_guest(&st, &seed, t.all);
+		fused = run(&st, t.all, 0, true);
+		plain = run(&st, t.all, 0, false);
+		cr_expect_eq(fused.user, plain.user);
+		cr_expect_eq(fused.sys, plain.sys);
+		cr_expect_eq(fused.runq + fused.exits + fused.other, 0);
+		cr_expect_eq(fused.uncertain, plain.uncertain);
+		cr_expect_eq(plain.fused, 0);
+	}
+}
+
+Test(fuse, ambiguity_comes_from_the_clocks_error_and_grows_with_it)
+{
+	static const uint64_t errors[] = { 0, 10, 100, 1000 };
+	uint64_t total[4] = { 0 };
+	unsigned seed = 13;
+
+	for (int round = 0; round < 50; round++) {
+		static struct stream st;
+		struct truth t;
+
+		make(&st, &seed, false, &t);
+		make_guest(&st, &seed, t.all);
+		for (int i = 0; i < 4; i++) {
+			struct result r = run(&st, t.all, errors[i], true);
+
+			cr_expect(r.ambiguous <= t.all);
+			total[i] += r.ambiguous;
+		}
+	}
+	cr_expect(total[0] < total[1] / 4, "%lu ns without an error", total[0]);
+	for (int i = 1; i < 4; i++)
+		cr_expect(total[i] > total[i - 1], "error %lu: %lu after %lu", errors[i], total[i],
+			  total[i - 1]);
+}
