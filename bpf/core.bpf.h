@@ -100,7 +100,7 @@ struct thread {
 	u8 cursys;
 	u8 compat;
 	u16 nr;
-	u16 trapkey; /* what its user mode is: a trap (SG_KEY_GUEST or SG_KEY_EMULATED | number), a VMM's (SG_KEY_KVM); 0 = its own */
+	u16 trapkey; /* what its user mode is: a trap (SG_KEY_GUEST or SG_KEY_EMULATED | number), a VMM's (SG_KEY_KVM); a kernel worker's: SG_C_MEM_BALLOON; 0 = its own */
 	u8 trapslot; /* its slot in this slice */
 	u8 trapped;  /* it had such traps before */
 	u8 vcpu;     /* it entered a guest: a vCPU's thread */
@@ -293,7 +293,7 @@ static __always_inline void settle(struct thread *t, u64 clk)
 
 static __always_inline u8 base_slot(const struct thread *t)
 {
-	if (t->trapkey && t->base == SG_K_USER)
+	if (t->trapkey && t->base != SG_K_EXIT)
 		return t->trapslot;
 	return t->base == SG_K_USER ? SG_C_CPU_USER : t->base == SG_K_EXIT ? SG_C_CPU_EXIT : SG_C_CPU_SYS;
 }

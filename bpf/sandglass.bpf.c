@@ -12,6 +12,7 @@
 #include "waking.bpf.h"
 #include "life.bpf.h"
 #include "work.bpf.h"
+#include "balloon.bpf.h"
 #include "irq.bpf.h"
 #include "block.bpf.h"
 #include "sample.bpf.h"

@@ -18,9 +18,9 @@ static bool plain_word(const char *s)
 
 Test(probes, rows_are_complete)
 {
-	static const char *const groups[] = { "sched", "syscall", "fault",   "reclaim", "swap",
-					      "irq",   "block",	  "trap",    "kvm",	"gvisor",
-					      "mark",  "sample",  "throttle" };
+	static const char *const groups[] = { "sched",	"syscall", "fault",  "reclaim", "swap",
+					      "irq",	"block",   "trap",   "kvm",	"balloon",
+					      "gvisor", "mark",	   "sample", "throttle" };
 	size_t required = 0;
 
 	for (const struct sg_probe *p = sg_catalogue; p->name; p++) {

@@ -37,7 +37,7 @@ struct sg_variant {
 struct sg_probe {
 	const char *name; /* "sched.switch", "fault.end.maj" ... unique */
 	const char *
-		group; /* "sched", "syscall", "fault", "reclaim", "swap", "irq", "block", "trap", "kvm", "gvisor", "mark", "sample", "throttle" */
+		group; /* "sched", "syscall", "fault", "reclaim", "swap", "irq", "block", "trap", "kvm", "balloon", "gvisor", "mark", "sample", "throttle" */
 	enum sg_probe_ctx ctx;
 	bool required;			     /* without it nothing can be recorded */
 	const char *gives;		     /* causes or evidence it feeds, for people */

@@ -77,3 +77,27 @@ void sg_kallsyms_free(struct sg_kallsyms *k)
 	sg_symtab_free(&k->tab);
 	k->hidden = false;
 }
+
+uint64_t sg_kallsyms_address(const char *name)
+{
+	FILE *f = fopen("/proc/kallsyms", "re");
+	uint64_t found = 0;
+	char *line = NULL;
+	size_t cap = 0, n = strlen(name);
+	bool twice = false;
+
+	if (!f)
+		return 0;
+	while (getline(&line, &cap, f) > 0) {
+		char *end;
+		uint64_t addr = strtoull(line, &end, 16);
+
+		if (!addr || strlen(end) < 3 || strncmp(end + 3, name, n) || !strchr(" \t\n", end[3 + n]))
+			continue;
+		twice |= found != 0;
+		found = addr;
+	}
+	free(line);
+	fclose(f);
+	return twice ? 0 : found;
+}

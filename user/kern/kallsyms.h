@@ -18,5 +18,7 @@ int sg_kallsyms_read(struct sg_kallsyms *ret, FILE *f);
 /** sg_kallsyms_find() - function and module ("[kernel]" for the kernel itself); NULL when unknown */
 const char *sg_kallsyms_find(const struct sg_kallsyms *k, uint64_t addr, const char **ret_mod);
 void sg_kallsyms_free(struct sg_kallsyms *k);
+/** sg_kallsyms_address() - of the running kernel's function @name (modules too); 0: none, several, or hidden */
+uint64_t sg_kallsyms_address(const char *name);
 
 #endif

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "kern/cgroup.h"
+#include "kern/kallsyms.h"
 #include "kern/live_priv.h"
 #include "kern/proc.h"
 
@@ -82,6 +83,8 @@ static void plan_restrict(struct sg_live *l)
 
 		if (!strcmp(g, "kvm") && !kvm)
 			idle = true; /* its module is not loaded: there are no guests */
+		else if (!strcmp(g, "balloon") && !l->balloon_work)
+			idle = true;
 		else if (row->chosen < 0 && strcmp(g, "kvm"))
 			continue;
 		if (!off && !strcmp(g, "sample"))
@@ -152,6 +155,7 @@ static void knobs_set(struct sg_live *l)
 	s->rodata->has_syscalls = sys && sys->chosen >= 0;
 	if (!l->opts.gvisor_uprobes)
 		bpf_map__set_autocreate(s->maps.guest_begins, false);
+	s->rodata->balloon_work = l->balloon_work;
 	s->rodata->want_refault = plan_find(&l->plan, "kvm.refault")->chosen >= 0;
 	sg_sysclass_fill(s->rodata->sysclass);
 	knobs_from_btf(s);
@@ -286,6 +290,7 @@ int sg_live_open(struct sg_live **ret, const struct sg_live_opts *opts, struct s
 	if (!r)
 		r = live_check(l, err);
 	if (!r) {
+		l->balloon_work = sg_kallsyms_address("update_balloon_size_func");
 		plan_restrict(l);
 		r = live_load(l, err);
 	}

@@ -20,6 +20,7 @@ struct sg_file_id {
 };
 
 struct sg_live {
+	uint64_t balloon_work; /* address of the balloon driver's work, 0 none */
 	struct sg_live_opts opts;
 	struct sandglass_bpf *skel;
 	struct sg_kern_view view;

@@ -130,6 +130,15 @@ const struct sg_probe sg_catalogue[] = {
 	  .v = { { SG_AT_FENTRY, "handle_mm_fault_fentry", "handle_mm_fault" },
 		 { SG_AT_KPROBE, "handle_mm_fault_kprobe", "handle_mm_fault" } } },
 
+	{ .name = "balloon.begin", .group = "balloon", .ctx = SG_CTX_PREEMPTIBLE, .gives = "mem.balloon inside a guest",
+	  .without = "the balloon's work in this guest is counted as a kernel worker's", .v = { BTF("balloon_start", "workqueue_execute_start") } },
+	{ .name = "balloon.end", .group = "balloon", .ctx = SG_CTX_PREEMPTIBLE, .gives = "mem.balloon inside a guest",
+	  .without = "the balloon's work seems to last until its worker does something else", .v = { BTF("balloon_end", "workqueue_execute_end") } },
+	{ .name = "balloon.page", .group = "balloon", .ctx = SG_CTX_PREEMPTIBLE, .gives = "pages that the balloon took, and what followed from it",
+	  .without = "how many pages the balloon took is known from vmstat only",
+	  .v = { { SG_AT_FENTRY, "balloon_page_enqueue_fentry", "balloon_page_enqueue" },
+		 { SG_AT_KPROBE, "balloon_page_enqueue_kprobe", "balloon_page_enqueue" } } },
+
 	{ .name = "mark.begin", .group = "mark", .ctx = SG_CTX_PREEMPTIBLE, .gives = "tasks marked by USDT sandglass:task_begin",
 	  .without = "tasks marked by USDT are not seen; marks by access(2) are", .v = { { SG_AT_USDT, "task_begin_usdt", "sandglass:task_begin" } } },
 	{ .name = "mark.end", .group = "mark", .ctx = SG_CTX_PREEMPTIBLE, .gives = "tasks marked by USDT sandglass:task_end",

@@ -33,6 +33,7 @@ static const struct sg_rule rules[] = {
 	{ .name = "idle", .stops = ST(IDLE), .cause = SG_C_IDLE_WORKER, .attr = SG_RA_IDLE },
 	/* a vCPU: its guest is idle, unless an exit says otherwise */
 	{ .name = "vcpu.halt", .vcpus = VW(HALT) | VW(RUN), .cause = SG_C_KVM_HALT },
+	{ .name = "balloon", .vcpus = VW(BALLOON), .cause = SG_C_MEM_BALLOON },
 	{ .name = "vcpu.swapin", .vcpus = VW(SWAPIN), .cause = SG_C_MEM_SWAPIN, .attr = SG_RA_REFINE },
 	/* between the parts of a sandbox */
 	{ .name = "gofer",

@@ -51,10 +51,11 @@ enum sg_box { SG_BOX_NONE = 0, SG_BOX_SENTRY = 1, SG_BOX_GOFER = 2, SG_BOX_STUB 
 /* What a vCPU's thread waited in, inside KVM_RUN. */
 enum sg_vcpu_wait {
 	SG_VW_NONE = 0,
-	SG_VW_RUN = 1,	  /* in no exit that was seen: not started yet, or the probes are off */
-	SG_VW_HALT = 2,	  /* the guest had nothing to do */
-	SG_VW_SWAPIN = 3, /* memory of the guest came back from swap */
-	SG_VW_EXIT = 4,	  /* another exit */
+	SG_VW_RUN = 1,	   /* in no exit that was seen: not started yet, or the probes are off */
+	SG_VW_HALT = 2,	   /* the guest had nothing to do */
+	SG_VW_SWAPIN = 3,  /* memory of the guest came back from swap */
+	SG_VW_EXIT = 4,	   /* another exit */
+	SG_VW_BALLOON = 5, /* no vCPU: a guest's kernel worker inside the balloon's work */
 };
 
 /* The facts of one wait. */

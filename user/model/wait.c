@@ -23,6 +23,8 @@ static uint8_t vcpu_wait(const struct sg_trec *r)
 	uint16_t key = r->note & 0xffff;
 	enum sg_kvm_class c;
 
+	if (r->note == (SG_NOTE_KVM | SG_C_MEM_BALLOON))
+		return SG_VW_BALLOON;
 	if (r->wkind != SG_K_SYSCALL || r->nr != NR_IOCTL || r->arg != KVM_RUN)
 		return SG_VW_NONE;
 	if (!(r->note & SG_NOTE_KVM))

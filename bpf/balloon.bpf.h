@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The balloon from inside a guest: virtio_balloon has no tracepoints (5.10 to 7.2), and
+ * most of its functions are inlined somewhere, but all it does is one work item, which a
+ * kernel worker runs: what the worker does and waits for in it is the balloon's.
+ */
+#ifndef SG_BALLOON_BPF_H
+#define SG_BALLOON_BPF_H
+
+#include "core.bpf.h"
+#include "kvm.bpf.h"
+
+const volatile u64 balloon_work = 0; /* address of update_balloon_size_func, 0 = no balloon here */
+
+__noinline int balloon_begin(void)
+{
+	struct cpu_state *c;
+	struct thread *t = running(&c);
+	u8 slot;
+
+	if (!t || t->base != SG_K_KTHREAD)
+		return 0;
+	slot = kvm_slot(t, SG_C_MEM_BALLOON);
+	if (!slot)
+		return 0;
+	thread_update_begin(t, c);
+	t->trapkey = t->kvm_key = SG_C_MEM_BALLOON;
+	t->trapslot = slot;
+	thread_update_end(t);
+	return 0;
+}
+
+__noinline int balloon_end(void)
+{
+	struct cpu_state *c;
+	struct thread *t = running(&c);
+
+	if (!t || t->trapkey != SG_C_MEM_BALLOON)
+		return 0;
+	thread_update_begin(t, c);
+	t->trapkey = t->kvm_key = 0;
+	thread_update_end(t);
+	return 0;
+}
+
+SEC("?tp_btf/workqueue_execute_start")
+int BPF_PROG(balloon_start_btf, struct work_struct *work)
+{
+	if (enabled && balloon_work && (u64)work->func == balloon_work)
+		balloon_begin();
+	return 0;
+}
+
+/* The item may be gone by now, but a worker runs one at a time. */
+SEC("?tp_btf/workqueue_execute_end")
+int BPF_PROG(balloon_end_btf)
+{
+	if (enabled)
+		balloon_end();
+	return 0;
+}
+
+/* One page given to the host: counted in the slot of the work. */
+static __always_inline int balloon_count(void)
+{
+	struct cpu_state *c;
+	struct thread *t = running(&c);
+	struct slot *s;
+
+	if (!t || t->trapkey != SG_C_MEM_BALLOON)
+		return 0;
+	s = &t->s[t->trapslot & 31];
+	if (++s->cnt > 60000)
+		t->many = 1;
+	t->used |= 1u << (t->trapslot & 31);
+	return 0;
+}
+
+SEC("?fentry/balloon_page_enqueue")
+int BPF_PROG(balloon_page_enqueue_fentry)
+{
+	return balloon_count();
+}
+
+SEC("?kprobe/balloon_page_enqueue")
+int BPF_KPROBE(balloon_page_enqueue_kprobe)
+{
+	return balloon_count();
+}
+
+#endif
