@@ -34,6 +34,7 @@ struct thr {
 	int cpu;
 	/* what it does now: @left ns of @key, then @act */
 	uint16_t key;
+	bool begins; /* the system call it does now is not counted yet */
 	uint64_t left;
 	enum act act;
 	unsigned arg;
@@ -121,15 +122,40 @@ static void truth(struct world *w, struct thr *t, uint64_t lo, uint64_t hi, uint
 		(struct sim_span){ lo, hi, cause, blocked, blocked ? t->origin : 0, blocked ? t->inst : 0 };
 }
 
+/* Some calls fail, told by their number in the thread: nothing else of the program changes by it. */
+static bool fails(const struct thr *t)
+{
+	return (t->sysseq * 2654435761u + t->uid) >> 13 & 1;
+}
+
 static void charge(struct thr *t, uint16_t key, uint64_t ns)
 {
-	for (unsigned i = 0; i < t->npair; i++)
-		if (t->pair[i].key == key) {
-			t->pair[i].ns += ns;
-			return;
-		}
-	assert(t->npair < 16);
-	t->pair[t->npair++] = (struct sg_pair){ .key = key, .cnt = 1, .ns = ns };
+	unsigned i = 0;
+
+	while (i < t->npair && t->pair[i].key != key)
+		i++;
+	assert(i < 16);
+	if (i == t->npair)
+		t->pair[t->npair++] = (struct sg_pair){ .key = key, .cnt = !(key & SG_KEY_SYSCALL) };
+	t->pair[i].ns += ns;
+	if (!(key & SG_KEY_SYSCALL) || !t->begins)
+		return;
+	t->begins = false;
+	t->pair[i].cnt++;
+	t->pair[i].err += fails(t);
+}
+
+/* The thread has decided what to do next: if that is a system call, it begins now. */
+static void call_begins(struct world *w, struct thr *t)
+{
+	struct sim_thread_truth *tt = &w->s->truth[t->uid - 1];
+
+	t->begins = t->key & SG_KEY_SYSCALL;
+	if (!t->begins)
+		return;
+	if (tt->ncall == tt->call_cap)
+		tt->call = realloc(tt->call, (tt->call_cap = tt->call_cap * 2 + 16) * sizeof(*tt->call));
+	tt->call[tt->ncall++] = (struct sim_call){ w->now, t->key & ~SG_KEY_SYSCALL, fails(t) };
 }
 
 /* Bring a running thread's account up to now. */
@@ -311,7 +337,7 @@ static bool writers_left(const struct world *w)
 	return n > 2;
 }
 
-static void next_op(struct world *w, struct thr *t)
+static void choose_op(struct world *w, struct thr *t)
 {
 	const struct sim_opts *o = &w->s->opts;
 
@@ -372,6 +398,12 @@ static void next_op(struct world *w, struct thr *t)
 		t->open_flt = t->fltseq;
 		run(t, SG_C_CPU_FAULT_OPEN, rnd(w, 100, 500), ACT_FAULT, 0);
 	}
+}
+
+static void next_op(struct world *w, struct thr *t)
+{
+	choose_op(w, t);
+	call_begins(w, t);
 }
 
 static bool fits_pipe(const struct thr *t, unsigned pipe)
@@ -689,8 +721,10 @@ void sim_run(struct sim *s, const struct sim_opts *opts)
 
 void sim_free(struct sim *s)
 {
-	for (size_t i = 0; i < s->nthread; i++)
+	for (size_t i = 0; i < s->nthread; i++) {
 		free(s->truth[i].span);
+		free(s->truth[i].call);
+	}
 	free(s->truth);
 	free(s->bytes);
 	free(s->off);

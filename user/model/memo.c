@@ -42,6 +42,8 @@ int sg_memo_apply(struct sg_model *m, struct sg_walk *w, const struct sg_push *p
 		}
 		s.chain = to;
 		s.wait_cause = w->outer;
+		s.wait_nr = w->outer_nr;
+		s.wait_detail = w->outer_detail;
 		if (!rc)
 			rc = sg_emit(w, &s);
 		if (rc)
@@ -52,6 +54,7 @@ int sg_memo_apply(struct sg_model *m, struct sg_walk *w, const struct sg_push *p
 			return -ENOMEM;
 	w->prorated_ns += memo->prorated_ns;
 	w->uncertain_ns += memo->uncertain_ns;
+	w->calls_off += memo->calls_off;
 	m->stats.memo_hits++;
 	return 1;
 }
@@ -98,7 +101,8 @@ int sg_memo_store(struct sg_model *m, struct sg_walk *w, const struct sg_wframe 
 				  .nthr = n,
 				  .bytes = bytes,
 				  .prorated_ns = w->prorated_ns - f->prorated0,
-				  .uncertain_ns = w->uncertain_ns - f->uncertain0 };
+				  .uncertain_ns = w->uncertain_ns - f->uncertain0,
+				  .calls_off = w->calls_off - f->calls_off0 };
 	memo->seg = (void *)(memo + 1);
 	memcpy(memo->seg, w->segs.seg + f->seg0, nseg * sizeof(*memo->seg));
 	memo->thr = (void *)(memo->seg + nseg);

@@ -53,18 +53,28 @@ struct sg_seg {
 	uint8_t forwhom;     /* enum sg_for */
 	uint16_t nr;	     /* system call number of the innermost wait (0xffff none) */
 	uint16_t flags;	     /* SG_SEG_* */
-	uint32_t cnt;	     /* occurrences that begin here (syscalls, faults, waits) */
+	uint16_t
+		wait_nr; /* call in which the task's own thread waits or queues, SG_WAIT_COMPAT (0xffff none) */
+	uint16_t err;	 /* cpu.sys of one call: how many of them failed */
+	uint32_t cnt;	 /* occurrences that begin here (syscalls, faults, waits) */
 	uint32_t stack_kern, stack_user; /* interned stack ids, 0 none */
 	uint32_t detail;		 /* index+1 of a wait detail (file, socket), sg_model_detail() */
 	uint32_t dev;			 /* block device, 0 none */
 	uint32_t note;			 /* of the wait that led here: SG_NOTE_* | 16 bits, 0 none */
 	uint32_t who;			 /* sched.runq: uid that had the CPU; waits: uid of the waker */
+	uint32_t wait_detail;		 /* file or socket of the wait of `wait_nr`, as `detail` */
 	uint64_t svc_ns;		 /* io.block: device service time inside it */
 };
-#define SG_SEG_CUT    1u /* from a slice cut without a snapshot: prorated */
-#define SG_SEG_OPEN   2u /* still going on when the recording ended */
-#define SG_SEG_REWAIT 4u /* part of a repeated wait of one system call */
-#define SG_SEG_MERGED 8u /* very long task: neighbours merged, place inside a run of them is a convention */
+#define SG_SEG_CUT     1u  /* from a slice cut without a snapshot: prorated */
+#define SG_SEG_OPEN    2u  /* still going on when the recording ended */
+#define SG_SEG_REWAIT  4u  /* part of a repeated wait of one system call */
+#define SG_SEG_MERGED  8u  /* very long task: neighbours merged, place inside a run of them is a convention */
+#define SG_SEG_COMPAT  16u /* cpu.sys of one call: its number is of the 32-bit ABI */
+#define SG_SEG_ERRMORE 32u /* more than `err` may have failed */
+#define SG_SEG_HANDOFF \
+	64u /* a Sentry's thread was entered that slept through most of the wait while others of its sandbox ran */
+
+#define SG_WAIT_COMPAT 0x8000u /* bit of wait_nr: a number of the 32-bit ABI */
 
 /* A chain: frames from the task's own thread (index 0) to the leaf's thread. */
 struct sg_chain_frame {
@@ -97,6 +107,8 @@ struct sg_task {
 	bool root;	       /* the command of run/record */
 	uint64_t prorated_ns;  /* time from cut slices without an exact cut */
 	uint64_t uncertain_ns; /* bound of the misplacement: traps of prorating */
+	uint64_t
+		calls_off; /* by how many the counts of system calls may be wrong, all together, for the same reason */
 	size_t nseg;
 	const struct sg_seg *seg;
 	size_t nsample;

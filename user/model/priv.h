@@ -38,6 +38,7 @@ struct sg_view {
 	uint32_t npair;
 	const struct sg_cuts *cuts;
 	uint32_t ncut;
+	uint32_t flags; /* of the record; an open slice's are not known yet */
 };
 
 /* ---- timelines: one piece of memory per slice record --------------------- */
@@ -172,7 +173,7 @@ struct sg_memo {
 	uint32_t base; /* chain id of the pushed frame when stored */
 	uint16_t spec, refine, comp;
 	uint32_t nseg, nthr;
-	uint64_t prorated_ns, uncertain_ns;
+	uint64_t prorated_ns, uncertain_ns, calls_off;
 	size_t bytes;
 	struct sg_thr **thr; /* every thread entered below */
 	struct sg_seg *seg;  /* latest first, as the walk makes them */
@@ -315,7 +316,7 @@ void sg_walk_free(struct sg_walk *w);
 /* -EAGAIN: a slice that is needed is still open (ret_need_*); never when @force. */
 int sg_walk_run(struct sg_model *m, struct sg_open *o, bool force);
 const struct sg_segs *sg_walk_segs(const struct sg_model *m);
-void sg_walk_sums(const struct sg_model *m, uint64_t *ret_prorated, uint64_t *ret_uncertain);
+void sg_walk_sums(const struct sg_model *m, struct sg_task *ret); /* what prorating did */
 size_t sg_walk_samples(const struct sg_model *m, const struct sg_task_sample **ret);
 
 /* guesttask.c */

@@ -188,9 +188,10 @@ static int feed_wait(struct sg_syscalls *s, const struct sg_slice *sl, uint32_t 
 	row->r.wait_ns += blocked;
 	row->r.runq_ns += sl->in - sl->prev_out - blocked;
 	row->r.waits++;
-	if (sl->wkind == SG_K_SYSCALL && p->name && p->uid == sl->h.uid && p->in == sl->in)
-		return file_add(s, (uint32_t)(row - s->row), p->name - 1, sl->in - sl->prev_out);
-	return 0;
+	if (sl->wkind != SG_K_SYSCALL || !p->name || p->uid != sl->h.uid || p->in != sl->in)
+		return 0;
+	row->r.told_ns += blocked;
+	return file_add(s, (uint32_t)(row - s->row), p->name - 1, sl->in - sl->prev_out);
 }
 
 static int feed_slice(struct sg_syscalls *s, const struct sg_slice *sl)
@@ -237,7 +238,7 @@ int sg_syscalls_feed(struct sg_syscalls *s, const struct sg_hdr *ev)
 
 /* ---- the sums, by name --------------------------------------------------- */
 
-static void row_sum(struct sg_syscall_row *to, const struct sg_syscall_row *r)
+void sg_syscall_row_add(struct sg_syscall_row *to, const struct sg_syscall_row *r)
 {
 	to->cnt += r->cnt;
 	to->err += r->err;
@@ -246,10 +247,11 @@ static void row_sum(struct sg_syscall_row *to, const struct sg_syscall_row *r)
 	to->wait_ns += r->wait_ns;
 	to->runq_ns += r->runq_ns;
 	to->waits += r->waits;
+	to->told_ns += r->told_ns;
 }
 
 /* Most ns first, the last place given up when they are too many. */
-static void file_sum(struct sg_syscall_row *to, const struct sg_syscall_file *f)
+void sg_syscall_row_file(struct sg_syscall_row *to, const struct sg_syscall_file *f)
 {
 	size_t i = 0;
 
@@ -334,8 +336,8 @@ static int rows_merge(struct sg_syscalls *s, const uint32_t *row_group, uint32_t
 		if (is_new) {
 			g->row[g->nrow++] = (struct sg_syscall_row){ .nr = s->row[i].r.nr };
 		}
-		row_sum(&s->res.row[*idx], &s->row[i].r);
-		row_sum(&g->sum, &s->row[i].r);
+		sg_syscall_row_add(&s->res.row[*idx], &s->row[i].r);
+		sg_syscall_row_add(&g->sum, &s->row[i].r);
 		sum_of[i] = *idx;
 	}
 	sg_pairmap_free(&at);
@@ -366,14 +368,14 @@ static int files_merge(struct sg_syscalls *s, const uint32_t *sum_of)
 		sum[*at].cnt += f->cnt;
 	}
 	for (size_t i = 0; i < n && !ret; i++)
-		file_sum(&s->res.row[row[i]], &sum[i]);
+		sg_syscall_row_file(&s->res.row[row[i]], &sum[i]);
 	sg_pairmap_free(&map);
 	free(sum);
 	free(row);
 	return ret;
 }
 
-static uint64_t time_of(const struct sg_syscall_row *r)
+uint64_t sg_syscall_row_ns(const struct sg_syscall_row *r)
 {
 	return r->on_ns + r->wait_ns + r->runq_ns;
 }
@@ -382,8 +384,8 @@ static int row_order(const void *a, const void *b)
 {
 	const struct sg_syscall_row *x = a, *y = b;
 
-	if (time_of(x) != time_of(y))
-		return time_of(x) < time_of(y) ? 1 : -1;
+	if (sg_syscall_row_ns(x) != sg_syscall_row_ns(y))
+		return sg_syscall_row_ns(x) < sg_syscall_row_ns(y) ? 1 : -1;
 	return x->nr < y->nr ? -1 : x->nr > y->nr;
 }
 
@@ -392,8 +394,8 @@ static int group_order(const void *a, const void *b)
 	const struct sg_syscall_group *x = a, *y = b;
 	int d;
 
-	if (time_of(&x->sum) != time_of(&y->sum))
-		return time_of(&x->sum) < time_of(&y->sum) ? 1 : -1;
+	if (sg_syscall_row_ns(&x->sum) != sg_syscall_row_ns(&y->sum))
+		return sg_syscall_row_ns(&x->sum) < sg_syscall_row_ns(&y->sum) ? 1 : -1;
 	d = strcmp(x->container, y->container);
 	return d ? d : strcmp(x->process, y->process);
 }

@@ -134,7 +134,7 @@ static int explain(struct sg_model *m, struct sg_open *o, bool force)
 			      .seg = segs->seg };
 	t.nsample = sg_walk_samples(m, &t.sample);
 	t.detached = detached(m, o, segs);
-	sg_walk_sums(m, &t.prorated_ns, &t.uncertain_ns);
+	sg_walk_sums(m, &t);
 	m->stats.tasks++;
 	rc = m->on_task ? m->on_task(m->task_ctx, &t) : 0;
 	open_free(m, o);

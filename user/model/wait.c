@@ -68,6 +68,23 @@ static uint16_t wait_nr(const struct sg_trec *r)
 	return r->wkind == SG_K_USER || r->wkind == SG_K_FAULT || r->wkind == SG_K_KTHREAD ? 0xffff : r->nr;
 }
 
+/* The system call that a wait is a part of, page faults in it too; 0xffff none. Its number for a task's own waits. */
+static uint16_t call_nr(const struct sg_trec *r)
+{
+	uint16_t compat = r->flags & SG_SF_COMPAT ? SG_WAIT_COMPAT : 0;
+
+	return r->wkind == SG_K_SYSCALL || r->wkind == SG_K_KFAULT ? (r->nr & 0x7fff) | compat : 0xffff;
+}
+
+/* The task's own thread waits: which call that is of, on what. */
+static void own_call(struct sg_seg *s, const struct sg_walk *w, const struct sg_trec *r)
+{
+	if (w->n != 1)
+		return;
+	s->wait_nr = call_nr(r);
+	s->wait_detail = r->detail;
+}
+
 /* System call or fault instance of a wait; 0: none. */
 static uint32_t instance(const struct sg_trec *r)
 {
@@ -181,6 +198,7 @@ static int step_runq(struct sg_model *m, struct sg_walk *w, const struct sg_trec
 			: r->who; /* a trap names who handed over, a queue who had the CPU */
 	s.cnt = lo == (cause == SG_C_SCHED_THROTTLE ? from : edge);
 	s.flags |= (r->flags & SG_SF_OPEN) && r->in == r->out ? SG_SEG_OPEN : 0;
+	own_call(&s, w, r);
 	return sg_emit(w, &s);
 }
 
@@ -209,6 +227,7 @@ static struct sg_seg leaf(struct sg_model *m, struct sg_walk *w, const struct sg
 	s.svc_ns = ext ? ext->svc_ns : 0;
 	s.note = r->note;
 	s.who = r->wctx == SG_WCTX_TASK ? r->waker : r->raiser;
+	own_call(&s, w, r);
 	return s;
 }
 
@@ -223,6 +242,7 @@ static int unknown_wait(struct sg_model *m, struct sg_walk *w, const struct sg_r
 	s.why = why;
 	s.nr = wait_nr(r);
 	s.flags |= flags;
+	own_call(&s, w, r);
 	return emit_wait(w, r, lo, &s);
 }
 
@@ -250,8 +270,11 @@ static int enter(struct sg_model *m, struct sg_walk *w, struct sg_thr *th, const
 		inherit = f->refine;
 	p.refine = rule->cause == SG_C_IO_FSYNC || ((rule->attr & SG_RA_REFINE) && kthread) ? rule->cause
 											    : inherit;
-	if (w->n == 1)
+	if (w->n == 1) {
 		w->outer = rule->cause;
+		w->outer_nr = call_nr(r);
+		w->outer_detail = r->detail;
+	}
 	if (w->critical)
 		return sg_walk_replace(m, w, th, true);
 	return sg_walk_push(m, w, &p);

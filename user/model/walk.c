@@ -34,10 +34,11 @@ const struct sg_segs *sg_walk_segs(const struct sg_model *m)
 	return &m->walk->segs;
 }
 
-void sg_walk_sums(const struct sg_model *m, uint64_t *ret_prorated, uint64_t *ret_uncertain)
+void sg_walk_sums(const struct sg_model *m, struct sg_task *ret)
 {
-	*ret_prorated = m->walk->prorated_ns;
-	*ret_uncertain = m->walk->uncertain_ns;
+	ret->prorated_ns = m->walk->prorated_ns;
+	ret->uncertain_ns = m->walk->uncertain_ns;
+	ret->calls_off = m->walk->calls_off;
 }
 
 size_t sg_walk_samples(const struct sg_model *m, const struct sg_task_sample **ret)
@@ -95,6 +96,7 @@ int sg_walk_push(struct sg_model *m, struct sg_walk *w, const struct sg_push *p)
 		.steps0 = w->steps,
 		.prorated0 = w->prorated_ns,
 		.uncertain0 = w->uncertain_ns,
+		.calls_off0 = w->calls_off,
 	};
 	p->th->onstack = true;
 	return 0;
@@ -348,7 +350,7 @@ int sg_walk_run(struct sg_model *m, struct sg_open *o, bool force)
 	int rc;
 
 	w->n = w->nvis = w->segs.n = w->nsample = w->told = 0;
-	w->hits = w->steps = w->quiet = w->prorated_ns = w->uncertain_ns = 0;
+	w->hits = w->steps = w->quiet = w->prorated_ns = w->uncertain_ns = w->calls_off = 0;
 	w->outer = 0;
 	w->compact_at = SG_COMPACT_AT;
 	w->cur = o->end;
