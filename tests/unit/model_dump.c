@@ -42,9 +42,9 @@ static int on_task(void *ctx, const struct sg_task *t)
 	if (t->nseg)
 		memcpy(k->seg, t->seg, t->nseg * sizeof(*k->seg));
 	f = open_memstream(&k->text, &size);
-	fprintf(f, "%lu %s u%u b%u %lu-%lu st%lu %u%u%u pro%lu unc%lu off%lu\n", t->id, t->name, t->uid,
+	fprintf(f, "%lu %s u%u b%u %lu-%lu st%lu %u%u%u pro%lu unc%lu off%lu,%lu\n", t->id, t->name, t->uid,
 		t->begin_uid, t->begin, t->end, t->status, t->incomplete, t->detached, t->root,
-		t->prorated_ns, t->uncertain_ns, t->calls_off);
+		t->prorated_ns, t->uncertain_ns, t->own_calls_off, t->calls_off);
 	for (size_t i = 0; i < t->nseg; i++) {
 		if (t->seg[i].lo != at || t->seg[i].hi <= at) {
 			d->conserving = false;

@@ -58,11 +58,12 @@ static void count_calls(struct seen *x, const struct sg_task *t, const struct sg
 		x->calls += cnt[nr];
 		x->failed += err[nr];
 	}
-	cr_assert(off <= t->calls_off && off_err <= t->calls_off,
+	cr_assert(off <= t->own_calls_off && off_err <= t->own_calls_off,
 		  "seed %lu task %lu: %lu calls and %lu errors are wrong, bound %lu", x->s->opts.seed, t->id,
-		  off, off_err, t->calls_off);
+		  off, off_err, t->own_calls_off);
+	cr_assert(!x->cut || !t->own_calls_off);
 	x->wrong += off;
-	x->uncertain += t->calls_off;
+	x->uncertain += t->own_calls_off;
 }
 
 /* Of calls that wait for one thing only the truth's waits are those of the call. */

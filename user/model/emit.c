@@ -130,13 +130,16 @@ static bool prorate(struct sg_walk *w, uint64_t s0, uint64_t s1, uint64_t taken,
 }
 
 /* System calls of a piece that was divided: so many may be counted in the wrong part of it. */
-static uint64_t calls_in(const struct sg_vec *piece)
+static void calls_divided(struct sg_walk *w, const struct sg_vec *piece)
 {
 	uint64_t n = 0;
 
 	for (uint32_t i = 0; i < piece->n; i++)
 		n += piece->p[i].key & SG_KEY_SYSCALL ? piece->p[i].cnt : 0;
-	return n;
+	if (w->n == 1)
+		w->own_calls_off += n;
+	else
+		w->calls_off += n;
 }
 
 /* Did so many calls fail in this slice that it counts them no further? */
@@ -208,16 +211,16 @@ int sg_emit_slice(struct sg_model *m, struct sg_walk *w, const struct sg_view *v
 		return emit_pairs(m, w, v, v->pair, v->npair, lo, false);
 	upto(v, hi, &b, &b0, &b1, &pb);
 	if (lo == v->in) {
-		w->calls_off += calls_in(&pb);
+		calls_divided(w, &pb);
 		cut = pb.n && prorate(w, b0, b1, hi - b0, pb.n);
 		return emit_pairs(m, w, v, b.p, b.n, lo, cut);
 	}
 	upto(v, lo, &a, &a0, &a1, &pa);
-	w->calls_off += calls_in(&pa);
+	calls_divided(w, &pa);
 	if (pa.n && pb.n && a0 == b0) {
 		cut = prorate(w, a0, a1, hi - lo, pa.n);
 	} else {
-		w->calls_off += calls_in(&pb);
+		calls_divided(w, &pb);
 		if (pa.n)
 			cut = prorate(w, a0, a1, a1 - lo, pa.n);
 		if (pb.n)

@@ -107,8 +107,8 @@ struct sg_task {
 	bool root;	       /* the command of run/record */
 	uint64_t prorated_ns;  /* time from cut slices without an exact cut */
 	uint64_t uncertain_ns; /* bound of the misplacement: traps of prorating */
-	uint64_t
-		calls_off; /* by how many the counts of system calls may be wrong, all together, for the same reason */
+	/* by how many counts of system calls may be wrong for the same reason: its own thread's, others' */
+	uint64_t own_calls_off, calls_off;
 	size_t nseg;
 	const struct sg_seg *seg;
 	size_t nsample;

@@ -20,6 +20,10 @@ struct file {
 	uint64_t ns, cnt;
 };
 
+struct crowd {
+	uint64_t tasks, own_off, others_off;
+};
+
 struct sg_taskcalls {
 	struct sg_pairmap row_at, file_at;
 	struct row *row;
@@ -27,7 +31,7 @@ struct sg_taskcalls {
 	struct file *file;
 	size_t nfile, file_cap;
 	struct sg_strtab name;
-	uint64_t tasks[SG_TASKCALLS_GROUPS * 2], calls_off[SG_TASKCALLS_GROUPS * 2]; /* by crowd */
+	struct crowd crowd[SG_TASKCALLS_GROUPS * 2]; /* of a group its complete tasks, its others */
 	uint64_t uncounted;
 	struct sg_taskcall_row *res;
 };
@@ -229,8 +233,9 @@ int sg_taskcalls_add(struct sg_taskcalls *c, uint32_t group, const struct sg_mod
 
 	if (group >= SG_TASKCALLS_GROUPS)
 		return -EINVAL;
-	c->tasks[crowd]++;
-	c->calls_off[crowd] += t->calls_off;
+	c->crowd[crowd].tasks++;
+	c->crowd[crowd].own_off += t->own_calls_off;
+	c->crowd[crowd].others_off += t->calls_off;
 	for (size_t i = 0; i < t->nseg && !ret; i++)
 		ret = add_seg(c, crowd, m, t, i);
 	return ret;
@@ -264,7 +269,7 @@ int sg_taskcalls_group(struct sg_taskcalls *c, uint32_t group, struct sg_taskcal
 		return -ENOMEM;
 	if (group >= SG_TASKCALLS_GROUPS)
 		return 0;
-	crowd += !c->tasks[crowd];
+	crowd += !c->crowd[crowd].tasks;
 	/* files first: they know their row's number, which the order takes away */
 	for (size_t i = 0; i < c->nrow; i++)
 		c->row[i].r.r.nfile = 0;
@@ -284,8 +289,9 @@ int sg_taskcalls_group(struct sg_taskcalls *c, uint32_t group, struct sg_taskcal
 		sg_syscall_row_add(r->own ? &ret->own : &ret->others, &r->r);
 	}
 	qsort(c->res, n, sizeof(*c->res), row_order);
-	ret->tasks = c->tasks[crowd];
-	ret->calls_off = c->calls_off[crowd];
+	ret->tasks = c->crowd[crowd].tasks;
+	ret->own_off = c->crowd[crowd].own_off;
+	ret->others_off = c->crowd[crowd].others_off;
 	ret->nrow = n;
 	ret->row = c->res;
 	return 0;

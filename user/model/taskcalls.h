@@ -27,8 +27,8 @@ struct sg_taskcall_group {
 	size_t nrow;
 	struct sg_taskcall_row *row;	   /* own first, most time first */
 	struct sg_syscall_row own, others; /* sums */
-	uint64_t
-		calls_off; /* by how many counts and errors may be off: slices divided where they have no cut */
+	/* by how many counts and errors may be off: slices divided where they have no cut */
+	uint64_t own_off, others_off;
 };
 
 struct sg_taskcalls;

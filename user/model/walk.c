@@ -39,6 +39,7 @@ void sg_walk_sums(const struct sg_model *m, struct sg_task *ret)
 	ret->prorated_ns = m->walk->prorated_ns;
 	ret->uncertain_ns = m->walk->uncertain_ns;
 	ret->calls_off = m->walk->calls_off;
+	ret->own_calls_off = m->walk->own_calls_off;
 }
 
 size_t sg_walk_samples(const struct sg_model *m, const struct sg_task_sample **ret)
@@ -350,7 +351,8 @@ int sg_walk_run(struct sg_model *m, struct sg_open *o, bool force)
 	int rc;
 
 	w->n = w->nvis = w->segs.n = w->nsample = w->told = 0;
-	w->hits = w->steps = w->quiet = w->prorated_ns = w->uncertain_ns = w->calls_off = 0;
+	w->hits = w->steps = w->quiet = w->prorated_ns = w->uncertain_ns = w->calls_off = w->own_calls_off =
+		0;
 	w->outer = 0;
 	w->compact_at = SG_COMPACT_AT;
 	w->cur = o->end;

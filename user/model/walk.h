@@ -50,7 +50,7 @@ struct sg_walk {
 	uint64_t cur;
 	uint64_t hits;	       /* things that make a result depend on who asks, or on when */
 	uint64_t steps, quiet; /* quiet: steps since the last segment */
-	uint64_t prorated_ns, uncertain_ns, calls_off;
+	uint64_t prorated_ns, uncertain_ns, calls_off, own_calls_off;
 	uint16_t outer;	   /* what the task's own thread waits for */
 	uint16_t outer_nr; /* in which system call (0xffff none), on which file */
 	uint32_t outer_detail;

@@ -73,12 +73,12 @@ int sg_taskcalls_text(const struct sg_taskcall_group *g, const char *name, FILE 
 		      "wait for a third one is that one's\n",
 		      f);
 	sg_sp_told(f, &g->own);
-	if (g->calls_off)
+	if (g->own_off || g->others_off)
 		fprintf(f,
-			"%" PRIu64
-			" calls at most may be counted wrongly: slices that begin or end outside the task "
-			"and have no cut there\n",
-			g->calls_off);
+			"at most %" PRIu64 " of its own and %" PRIu64
+			" of the others' calls are counted wrongly: slices that go on "
+			"beyond it and have no cut there\n",
+			g->own_off, g->others_off);
 	return ferror(f) ? -EIO : 0;
 }
 
@@ -87,7 +87,8 @@ struct json_object *sg_taskcalls_json(const struct sg_taskcall_group *g)
 	struct json_object *o = json_object_new_object(), *rows = json_object_new_array();
 
 	sg_jp_u64(o, "tasks", g->tasks);
-	sg_jp_u64(o, "count_uncertain", g->calls_off);
+	sg_jp_u64(o, "own_count_uncertain", g->own_off);
+	sg_jp_u64(o, "others_count_uncertain", g->others_off);
 	sg_jp_add(o, "own", sg_sp_sums(&g->own));
 	sg_jp_add(o, "others", sg_sp_sums(&g->others));
 	for (size_t i = 0; rows && i < g->nrow; i++) {
