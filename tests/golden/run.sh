@@ -110,6 +110,7 @@ for n in w1_chain; do
 	protoc -I "$OLDPWD/user/out" --decode=perfetto.protos.Trace perfetto.proto <"$n.perfetto" >"$n.pbtxt" 2>>"$tmp/err"
 	same "$n.pbtxt" cat "$n.pbtxt"
 done
+same box_handoff.json "$sg" report box_handoff.sgt --json
 same diff.report "$sg" diff w1_chain.sgt w3_loopback.sgt
 
 (cd "$OLDPWD" && tests/golden/formats.sh)

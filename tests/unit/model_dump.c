@@ -21,7 +21,8 @@ static void seg_text(struct dump *d, struct dump_task *k, FILE *f, const struct 
 		s->forwhom, s->nr, s->flags, s->cnt, s->stack_kern, s->stack_user, s->detail, s->dev, s->who,
 		s->svc_ns, s->wait_nr, s->wait_detail, s->err);
 	for (size_t i = 0; i < n; i++)
-		fprintf(f, ";%s:%u[%x]", sg_model_comp(d->m, c[i].comp), c[i].uid, c[i].wait_cause);
+		fprintf(f, ";%s:%u[%x]%s", sg_model_comp(d->m, c[i].comp), c[i].uid, c[i].wait_cause,
+			c[i].handoff ? "!" : "");
 	fputc('\n', f);
 }
 

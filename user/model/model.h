@@ -71,8 +71,6 @@ struct sg_seg {
 #define SG_SEG_MERGED  8u  /* very long task: neighbours merged, place inside a run of them is a convention */
 #define SG_SEG_COMPAT  16u /* cpu.sys of one call: its number is of the 32-bit ABI */
 #define SG_SEG_ERRMORE 32u /* more than `err` may have failed */
-#define SG_SEG_HANDOFF \
-	64u /* a Sentry's thread was entered that slept through most of the wait while others of its sandbox ran */
 
 #define SG_WAIT_COMPAT 0x8000u /* bit of wait_nr: a number of the 32-bit ABI */
 
@@ -81,6 +79,7 @@ struct sg_chain_frame {
 	uint16_t comp;
 	uint16_t wait_cause; /* what this frame's thread waited for (0 in the last frame) */
 	uint32_t uid;
+	bool handoff; /* go-handoff: this Sentry's thread may have been lent for another goroutine's work */
 };
 
 /*
@@ -148,6 +147,8 @@ struct sg_thread_info {
 bool sg_model_thread(const struct sg_model *m, uint32_t uid, struct sg_thread_info *ret);
 const char *sg_model_comp(const struct sg_model *m, uint16_t comp);
 size_t sg_model_chain(const struct sg_model *m, uint32_t chain, const struct sg_chain_frame **ret);
+/** sg_model_handoff() - is any frame of the chain flagged go-handoff? */
+bool sg_model_handoff(const struct sg_model *m, uint32_t chain);
 const struct sg_detail *sg_model_detail(const struct sg_model *m, uint32_t detail);
 /** sg_model_stack() - frame ids (leaf first) of a stack; sg_model_frame() - its symbol and module. */
 size_t sg_model_stack(const struct sg_model *m, uint32_t stack, const uint32_t **ret);

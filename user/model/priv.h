@@ -182,6 +182,7 @@ struct sg_memo {
 struct sg_node { /* chain */
 	uint32_t parent, uid;
 	uint16_t comp, wait;
+	bool handoff, handed; /* of this frame; of it or one before it */
 	uint32_t depth;
 	struct sg_chain_frame *frames; /* made on request */
 };
@@ -189,11 +190,13 @@ struct sg_node { /* chain */
 struct sg_dict_stack {
 	uint32_t n, syms; /* syms: what classify looks for, by name */
 	uint16_t key;	  /* what the kernel was entered for, see sg_dict_key() */
+	bool sysmon;	  /* of Go's runtime.sysmon */
 	uint32_t *frame;
 };
 struct sg_dict_frame {
 	bool kernel;
 	uint16_t key; /* kernel: what it is the entry of, 0 nothing */
+	bool sysmon;
 	uint32_t syms;
 	const char *mod;
 	char *sym;
@@ -248,7 +251,9 @@ struct sg_model {
 	struct sg_open *stuck;		    /* ripe, but a slice they need is still open */
 	uint64_t recheck;		    /* look at `stuck` again from this time on */
 	bool threads_started;
-	bool boxes; /* a sandbox's process was named */
+	bool boxes;		/* a sandbox's process was named */
+	struct sg_thr **sentry; /* threads that are or were a Sentry's */
+	uint32_t nsentry, sentry_cap;
 
 	struct sg_walk *walk;
 	struct sg_chunk *spare[4];
@@ -298,11 +303,13 @@ int sg_dict_detail(struct sg_model *m, const struct sg_detail *ev, uint32_t *ret
 uint32_t sg_dict_syms(const struct sg_model *m, uint32_t stack);
 /* What a kernel stack is in: SG_KEY_SYSCALL | number, SG_C_CPU_FAULT, SG_C_CPU_IRQ, 0: it does not say. */
 uint16_t sg_dict_key(const struct sg_model *m, uint32_t stack);
+/* Is it a user stack of the thread that watches over Go's scheduler? */
+bool sg_dict_sysmon(const struct sg_model *m, uint32_t stack);
 void sg_dict_free(struct sg_model *m);
 
 /* chain.c */
 int sg_chain_push(struct sg_model *m, uint32_t parent, uint16_t wait, uint32_t uid, uint16_t comp,
-		  uint32_t *ret);
+		  bool handoff, uint32_t *ret);
 int sg_chain_rebase(struct sg_model *m, uint32_t chain, uint32_t from, uint32_t to, uint32_t *ret);
 bool sg_chain_has(const struct sg_model *m, uint32_t chain, uint32_t uid);
 void sg_chain_free(struct sg_model *m);

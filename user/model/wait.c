@@ -2,6 +2,7 @@
 /* One step of the walk through a wait: run-queue part, then blocked part. */
 #include <errno.h>
 #include "model/box.h"
+#include "model/handoff.h"
 #include "model/walk.h"
 
 #define SCAN_MAX 65536 /* parts of one repeated wait that are looked at */
@@ -277,6 +278,7 @@ static int enter(struct sg_model *m, struct sg_walk *w, struct sg_thr *th, const
 	}
 	if (w->critical)
 		return sg_walk_replace(m, w, th, true);
+	p.handoff = sg_handoff(m, th, lo, w->cur, r->stop == SG_STOP_TRACED);
 	return sg_walk_push(m, w, &p);
 }
 

@@ -81,6 +81,7 @@ struct sg_push {
 	uint64_t lo;
 	uint16_t wait, spec, refine, nr, flags;
 	uint32_t detail, note;
+	bool handoff;
 	struct sg_trec *memo_rec; /* NULL: not memoisable */
 };
 int sg_walk_push(struct sg_model *m, struct sg_walk *w, const struct sg_push *p);
