@@ -94,19 +94,35 @@ static int put_diff(struct json_object *o, struct sg_blame *base, struct sg_blam
 	return 0;
 }
 
-static int put_pairs(struct json_object *o, const struct sg_modload_result *r,
-		     const struct sg_modload_combo *c)
+static int put_prices(struct json_object *o, const struct sg_modload_result *r,
+		      const struct sg_modload_combo *c)
 {
-	double *v = calloc(r->opts.rounds, sizeof(*v));
-	size_t n = v ? sg_modload_pairs(c, v, r->opts.rounds) : 0;
+	struct json_object *list = json_object_new_array();
 
-	if (!v)
-		return -ENOMEM;
-	if (n) {
-		put_u64(o, "pairs", n);
-		put_double(o, "recording_cost", sg_modload_median(v, n) - 1);
+	for (unsigned s = SG_SOURCE_DEFAULT; s < SG_SOURCES_MAX; s++) {
+		struct sg_modload_price p;
+		struct json_object *v;
+		int rc = sg_modload_price(&p, c, (enum sg_modload_source)s, r->opts.rounds);
+
+		if (rc) {
+			json_object_put(list);
+			return rc;
+		}
+		if (!p.pairs)
+			continue;
+		if (s == SG_SOURCE_DEFAULT) {
+			put_u64(o, "pairs", p.pairs);
+			put_double(o, "recording_cost", p.cost);
+		}
+		v = json_object_new_object();
+		put_text(v, "source", sg_modload_sources_names[s]);
+		put_u64(v, "pairs", p.pairs);
+		put_double(v, "cost", p.cost);
+		put_double(v, "added", p.added);
+		put_u64(v, "guest_calls", c->seen[s]);
+		json_object_array_add(list, v);
 	}
-	free(v);
+	json_object_object_add(o, "sources", list);
 	return 0;
 }
 
@@ -152,7 +168,7 @@ static int put_combo(struct json_object *list, const struct sg_modload_result *r
 		json_object_object_add(o, "client_not_recorded", stats(&bare.latency));
 		json_object_object_add(o, "require_not_recorded", stats(&bare.require));
 	}
-	rc = put_pairs(o, r, c);
+	rc = put_prices(o, r, c);
 	put_files(o, r, c);
 	put_u64(o, "lost", c->lost);
 	put_u64(o, "missing", c->missing);
