@@ -111,6 +111,8 @@ for n in w1_chain; do
 	same "$n.pbtxt" cat "$n.pbtxt"
 done
 same box_handoff.json "$sg" report box_handoff.sgt --json
+same box_message.json "$sg" report box_message.sgt --json
+same box_message.wait "$sg" report box_message.sgt --by wait
 same diff.report "$sg" diff w1_chain.sgt w3_loopback.sgt
 
 (cd "$OLDPWD" && tests/golden/formats.sh)

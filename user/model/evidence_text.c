@@ -246,12 +246,6 @@ static uint64_t detail_id(const struct sg_model *m, const struct sg_seg *s, unsi
 /* 9P's message types begin at 100, LISAFS has far fewer messages. */
 #define SG_GOFER_9P(note) (((note)&0xff) >= 100)
 
-/* Only what a Gofer left in the window is a message: the segment is its, or waits for it. */
-static bool by_gofer(const struct sg_model *m, const struct sg_seg *s)
-{
-	return s->cause == SG_C_IO_GOFER || !strcmp(sg_model_comp(m, s->comp), "gofer");
-}
-
 bool sg_evid_has(const struct sg_model *m, const struct sg_seg *s, unsigned kind, uint64_t *ret_id)
 {
 	if (!(sg_evid_kinds(s) & 1u << kind))
@@ -291,7 +285,7 @@ bool sg_evid_has(const struct sg_model *m, const struct sg_seg *s, unsigned kind
 		*ret_id = s->chain;
 		break;
 	case SG_EV_MESSAGE:
-		*ret_id = s->note & SG_NOTE_FLIPCALL && by_gofer(m, s) ? s->note : 0;
+		*ret_id = s->note;
 		break;
 	case SG_EV_HANDOFF:
 		*ret_id = sg_model_handoff(m, s->chain);

@@ -27,7 +27,8 @@ int sg_memo_apply(struct sg_model *m, struct sg_walk *w, const struct sg_push *p
 	const struct sg_memo *memo = p->memo_rec->memo;
 	uint32_t from = 0, to = 0;
 
-	if (!memo || memo->spec != p->spec || memo->refine != p->refine || memo->comp != comp)
+	if (!memo || memo->spec != p->spec || memo->refine != p->refine || memo->comp != comp ||
+	    memo->note != p->note)
 		return 0;
 	for (uint32_t i = 0; i < memo->nthr; i++)
 		if (memo->thr[i]->onstack)
@@ -94,6 +95,7 @@ int sg_memo_store(struct sg_model *m, struct sg_walk *w, const struct sg_wframe 
 	if (!memo)
 		return 0; /* only speed is lost */
 	*memo = (struct sg_memo){ .base = f->chain0,
+				  .note = f->note,
 				  .spec = f->spec,
 				  .refine = f->refine,
 				  .comp = f->comp0,

@@ -60,10 +60,10 @@ struct sg_seg {
 	uint32_t stack_kern, stack_user; /* interned stack ids, 0 none */
 	uint32_t detail;		 /* index+1 of a wait detail (file, socket), sg_model_detail() */
 	uint32_t dev;			 /* block device, 0 none */
-	uint32_t note;			 /* of the wait that led here: SG_NOTE_* | 16 bits, 0 none */
-	uint32_t who;			 /* sched.runq: uid that had the CPU; waits: uid of the waker */
-	uint32_t wait_detail;		 /* file or socket of the wait of `wait_nr`, as `detail` */
-	uint64_t svc_ns;		 /* io.block: device service time inside it */
+	uint32_t note; /* message to a Gofer, inside a wait for its answer: SG_NOTE_FLIPCALL | type, 0 none */
+	uint32_t who;  /* sched.runq: uid that had the CPU; waits: uid of the waker */
+	uint32_t wait_detail; /* file or socket of the wait of `wait_nr`, as `detail` */
+	uint64_t svc_ns;      /* io.block: device service time inside it */
 };
 #define SG_SEG_CUT     1u  /* from a slice cut without a snapshot: prorated */
 #define SG_SEG_OPEN    2u  /* still going on when the recording ended */

@@ -171,6 +171,7 @@ struct sg_segs {
 
 struct sg_memo {
 	uint32_t base; /* chain id of the pushed frame when stored */
+	uint32_t note; /* message whose wait it lies in */
 	uint16_t spec, refine, comp;
 	uint32_t nseg, nthr;
 	uint64_t prorated_ns, uncertain_ns, calls_off;

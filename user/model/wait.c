@@ -203,6 +203,12 @@ static int step_runq(struct sg_model *m, struct sg_walk *w, const struct sg_trec
 	return sg_emit(w, &s);
 }
 
+/* The message to a Gofer that time in this wait is of: its own, or that of the wait it lies in. */
+static uint32_t message_of(const struct sg_wframe *f, uint16_t cause, const struct sg_trec *r)
+{
+	return cause == SG_C_IO_GOFER ? r->note & SG_NOTE_FLIPCALL ? r->note : 0 : f->note;
+}
+
 /* What a wait is booked as when nobody is entered. */
 static struct sg_seg leaf(struct sg_model *m, struct sg_walk *w, const struct sg_rule *rule,
 			  const struct sg_trec *r, uint64_t lo)
@@ -226,7 +232,7 @@ static struct sg_seg leaf(struct sg_model *m, struct sg_walk *w, const struct sg
 	s.nr = wait_nr(r);
 	s.dev = r->dev;
 	s.svc_ns = ext ? ext->svc_ns : 0;
-	s.note = r->note;
+	s.note = w->message;
 	s.who = r->wctx == SG_WCTX_TASK ? r->waker : r->raiser;
 	own_call(&s, w, r);
 	return s;
@@ -259,7 +265,7 @@ static int enter(struct sg_model *m, struct sg_walk *w, struct sg_thr *th, const
 		.wait = rule->cause,
 		.nr = wait_nr(r),
 		.detail = r->detail,
-		.note = r->note,
+		.note = w->message,
 		.flags = flags,
 		.memo_rec = settled && lo == r->lo && w->cur == r->wake ? r : NULL,
 	};
@@ -317,6 +323,7 @@ static int step_blocked(struct sg_model *m, struct sg_walk *w, struct sg_trec *r
 		rule = rule_of(m, f->th, rep);
 		flags = rep != r ? SG_SEG_REWAIT : 0;
 	}
+	w->message = message_of(f, rule->cause, rep);
 	if (rule->attr & SG_RA_TRAP)
 		goto book;
 	if ((rep->flags & SG_SF_OPEN) && !rep->wake) {

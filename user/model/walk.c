@@ -63,7 +63,8 @@ int sg_walk_push(struct sg_model *m, struct sg_walk *w, const struct sg_push *p)
 	uint16_t own = sg_thr_comp(m, p->th);
 	uint16_t comp = p->th->flags & SG_TF_KTHREAD || !p->th->announced ? f->comp : own;
 	uint32_t chain;
-	int rc = sg_chain_push(m, f->chain, p->wait, p->th->uid, p->th->announced ? own : f->comp, p->handoff, &chain);
+	int rc = sg_chain_push(m, f->chain, p->wait, p->th->uid, p->th->announced ? own : f->comp, p->handoff,
+			       &chain);
 
 	if (rc)
 		return rc;
@@ -107,7 +108,8 @@ int sg_walk_push(struct sg_model *m, struct sg_walk *w, const struct sg_push *p)
 int sg_walk_replace(struct sg_model *m, struct sg_walk *w, struct sg_thr *th, bool fresh_chain)
 {
 	struct sg_wframe *f = sg_walk_top(w);
-	int rc = sg_chain_push(m, fresh_chain ? 0 : f->chain, 0, th->uid, sg_thr_comp(m, th), false, &f->chain);
+	int rc = sg_chain_push(m, fresh_chain ? 0 : f->chain, 0, th->uid, sg_thr_comp(m, th), false,
+			       &f->chain);
 
 	if (!rc)
 		rc = sg_walk_visit(w, th);
@@ -248,6 +250,7 @@ static int step_jump(struct sg_model *m, struct sg_walk *w)
 			     .spec = f->spec,
 			     .refine = f->refine,
 			     .nr = f->nr,
+			     .note = f->note,
 			     .detail = f->detail };
 
 	f->jump_at = 0;

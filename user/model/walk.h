@@ -54,6 +54,7 @@ struct sg_walk {
 	uint16_t outer;	   /* what the task's own thread waits for */
 	uint16_t outer_nr; /* in which system call (0xffff none), on which file */
 	uint32_t outer_detail;
+	uint32_t message; /* to a Gofer, of the wait in hand */
 	bool force, critical;
 	bool trapped; /* the task is a trapped call: its own thread's time on a CPU is the trap's */
 	uint32_t need_uid;
