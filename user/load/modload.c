@@ -175,11 +175,15 @@ static int make_combos(struct sg_modload_result *r)
 	return 0;
 }
 
+static int close_box(void *box, struct sg_err *err)
+{
+	return sg_sandbox_close(box, err);
+}
+
 int sg_modload_run(struct sg_modload_result *r, const struct sg_modload_opts *opts, struct sg_err *err)
 {
 	struct modload *b = calloc(1, sizeof(*b));
-	struct sg_err later;
-	int rc, rc2;
+	int rc;
 
 	memset(r, 0, sizeof(*r));
 	if (!b)
@@ -197,16 +201,7 @@ int sg_modload_run(struct sg_modload_result *r, const struct sg_modload_opts *op
 	rc = sg_guard_start(&b->guard, err);
 	if (!rc)
 		rc = run_all(b, r, err);
-	rc2 = sg_sandbox_close(b->box, &later);
-	if (!rc && rc2) {
-		rc = rc2;
-		*err = later;
-	}
-	rc2 = sg_guard_end(b->guard, &later);
-	if (!rc && rc2) {
-		rc = rc2;
-		*err = later;
-	}
+	rc = sg_guard_ending(b->guard, rc, close_box, b->box, err);
 out:
 	free(b);
 	return rc;
