@@ -5,19 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/pairmap.h"
-#include "base/strtab.h"
+#include "model/callfiles.h"
 #include "model/evidence_text.h"
-
-#define FILES_MAX 65536 /* (row, file) pairs, and names of files */
 
 struct row {
 	uint32_t crowd; /* group * 2, + 1: its incomplete tasks */
 	struct sg_taskcall_row r;
-};
-
-struct file {
-	uint32_t row, name;
-	uint64_t ns, cnt;
 };
 
 struct crowd {
@@ -25,12 +18,10 @@ struct crowd {
 };
 
 struct sg_taskcalls {
-	struct sg_pairmap row_at, file_at;
+	struct sg_pairmap row_at;
 	struct row *row;
 	size_t nrow, row_cap;
-	struct file *file;
-	size_t nfile, file_cap;
-	struct sg_strtab name;
+	struct sg_callfiles files;
 	struct crowd crowd[SG_TASKCALLS_GROUPS * 2]; /* of a group its complete tasks, its others */
 	uint64_t uncounted;
 	struct sg_taskcall_row *res;
@@ -47,10 +38,8 @@ void sg_taskcalls_free(struct sg_taskcalls *c)
 	if (!c)
 		return;
 	sg_pairmap_free(&c->row_at);
-	sg_pairmap_free(&c->file_at);
-	sg_strtab_free(&c->name);
+	sg_callfiles_free(&c->files);
 	free(c->row);
-	free(c->file);
 	free(c->res);
 	free(c);
 }
@@ -58,18 +47,6 @@ void sg_taskcalls_free(struct sg_taskcalls *c)
 uint64_t sg_taskcalls_uncounted(const struct sg_taskcalls *c)
 {
 	return c->uncounted;
-}
-
-static void *grown(void *p, size_t *cap, size_t n, size_t each)
-{
-	size_t want = *cap ? *cap * 2 : 64;
-	void *q = p;
-
-	if (n < *cap)
-		return p;
-	q = realloc(p, want * each);
-	*cap = q ? want : *cap;
-	return q;
 }
 
 /* What one segment is counted under. */
@@ -90,7 +67,7 @@ static int64_t row_of(struct sg_taskcalls *c, const struct sg_model *m, const st
 		return *known;
 	if (c->nrow == SG_TASKCALLS_ROWS)
 		return -ENOSPC;
-	p = grown(c->row, &c->row_cap, c->nrow, sizeof(*p));
+	p = sg_callfiles_room(c->row, &c->row_cap, c->nrow, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
 	c->row = p;
@@ -105,30 +82,14 @@ static int64_t row_of(struct sg_taskcalls *c, const struct sg_model *m, const st
 static int file_add(struct sg_taskcalls *c, uint32_t row, const struct sg_detail *d, uint64_t ns,
 		    uint32_t cnt)
 {
-	struct file *f;
-	uint32_t *at;
 	char text[96];
 	int64_t name;
-	int is_new;
 
 	sg_detail_text(d, text, sizeof(text));
-	name = c->name.n < FILES_MAX ? sg_strtab_id(&c->name, text) : sg_strtab_find(&c->name, text);
+	name = sg_callfiles_name(&c->files, text);
 	if (name < 0)
 		return name == -ENOMEM ? -ENOMEM : 0;
-	f = grown(c->file, &c->file_cap, c->nfile, sizeof(*f));
-	if (!f)
-		return -ENOMEM;
-	c->file = f;
-	if (c->nfile == FILES_MAX && !sg_pairmap_get(&c->file_at, row, (uint64_t)name))
-		return 0;
-	at = sg_pairmap_at(&c->file_at, row, (uint64_t)name, (uint32_t)c->nfile, &is_new);
-	if (!at)
-		return -ENOMEM;
-	if (is_new)
-		c->file[c->nfile++] = (struct file){ .row = row, .name = (uint32_t)name };
-	c->file[*at].ns += ns;
-	c->file[*at].cnt += cnt;
-	return 0;
+	return sg_callfiles_add(&c->files, row, (uint32_t)name, ns, cnt);
 }
 
 static bool is_sched(uint16_t cause)
@@ -273,12 +234,12 @@ int sg_taskcalls_group(struct sg_taskcalls *c, uint32_t group, struct sg_taskcal
 	/* files first: they know their row's number, which the order takes away */
 	for (size_t i = 0; i < c->nrow; i++)
 		c->row[i].r.r.nfile = 0;
-	for (size_t i = 0; i < c->nfile; i++) {
-		struct sg_syscall_file f = { sg_strtab_str(&c->name, c->file[i].name), c->file[i].ns,
-					     c->file[i].cnt };
+	for (size_t i = 0; i < c->files.n; i++) {
+		const struct sg_callfile *p = &c->files.file[i];
+		struct sg_syscall_file f = { sg_strtab_str(&c->files.name, p->name), p->ns, p->cnt };
 
-		if (c->row[c->file[i].row].crowd == crowd)
-			sg_syscall_row_file(&c->row[c->file[i].row].r.r, &f);
+		if (c->row[p->row].crowd == crowd)
+			sg_syscall_row_file(&c->row[p->row].r.r, &f);
 	}
 	for (size_t i = 0; i < c->nrow; i++) {
 		const struct sg_taskcall_row *r = &c->row[i].r;
