@@ -248,6 +248,8 @@ static uint64_t detail_id(const struct sg_model *m, const struct sg_seg *s, unsi
 
 bool sg_evid_has(const struct sg_model *m, const struct sg_seg *s, unsigned kind, uint64_t *ret_id)
 {
+	const struct sg_chain_frame *f;
+
 	if (!(sg_evid_kinds(s) & 1u << kind))
 		return false;
 	switch (kind) {
@@ -291,7 +293,9 @@ bool sg_evid_has(const struct sg_model *m, const struct sg_seg *s, unsigned kind
 		*ret_id = sg_model_handoff(m, s->chain);
 		break;
 	case SG_EV_SYSMON:
-		*ret_id = sg_dict_sysmon(m, s->stack_user) && !strcmp(sg_model_comp(m, s->comp), "sentry");
+		/* somebody waited for it: by itself it only sleeps until there is something to do */
+		*ret_id = sg_dict_sysmon(m, s->stack_user) && !strcmp(sg_model_comp(m, s->comp), "sentry") &&
+			  sg_model_chain(m, s->chain, &f) > 1;
 		break;
 	case SG_EV_FOR:
 		*ret_id = s->forwhom == SG_FOR_OTHER;
