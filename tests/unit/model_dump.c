@@ -16,10 +16,10 @@ static void seg_text(struct dump *d, struct dump_task *k, FILE *f, const struct 
 	k->depth = n > k->depth ? n : k->depth;
 	fprintf(f,
 		"%lu-%lu u%u c%x w%x %s why%u for%u nr%u fl%x n%u k%u u%u d%u dev%x who%u svc%lu wn%x wd%u "
-		"err%u",
+		"err%u no%x",
 		s->lo, s->hi, s->uid, s->cause, s->wait_cause, sg_model_comp(d->m, s->comp), s->why,
 		s->forwhom, s->nr, s->flags, s->cnt, s->stack_kern, s->stack_user, s->detail, s->dev, s->who,
-		s->svc_ns, s->wait_nr, s->wait_detail, s->err);
+		s->svc_ns, s->wait_nr, s->wait_detail, s->err, s->note);
 	for (size_t i = 0; i < n; i++)
 		fprintf(f, ";%s:%u[%x]%s", sg_model_comp(d->m, c[i].comp), c[i].uid, c[i].wait_cause,
 			c[i].handoff ? "!" : "");
