@@ -154,8 +154,9 @@ kill -CONT $daemon
 dk version >/dev/null
 
 # ---- it is killed while a recording goes on
+rm -f "$dir/r.sgt"
 timeout 60 "$sg" record -q -o "$dir/r.sgt" --engine "$sock" -a --duration 3s 2>"$dir/err" & recorder=$!
-sleep 1.5
+for ((i = 0; i < 300; i++)); do [ -s "$dir/r.sgt" ] && break; sleep 0.1; done # it has begun when its file has a head
 kill -KILL $daemon; wait $daemon 2>/dev/null
 wait $recorder; code=$?
 judge killed 0 'container daemon' $code
