@@ -588,7 +588,7 @@ static __noinline int fill_pairs(struct thread *t, struct sg_pair *p, u32 max, v
 		if ((!ns && !s->cnt && !s->err) || k >= max)
 			continue;
 		p[k].key = slot_key(i, s->key);
-		p[k].err = f->clear ? s->err : 0;
+		p[k].err = s->err;
 		p[k].cnt = s->cnt;
 		p[k].ns = ns;
 		if (f->clear)

@@ -194,12 +194,17 @@ static int on_task(void *ctx, const struct sg_model *m, const struct sg_task *t,
 static void check_text(struct sg_analysis *a)
 {
 	struct sg_kept_task *const *slow;
+	struct sg_taskcall_group calls;
+	struct sg_group_stats stats;
 	struct sg_group *const *g;
 	struct mem m;
 
 	mem_open(&m);
 	CHECK(sg_analysis_groups(a, &g) == 1);
 	CHECK(sg_text_group(m.f, g[0], NULL) == 0);
+	sg_group_stats(g[0], &stats);
+	CHECK(sg_analysis_calls(a, 0, &calls) == 0);
+	CHECK(sg_taskcalls_text(&calls, stats.name, m.f, NULL) == 0);
 	CHECK(sg_analysis_slowest(a, 0, &slow) == 1);
 	CHECK(sg_text_task(m.f, slow[0], NULL) == 0);
 	mem_done(&m);
@@ -249,8 +254,8 @@ static void check_csv(const struct mem *m)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	enum { JSON, FOLDED, SPEED, PERF, CSV, SEGMENTS, NOUT };
-	struct sg_json_end end = { .quantile = 0.99 };
-	struct sg_analysis_opts o = { .on_task = on_task };
+	struct sg_json_end end = { .quantile = 0.99, .calls = true };
+	struct sg_analysis_opts o = { .on_task = on_task, .calls = true };
 	struct mem m[NOUT], spool;
 	struct sg_analysis *a;
 	struct writers w = { 0 };

@@ -45,6 +45,29 @@ for t in doc["tasks"]:
 ' "$1" 2>&1
 }
 
+# System calls of a group of tasks: on a CPU and counted as its rows cpu.sys.* are
+calls_agree() { # JSON
+	python3 -c '
+import collections, json, sys
+for g in json.load(open(sys.argv[1]))["groups"]:
+    rows = collections.Counter()
+    for r in g["blame"]:
+        if r["cause"].startswith("cpu.sys.") and r["cause"] != "cpu.sys.exit":
+            key = r["component"], r["cause"][8:]
+            rows[key + ("ns",)] += r["ns"]
+            rows[key + ("count",)] += r["count"]
+    if not rows:
+        print(g["name"], "has no system call")
+    for c in g["syscalls"]["calls"]:
+        key = c["component"], c["call"]
+        rows[key + ("ns",)] -= c["on_cpu_ns"]
+        rows[key + ("count",)] -= c["count"]
+    for key, n in rows.items():
+        if n:
+            print(g["name"], *key, n)
+' "$1" 2>&1
+}
+
 for s in "$here"/*.stream; do
 	n=$(basename "$s" .stream)
 	"$mkrec" "$s" "$n.sgt" || { not_ok "golden/$n.sgt" 'can not be recorded'; continue; }
@@ -60,6 +83,15 @@ for n in guest_ptrace guest_systrap box_ptrace box_systrap box_gofer box_hop; do
 	same "$n.syscalls" "$sg" report "$n.sgt" --guest-syscalls --syscalls --json
 	verdict "golden/$n.syscalls-form" "$("$OLDPWD/tests/golden/check_formats.py" report "$tmp/out" 2>&1)"
 	same "$n.container" "$sg" report "$n.sgt" --tasks thread --by container --rows 4
+done
+
+# System calls by group of tasks, and by container and process
+for n in task_calls w1_chain w8_rewait; do
+	[ -f "$n.sgt" ] || { not_ok "golden/$n" 'no such stream'; continue; }
+	same "$n.calls" "$sg" report "$n.sgt" --syscalls
+	same "$n.calls.json" "$sg" report "$n.sgt" --syscalls --json
+	verdict "golden/$n.calls-form" "$("$OLDPWD/tests/golden/check_formats.py" report "$tmp/out" 2>&1)"
+	verdict "golden/$n.calls-sums" "$(calls_agree "$tmp/out")"
 done
 
 # Every output, through the program (the writers have their own goldens in formats/)
@@ -78,6 +110,9 @@ for n in w1_chain; do
 	protoc -I "$OLDPWD/user/out" --decode=perfetto.protos.Trace perfetto.proto <"$n.perfetto" >"$n.pbtxt" 2>>"$tmp/err"
 	same "$n.pbtxt" cat "$n.pbtxt"
 done
+same box_handoff.json "$sg" report box_handoff.sgt --json
+same box_message.json "$sg" report box_message.sgt --json
+same box_message.wait "$sg" report box_message.sgt --by wait
 same diff.report "$sg" diff w1_chain.sgt w3_loopback.sgt
 
 (cd "$OLDPWD" && tests/golden/formats.sh)

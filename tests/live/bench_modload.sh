@@ -51,6 +51,8 @@ fails usage-runtime 2 "no runtime 'crun'" "$SANDGLASS" bench modload --runtime r
 fails usage-module 2 'is no module' "$SANDGLASS" bench modload --modules ../x
 fails usage-containers 2 'containers takes' "$SANDGLASS" bench modload --containers 1,0
 fails usage-pairs 2 'pairs is one of' "$SANDGLASS" bench modload --pairs some
+fails usage-sources 2 "no source 'all'" "$SANDGLASS" bench modload --sources all
+fails usage-sources-unpaired 2 'a price needs rounds with and without' "$SANDGLASS" bench modload --sources trace --no-record
 fails usage-mixed 2 'pressure is an option of bench task' "$SANDGLASS" bench modload --pressure 1
 fails usage-mixed-too 2 'cold is an option of bench modload' "$SANDGLASS" bench task --cold
 fails npm-missing 1 'npm is not installed' env PATH=/nowhere "$SANDGLASS" bench modload -o "$tmp/d"
@@ -67,7 +69,7 @@ fails no-such-module 1 'npm could not bring the modules' "$SANDGLASS" bench modl
 	--modules sandglass-no-such-module-0 -o "$tmp/none"
 
 d=$tmp/run
-timeout 280 "$SANDGLASS" bench modload --runtime runc,runsc-ptrace --containers 1 --modules lodash --rounds 2 --cold -o "$d" \
+timeout 280 "$SANDGLASS" bench modload --runtime runc,runsc-ptrace --containers 1 --modules lodash --rounds 2 --cold --sources default,trace -o "$d" \
 	> "$tmp/text" 2> "$tmp/err"
 rc=$?
 cat "$tmp/err" >&2
@@ -77,6 +79,8 @@ if [ $rc = 0 ]; then
 	check text-sentence "begins with '$(head -1 "$tmp/text")'" grep -q '^Loading lodash in 1 container under ' "$tmp/text"
 	check text-explained 'no explained share' grep -qE 'explained [0-9]+\.[0-9] %' "$tmp/text"
 	check text-price 'no price of recording' grep -qE 'runsc-ptrace, .*recording costs [+-][0-9.]+ % \(median of 2 pairs\)' "$tmp/text"
+	check text-sources 'no price of --gvisor-trace' grep -qE \
+		'runsc-ptrace, .*with --gvisor-trace costs [+-][0-9.]+ % \(median of 2 pairs\), [+-][0-9.]+ % on top' "$tmp/text"
 	python3 - "$d" > "$tmp/judged" << 'PY'
 import json, os, re, sys, xml.dom.minidom
 d = sys.argv[1]
@@ -96,6 +100,9 @@ for x in c:
     mean = x['blame_total_ns'] / x['blame_tasks']
     need('same-latency', abs(mean - x['client']['mean_ns']) <= max(0.005 * mean, 2e5), (mean, x['client']))
     need('require-within', 0 < x['require']['mean_ns'] <= x['client']['mean_ns'])
+    by = {s['source']: s for s in x['sources']}
+    need('sources', sorted(by) == (['default', 'trace'] if x['runtime'] != 'runc' else ['default']), x['sources'])
+    need('sources-told', x['runtime'] == 'runc' or by['trace']['guest_calls'] > 2 * 50 and by['trace']['pairs'] == 2, x['sources'])
     need('whole', x['lost'] == 0 and x['missing'] == 0, (x['lost'], x['missing']))
     for f in x['recordings']:
         need('mode', os.stat(d + '/' + f).st_mode & 0o777 == 0o600)

@@ -12,30 +12,10 @@ for c in dockerd containerd runc docker python3; do
 done
 sg=${SANDGLASS:?}
 END_MS=1500 # what a stuck daemon may add to the end of a recording, on a busy machine
-dir=$(mktemp -d)
-sock=$dir/s
-parent=sandglass-test-$$
-unset DOCKER_HOST
-dk() { DOCKER_HOST=unix://$sock timeout 60 docker "$@"; }
-
-# The processes of this daemon: its own, its containerd, the shims that outlive both, and what they run.
-ours() {
-	grep -lsaF "$dir/" /proc/[0-9]*/cmdline | cut -d/ -f3
-	cat /sys/fs/cgroup/"$parent"/*/cgroup.procs /sys/fs/cgroup/*/"$parent"/*/cgroup.procs 2>/dev/null
-}
+. tests/live/own_dockerd.sh
 cleanup() {
-	local p try
 	[ -n "${daemon:-}" ] && kill -CONT "$daemon" 2>/dev/null
-	for try in 1 2 3 4 5 6 7 8; do
-		p=$(ours | sort -u | grep -vxe $$ -e "$BASHPID")
-		[ -n "$p" ] || break
-		kill -KILL $p 2>/dev/null
-		sleep 0.2
-	done
-	[ -n "${daemon:-}" ] && wait "$daemon" 2>/dev/null
-	awk -v d="$dir/" 'index($5, d) == 1 { print $5 }' /proc/self/mountinfo | sort -r | xargs -r -n1 umount -l 2>/dev/null
-	find /sys/fs/cgroup -depth -type d -path "*/$parent*" -exec rmdir {} + 2>/dev/null
-	rm -rf "$dir"
+	daemon_gone
 }
 trap cleanup EXIT
 
@@ -67,37 +47,7 @@ PY
 )$(cat "$dir/err")"
 }
 
-# ---- the daemon, and an image of one static program
-cat >"$dir/idle.c" <<'C'
-#include <stdlib.h>
-#include <time.h>
-int main(int argc, char **argv)
-{
-	struct timespec t = { 0, 10000000 };
-	for (long n = argc > 1 ? atol(argv[1]) : -1; n; n--)
-		nanosleep(&t, NULL);
-	return 0;
-}
-C
-gcc -O1 -static -o "$dir/idle" "$dir/idle.c" || { not_ok program "does not build"; exit 1; }
-runsc=$(command -v runsc)
-printf '{"runtimes":{"broken":{"path":"%s/no-such-runtime"}%s}}' "$dir" \
-	"${runsc:+,\"box-ptrace\":{\"path\":\"$runsc\",\"runtimeArgs\":[\"--platform=ptrace\",\"--network=none\"]\}}" |
-	sed 's/\\}/}/' >"$dir/daemon.json"
-dockerd --config-file "$dir/daemon.json" --data-root "$dir/data" --exec-root "$dir/exec" --pidfile "$dir/pid" \
-	-H "unix://$sock" --bridge=none --iptables=false --ip-forward=false --storage-driver vfs \
-	--cgroup-parent "/$parent" >"$dir/daemon.log" 2>&1 </dev/null &
-daemon=$!
-for ((i = 0; i < 100; i++)); do
-	dk version >/dev/null 2>&1 && break
-	kill -0 $daemon 2>/dev/null || break
-	sleep 0.2
-done
-if ! dk version >/dev/null 2>&1; then
-	skip daemon "dockerd does not start here: $(grep -E 'level=(error|fatal)|failed' "$dir/daemon.log" | tail -1)"
-	exit 0
-fi
-tar -C "$dir" -c idle | dk import - sgtest:1 >/dev/null || { not_ok image "cannot be imported"; exit 1; }
+daemon_start "\"broken\":{\"path\":\"$dir/no-such-runtime\"}"
 dk run -d --network none --name web sgtest:1 /idle >/dev/null || { not_ok start "runc does not start"; exit 1; }
 
 # ---- containers that do not start, or end at once: the recording says nothing, and knows those that ran
@@ -204,8 +154,9 @@ kill -CONT $daemon
 dk version >/dev/null
 
 # ---- it is killed while a recording goes on
+rm -f "$dir/r.sgt"
 timeout 60 "$sg" record -q -o "$dir/r.sgt" --engine "$sock" -a --duration 3s 2>"$dir/err" & recorder=$!
-sleep 1.5
+for ((i = 0; i < 300; i++)); do [ -s "$dir/r.sgt" ] && break; sleep 0.1; done # it has begun when its file has a head
 kill -KILL $daemon; wait $daemon 2>/dev/null
 wait $recorder; code=$?
 judge killed 0 'container daemon' $code

@@ -57,13 +57,13 @@ static const unsigned char gen_kinds[] = {
 #undef SG_X
 };
 
-static inline void gen_pairs(uint64_t *s, struct sg_pair *p, unsigned n, bool slice)
+static inline void gen_pairs(uint64_t *s, struct sg_pair *p, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
 		p[i].key = (uint16_t)gen_value(s, 2);
 		p[i].cnt = (uint32_t)gen_value(s, 4);
 		p[i].ns = gen_value(s, 8);
-		p[i].err = slice && !(gen_u64(s) % 4) ? (uint16_t)gen_value(s, 2) : 0;
+		p[i].err = !(gen_u64(s) % 4) ? (uint16_t)gen_value(s, 2) : 0;
 	}
 }
 
@@ -92,11 +92,11 @@ static inline size_t gen_event(uint64_t *s, unsigned kind, union gen_event *e)
 	switch (kind) {
 	case SG_REC_SLICE:
 		e->slice.npair = (uint8_t)(gen_u64(s) % (SG_PAIR_MAX + 1));
-		gen_pairs(s, e->slice.pair, e->slice.npair, true);
+		gen_pairs(s, e->slice.pair, e->slice.npair);
 		break;
 	case SG_REC_SNAP:
 		e->snap.npair = (uint32_t)(gen_u64(s) % (SG_PAIR_MAX + 1));
-		gen_pairs(s, e->snap.pair, e->snap.npair, false);
+		gen_pairs(s, e->snap.pair, e->snap.npair);
 		break;
 	case SG_REC_STACK:
 		e->stack.n = (uint16_t)(gen_u64(s) % (SG_STACK_MAX + 1));

@@ -14,11 +14,15 @@ static void seg_text(struct dump *d, struct dump_task *k, FILE *f, const struct 
 		snprintf(d->why_not, sizeof(d->why_not), "task %lu: bad chain", k->t.id);
 	}
 	k->depth = n > k->depth ? n : k->depth;
-	fprintf(f, "%lu-%lu u%u c%x w%x %s why%u for%u nr%u fl%x n%u k%u u%u d%u dev%x who%u svc%lu", s->lo,
-		s->hi, s->uid, s->cause, s->wait_cause, sg_model_comp(d->m, s->comp), s->why, s->forwhom,
-		s->nr, s->flags, s->cnt, s->stack_kern, s->stack_user, s->detail, s->dev, s->who, s->svc_ns);
+	fprintf(f,
+		"%lu-%lu u%u c%x w%x %s why%u for%u nr%u fl%x n%u k%u u%u d%u dev%x who%u svc%lu wn%x wd%u "
+		"err%u no%x",
+		s->lo, s->hi, s->uid, s->cause, s->wait_cause, sg_model_comp(d->m, s->comp), s->why,
+		s->forwhom, s->nr, s->flags, s->cnt, s->stack_kern, s->stack_user, s->detail, s->dev, s->who,
+		s->svc_ns, s->wait_nr, s->wait_detail, s->err, s->note);
 	for (size_t i = 0; i < n; i++)
-		fprintf(f, ";%s:%u[%x]", sg_model_comp(d->m, c[i].comp), c[i].uid, c[i].wait_cause);
+		fprintf(f, ";%s:%u[%x]%s", sg_model_comp(d->m, c[i].comp), c[i].uid, c[i].wait_cause,
+			c[i].handoff ? "!" : "");
 	fputc('\n', f);
 }
 
@@ -39,9 +43,9 @@ static int on_task(void *ctx, const struct sg_task *t)
 	if (t->nseg)
 		memcpy(k->seg, t->seg, t->nseg * sizeof(*k->seg));
 	f = open_memstream(&k->text, &size);
-	fprintf(f, "%lu %s u%u b%u %lu-%lu st%lu %u%u%u pro%lu unc%lu\n", t->id, t->name, t->uid,
+	fprintf(f, "%lu %s u%u b%u %lu-%lu st%lu %u%u%u pro%lu unc%lu off%lu,%lu\n", t->id, t->name, t->uid,
 		t->begin_uid, t->begin, t->end, t->status, t->incomplete, t->detached, t->root,
-		t->prorated_ns, t->uncertain_ns);
+		t->prorated_ns, t->uncertain_ns, t->own_calls_off, t->calls_off);
 	for (size_t i = 0; i < t->nseg; i++) {
 		if (t->seg[i].lo != at || t->seg[i].hi <= at) {
 			d->conserving = false;

@@ -34,6 +34,7 @@ struct thr {
 	int cpu;
 	/* what it does now: @left ns of @key, then @act */
 	uint16_t key;
+	bool begins; /* the system call it does now is not counted yet */
 	uint64_t left;
 	enum act act;
 	unsigned arg;
@@ -121,15 +122,40 @@ static void truth(struct world *w, struct thr *t, uint64_t lo, uint64_t hi, uint
 		(struct sim_span){ lo, hi, cause, blocked, blocked ? t->origin : 0, blocked ? t->inst : 0 };
 }
 
+/* Some calls fail, told by their number in the thread: nothing else of the program changes by it. */
+static bool fails(const struct thr *t)
+{
+	return (t->sysseq * 2654435761u + t->uid) >> 13 & 1;
+}
+
 static void charge(struct thr *t, uint16_t key, uint64_t ns)
 {
-	for (unsigned i = 0; i < t->npair; i++)
-		if (t->pair[i].key == key) {
-			t->pair[i].ns += ns;
-			return;
-		}
-	assert(t->npair < 16);
-	t->pair[t->npair++] = (struct sg_pair){ .key = key, .cnt = 1, .ns = ns };
+	unsigned i = 0;
+
+	while (i < t->npair && t->pair[i].key != key)
+		i++;
+	assert(i < 16);
+	if (i == t->npair)
+		t->pair[t->npair++] = (struct sg_pair){ .key = key, .cnt = !(key & SG_KEY_SYSCALL) };
+	t->pair[i].ns += ns;
+	if (!(key & SG_KEY_SYSCALL) || !t->begins)
+		return;
+	t->begins = false;
+	t->pair[i].cnt++;
+	t->pair[i].err += fails(t);
+}
+
+/* The thread has decided what to do next: if that is a system call, it begins now. */
+static void call_begins(struct world *w, struct thr *t)
+{
+	struct sim_thread_truth *tt = &w->s->truth[t->uid - 1];
+
+	t->begins = t->key & SG_KEY_SYSCALL;
+	if (!t->begins)
+		return;
+	if (tt->ncall == tt->call_cap)
+		tt->call = realloc(tt->call, (tt->call_cap = tt->call_cap * 2 + 16) * sizeof(*tt->call));
+	tt->call[tt->ncall++] = (struct sim_call){ w->now, t->key & ~SG_KEY_SYSCALL, fails(t) };
 }
 
 /* Bring a running thread's account up to now. */
@@ -311,7 +337,7 @@ static bool writers_left(const struct world *w)
 	return n > 2;
 }
 
-static void next_op(struct world *w, struct thr *t)
+static void choose_op(struct world *w, struct thr *t)
 {
 	const struct sim_opts *o = &w->s->opts;
 
@@ -372,6 +398,12 @@ static void next_op(struct world *w, struct thr *t)
 		t->open_flt = t->fltseq;
 		run(t, SG_C_CPU_FAULT_OPEN, rnd(w, 100, 500), ACT_FAULT, 0);
 	}
+}
+
+static void next_op(struct world *w, struct thr *t)
+{
+	choose_op(w, t);
+	call_begins(w, t);
 }
 
 static bool fits_pipe(const struct thr *t, unsigned pipe)
@@ -689,91 +721,11 @@ void sim_run(struct sim *s, const struct sim_opts *opts)
 
 void sim_free(struct sim *s)
 {
-	for (size_t i = 0; i < s->nthread; i++)
+	for (size_t i = 0; i < s->nthread; i++) {
 		free(s->truth[i].span);
+		free(s->truth[i].call);
+	}
 	free(s->truth);
 	free(s->bytes);
 	free(s->off);
-}
-
-/* ---- the walk over the truth --------------------------------------------- */
-struct truth_walk {
-	const struct sim *s;
-	struct sim_blame *ret;
-	bool onstack[4096];
-};
-
-static void book(struct truth_walk *w, uint32_t uid, uint16_t cause, uint64_t ns)
-{
-	struct sim_blame *b = w->ret;
-	unsigned i = 0;
-
-	while (i < b->n && (b->row[i].uid != uid || b->row[i].cause != cause))
-		i++;
-	if (i == b->n) {
-		assert(b->n < 512);
-		b->n++;
-		b->row[i].uid = uid;
-		b->row[i].cause = cause;
-		b->row[i].ns = 0;
-	}
-	b->row[i].ns += ns;
-}
-
-/* Who ended the last wait of the call this one belongs to. Lock waits are numbered one by one. */
-static uint32_t final_origin(const struct sim_thread_truth *t, size_t i)
-{
-	uint32_t origin = t->span[i].origin;
-
-	for (size_t k = i + 1; k < t->n && k < i + 64; k++)
-		if (t->span[k].blocked && t->span[k].inst == t->span[i].inst)
-			origin = t->span[k].origin;
-	return origin;
-}
-
-static void walk(struct truth_walk *w, uint32_t uid, uint64_t b, uint64_t e)
-{
-	const struct sim_thread_truth *t = &w->s->truth[uid - 1];
-	size_t lo = 0, hi = t->n;
-
-	w->onstack[uid] = true;
-	while (lo < hi) { /* the span that holds e */
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (t->span[mid].hi < e)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	for (size_t i = lo + 1; e > b && e > t->birth && i-- > 0;) {
-		const struct sim_span *x = &t->span[i];
-		uint64_t from = x->lo > b ? x->lo : b;
-		uint32_t o = x->blocked ? final_origin(t, i) : 0;
-
-		assert(i < t->n && x->lo < e && e <= x->hi);
-		if (o && !w->onstack[o])
-			walk(w, o, from, e);
-		else
-			book(w, uid, x->cause, e - from);
-		e = from;
-	}
-	w->onstack[uid] = false;
-	if (e <= b)
-		return;
-	if (t->creator && !w->onstack[t->creator])
-		walk(w, t->creator, b, e);
-	else
-		book(w, uid, SG_C_UNKNOWN, e - b);
-}
-
-void sim_truth_walk(const struct sim *s, uint32_t uid, uint64_t b, uint64_t e, struct sim_blame *ret)
-{
-	struct truth_walk *w = calloc(1, sizeof(*w));
-
-	ret->n = 0;
-	w->s = s;
-	w->ret = ret;
-	if (e > b)
-		walk(w, uid, b, e);
-	free(w);
 }

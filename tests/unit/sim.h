@@ -31,11 +31,20 @@ struct sim_span {
 	uint32_t inst;	 /* blocked: number of the wait; repeated waits of one call share it */
 };
 
+/* A system call that a thread began, when, and whether it failed. */
+struct sim_call {
+	uint64_t ts;
+	uint16_t nr;
+	bool failed;
+};
+
 struct sim_thread_truth {
 	uint32_t uid, creator;
 	uint64_t birth;
 	struct sim_span *span;
 	size_t n, cap;
+	struct sim_call *call;
+	size_t ncall, call_cap;
 };
 
 struct sim {

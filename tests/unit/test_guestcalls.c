@@ -209,6 +209,40 @@ Test(guestcalls, messages_of_calls_that_overlap)
  * A call ends where its guest's thread goes on: another thread in the same stub ends
  * nothing, and the same one in another stub does.
  */
+/* How long a Sentry blocked for each kind of answer: only waits that a Gofer ended, and only those with a word. */
+Test(guestcalls, waits_for_answers)
+{
+	static const char text[] =
+		"T 2 exe birth=0 tgid=20 / T 3 exe birth=0 tgid=30 / T 5 sh birth=0\n"
+		"S 2 200-210 user=10 <S:futex@100 w=190 task:3 note=0x10007\n" /* 90 */
+		"S 2 300-310 user=10 <S:futex@210 w=300 task:3 note=0x10007\n" /* 90 */
+		"S 2 350-360 user=10 <S:futex@310 w=345 task:3 note=0x10006\n" /* 35 */
+		"S 3 200-360 user=160 flip.7=0/5 flip.6=0/1\n"
+		"S 2 400-410 user=10 <S:futex@360 w=390 task:5 note=0x10007\n" /* of nobody's window */
+		"S 2 450-460 user=10 <S:futex@410 w=440 task:3\n"	       /* no word */
+		"S 2 500-510 user=10 <S:futex@460 w=490 timer note=0x10007\n"  /* not by a thread */
+		"R tgid=20 sandbox=20 name=sentry / R tgid=30 sandbox=20 name=gofer\n";
+	struct sg_text_opts opts = { .width = 120 };
+	struct out_case c;
+	struct run r;
+	char *out;
+
+	run(&r, text);
+	cr_assert_eq(r.n, 1);
+	cr_assert_eq(r.box[0].nmsg, 2);
+	cr_expect_eq(r.box[0].msg[0].word, 7);
+	cr_expect_eq(r.box[0].msg[0].cnt, 5);
+	cr_expect_eq(r.box[0].msg[0].waits, 2);
+	cr_expect_eq(r.box[0].msg[0].wait_ns, 180);
+	cr_expect_eq(r.box[0].msg[1].waits, 1);
+	cr_expect_eq(r.box[0].msg[1].wait_ns, 35);
+	cr_assert_eq(sg_guestcalls_text(r.g, out_open(&c), &opts), 0);
+	out = out_close(&c);
+	cr_expect(strstr(out, "the time of 3 of 6 messages is not known"), "%s", out);
+	free(out);
+	end(&r);
+}
+
 Test(guestcalls, ends_with_its_own_thread)
 {
 	static const char who[] = "T 2 exe tgid=20 cgroup=70 / R tgid=20 sandbox=20 name=sentry @0\n"

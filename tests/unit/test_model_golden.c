@@ -72,8 +72,8 @@ static void add_chain(struct run *r, struct seen_task *t, const struct sg_seg *s
 		     f[n - 1].uid, s->uid);
 	cr_assert_eq(f[n - 1].wait_cause, 0);
 	for (size_t i = 0; i < n && len < sizeof(text); i++) {
-		len += snprintf(text + len, sizeof(text) - len, "%s.%u", sg_model_comp(r->m, f[i].comp),
-				f[i].uid);
+		len += snprintf(text + len, sizeof(text) - len, "%s%s.%u", f[i].handoff ? "go-handoff " : "",
+				sg_model_comp(r->m, f[i].comp), f[i].uid);
 		if (i + 1 < n && len < sizeof(text))
 			len += snprintf(text + len, sizeof(text) - len, "[%s]",
 					sg_cause_name(f[i].wait_cause, name, sizeof(name)));

@@ -208,9 +208,11 @@ Test(modload, client_notices_bad_loaders)
 
 /* ---- statistics ---- */
 
-#define LOAD(r, c, rec, lat, req)                                                                         \
-	{                                                                                                 \
-		.round = r, .container = c, .recorded = rec, .t = {.latency_ns = lat, .require_ns = req } \
+#define LOAD(r, c, rec, lat, req)                                                                 \
+	{                                                                                         \
+		.round = r, .container = c, .source = (rec) ? SG_SOURCE_DEFAULT : SG_SOURCE_NONE, \
+		.t = {.latency_ns = lat,                                                          \
+		      .require_ns = req }                                                         \
 	}
 
 Test(modload, sums_keep_recorded_apart)
@@ -241,13 +243,55 @@ Test(modload, pairs_are_of_one_round)
 	struct sg_modload_combo c = { .time = t, .ntime = 7 };
 	double v[4];
 
-	cr_assert_eq(sg_modload_pairs(&c, v, 4), 2);
+	cr_assert_eq(sg_modload_pairs(&c, SG_SOURCE_DEFAULT, SG_SOURCE_NONE, v, 4), 2);
 	cr_expect_float_eq(v[0], 1.2, 1e-9);
 	cr_expect_float_eq(v[1], 1.05, 1e-9);
-	cr_expect_eq(sg_modload_pairs(&c, v, 1), 1);
+	cr_expect_eq(sg_modload_pairs(&c, SG_SOURCE_DEFAULT, SG_SOURCE_NONE, v, 1), 1);
 	cr_expect_float_eq(sg_modload_median(v, 2), 1.125, 1e-9);
 	c.ntime = 0;
-	cr_expect_eq(sg_modload_pairs(&c, v, 4), 0);
+	cr_expect_eq(sg_modload_pairs(&c, SG_SOURCE_DEFAULT, SG_SOURCE_NONE, v, 4), 0);
+}
+
+/* Each source against its own round, with and without the default one: what is missing in one of them makes no pair. */
+Test(modload, prices_of_sources)
+{
+#define BY(r, s, lat)                                                          \
+	{                                                                      \
+		.round = r, .source = SG_SOURCE_##s, .t = {.latency_ns = lat } \
+	}
+	struct sg_modload_time t[] = { BY(0, NONE, 100),    BY(0, DEFAULT, 110), BY(0, TRACE, 165),
+				       BY(1, DEFAULT, 100), BY(1, NONE, 100),	 BY(1, TRACE, 130),
+				       BY(2, NONE, 100),    BY(2, DEFAULT, 105), BY(2, UPROBES, 210) };
+	struct sg_modload_combo c = { .time = t, .ntime = 9, .seen = { [SG_SOURCE_TRACE] = 8 } };
+	struct sg_modload_price p;
+
+	cr_assert_eq(sg_modload_price(&p, &c, SG_SOURCE_DEFAULT, 3), 0);
+	cr_expect_eq(p.pairs, 3);
+	cr_expect_float_eq(p.cost, 0.05, 1e-9);
+	cr_expect_float_eq(p.added, 0, 1e-9);
+	cr_assert_eq(sg_modload_price(&p, &c, SG_SOURCE_TRACE, 3), 0);
+	cr_expect_eq(p.pairs, 2);
+	cr_expect_float_eq(p.cost, (0.65 + 0.3) / 2, 1e-9);
+	cr_expect_float_eq(p.added, (0.5 + 0.3) / 2, 1e-9);
+	cr_assert_eq(sg_modload_price(&p, &c, SG_SOURCE_UPROBES, 3), 0);
+	cr_expect_eq(p.pairs, 1);
+	cr_expect_float_eq(p.added, 1, 1e-9);
+	c.ntime = 0;
+	cr_assert_eq(sg_modload_price(&p, &c, SG_SOURCE_TRACE, 3), 0);
+	cr_expect_eq(p.pairs, 0);
+}
+
+Test(modload, sources_by_name)
+{
+	struct sg_modload_opts o = { 0 };
+	struct sg_err err = { 0 };
+
+	cr_assert_eq(sg_modload_parse_sources(&o, "uprobes,default", &err), 0);
+	cr_expect_eq(o.sources, 1u << SG_SOURCE_UPROBES | 1u << SG_SOURCE_DEFAULT);
+	cr_expect_eq(sg_modload_parse_sources(&o, "trace,trace", &err), -EEXIST);
+	cr_expect_eq(sg_modload_parse_sources(&o, "none", &err), -EINVAL);
+	cr_expect_eq(sg_modload_parse_sources(&o, "", &err), -EINVAL);
+	cr_expect(strstr(err.msg, "there are default, trace and uprobes"), "%s", err.msg);
 }
 
 Test(modload, median)
@@ -324,7 +368,7 @@ Test(modload, text_names_the_worst_first)
 	cr_expect(strstr(p, "runsc-ptrace, 4 containers at once, express: x3.00 of runc: "), "%s", p);
 	free(p);
 	p = printed(sg_modload_times, &r);
-	cr_expect(strstr(p, "runsc-ptrace\t4\texpress\t0\t0\t0\t60000000\t30000000\n"), "%s", p);
+	cr_expect(strstr(p, "runsc-ptrace\t4\texpress\t0\t0\t0\t60000000\t30000000\tnone\n"), "%s", p);
 	free(p);
 	free(r.combo);
 }

@@ -10,7 +10,7 @@
 #define RUNTIMES_DEFAULT "runc,runsc-ptrace,runsc-systrap,runsc-lisafs"
 #define MODULES_DEFAULT	 "lodash,express,react"
 
-enum { OPT_RUNTIME = 768, OPT_CONTAINERS, OPT_MODULES, OPT_COLD, OPT_PAIRS };
+enum { OPT_RUNTIME = 768, OPT_CONTAINERS, OPT_MODULES, OPT_COLD, OPT_PAIRS, OPT_SOURCES };
 
 #define SG_X(name, suite, args, summary) name ": " summary "; "
 static const struct argp_option options[] = {
@@ -26,6 +26,12 @@ static const struct argp_option options[] = {
 	  "run rounds a second time without recording, for its price: first (at the lowest number of "
 	  "containers; the "
 	  "default), all or none",
+	  1 },
+	{ "sources", OPT_SOURCES, "LIST", 0,
+	  "whose price the pairs tell: default, and of gVisor's guests trace (record --gvisor-trace) and "
+	  "uprobes "
+	  "(--gvisor-uprobes; rounds take 7 s longer, as probes go into Sentries only that are up); each is "
+	  "one more run of every round (default: default)",
 	  1 },
 	{ 0 },
 };
@@ -52,7 +58,7 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 	struct sg_modload_opts *o = &a->modload;
 	struct sg_err err = { 0 };
 
-	if (key >= OPT_RUNTIME && key <= OPT_PAIRS)
+	if (key >= OPT_RUNTIME && key <= OPT_SOURCES)
 		a->given[SG_BENCH_modload] = options[key - OPT_RUNTIME].name;
 	switch (key) {
 	case OPT_RUNTIME:
@@ -73,6 +79,10 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 		o->pairs = (enum sg_modload_pairs)sg_bench_word(s, "pairs", arg, sg_modload_pairs_find,
 								"first, all, none");
 		return 0;
+	case OPT_SOURCES:
+		if (sg_modload_parse_sources(o, arg, &err))
+			argp_error(s, "--sources: %s", err.msg);
+		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
 }
@@ -90,8 +100,13 @@ void sg_bench_modload_defaults(struct sg_bench_args *a)
 
 void sg_bench_modload_check(struct argp_state *s, const struct sg_bench_args *a)
 {
+	const struct sg_modload_opts *o = &a->modload;
+
 	if (a->rounds > SG_MODLOAD_ROUNDS)
 		argp_error(s, "--rounds: bench modload runs at most %d", SG_MODLOAD_ROUNDS);
+	if (o->sources >> (SG_SOURCE_DEFAULT + 1) && (a->no_record || o->pairs == SG_PAIRS_NONE))
+		argp_error(s, "--sources: a price needs rounds with and without recording: no --no-record, "
+			      "no --pairs none");
 }
 
 static void progress(void *ctx, const char *text)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "cmd/cmd.h"
+#include "env/gvsource.h"
 #include "kern/facts.h"
 #include "kern/live.h"
 
@@ -147,6 +148,31 @@ static struct json_object *facts_json(const struct findings *f)
 	return o;
 }
 
+static const struct gvsource {
+	const char *name, *option, *sees, *price;
+} gvsources[] = {
+#define SG_X(name, option, sees, price) { name, option, sees, price },
+	SG_GVSOURCE_LIST(SG_X)
+#undef SG_X
+};
+#define NGVSOURCE (sizeof(gvsources) / sizeof(*gvsources))
+
+static struct json_object *gvsources_json(void)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; list && i < NGVSOURCE; i++) {
+		struct json_object *one = json_object_new_object();
+
+		json_object_object_add(one, "name", json_object_new_string(gvsources[i].name));
+		json_object_object_add(one, "option", json_object_new_string(gvsources[i].option));
+		json_object_object_add(one, "sees", json_object_new_string(gvsources[i].sees));
+		json_object_object_add(one, "price", json_object_new_string(gvsources[i].price));
+		json_object_array_add(list, one);
+	}
+	return list;
+}
+
 static int print_json(const struct findings *f, const struct args *a)
 {
 	struct json_object *o = json_object_new_object(), *sep = json_object_new_array(), *plan;
@@ -165,6 +191,7 @@ static int print_json(const struct findings *f, const struct args *a)
 		for (size_t i = 0; (s = sg_fact_inseparable(f->fact, i)); i++)
 			json_object_array_add(sep, json_object_new_string(s));
 		json_object_object_add(o, "inseparable", sep);
+		json_object_object_add(o, "gvisor_sources", gvsources_json());
 		s = json_object_to_json_string_ext(o,
 						   JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
 		r = puts(s) < 0 ? -EIO : 0;
@@ -271,6 +298,27 @@ static int table_facts(const struct findings *f)
 	return r ? r : print_table(t);
 }
 
+/* Prices are of the machine that they were measured on; what measures them here is said beside. */
+static int table_gvsources(void)
+{
+	struct libscols_table *t = scols_new_table();
+	int r = 0;
+
+	if (!t)
+		return -ENOMEM;
+	scols_table_new_column(t, "GVISOR'S CALLS BY", 0, 0);
+	scols_table_new_column(t, "OPTION", 0, 0);
+	scols_table_new_column(t, "SEES", 0, SCOLS_FL_WRAP);
+	scols_table_new_column(t, "PRICE", 0, SCOLS_FL_WRAP);
+	for (size_t i = 0; !r && i < NGVSOURCE; i++) {
+		const struct gvsource *s = &gvsources[i];
+		const char *cell[] = { s->name, s->option[0] ? s->option : "always", s->sees, s->price };
+
+		r = add_line(t, cell, 4);
+	}
+	return r ? r : print_table(t);
+}
+
 static int print_text(const struct findings *f, const struct args *a)
 {
 	size_t on = 0, asked = 0;
@@ -287,6 +335,10 @@ static int print_text(const struct findings *f, const struct args *a)
 	puts("\nWhat cannot be separated here:");
 	for (size_t i = 0; (s = sg_fact_inseparable(f->fact, i)); i++)
 		printf("  %s\n", s);
+	putchar('\n');
+	r = table_gvsources();
+	if (r)
+		return r;
 	for (size_t i = 0; i < f->plan->n; i++) {
 		on += f->plan->row[i].chosen >= 0;
 		asked += on_request(f, &f->plan->row[i]);

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include "base/parse.h"
 #include "env/gvisor.h"
+#include "env/gvsource.h"
 #include "kern/pids.h"
 #include "out/text.h"
 
@@ -42,9 +43,9 @@ static const struct argp_option options[] = {
 	{ "skip", OPT_SKIP, "GROUPS", 0, "all groups but these", 10 },
 	{ "task-uprobe", OPT_UPROBE, "BIN:FUNC", 0, "every outermost call of FUNC in BIN is a task", 10 },
 	{ "gvisor-trace", OPT_GVISOR_TRACE, NULL, 0,
-	  "record every system call of gVisor's guests with process names and paths, by gVisor's own trace points; 3.5 us (ptrace) to 7.5 us (systrap) each", 10 },
+	  "record every system call of gVisor's guests with process names and paths, by gVisor's own trace points; " SG_GVPRICE_TRACE, 10 },
 	{ "gvisor-uprobes", OPT_GVISOR_UPROBES, NULL, 0,
-	  "probe the Sentry of gVisor sandboxes that run already: each system call of its guest and each message to its Gofer; some 3.5 us each", 10 },
+	  "probe the Sentry of gVisor sandboxes that run already: each system call of its guest and each message to its Gofer; " SG_GVPRICE_UPROBES, 10 },
 	{ "role", OPT_ROLE, "NAME=PID", 0, "call process PID ('self': the command) NAME in the report; may be repeated", 10 },
 	{ "ring", OPT_RING, "SIZE", 0, "ring per CPU (default 16M)", 10 },
 	{ "compress", OPT_LEVEL, "1-9", 0, "zlib level of the recording (default 1)", 10 },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /* sandglass report: a recording explained. */
 #include <errno.h>
+#include <inttypes.h>
 #include <json-c/json.h>
 #include <locale.h>
 #include <stdio.h>
@@ -73,8 +74,9 @@ static const struct argp_option options[] = {
 	{ "oracle", OPT_ORACLE, NULL, 0, "compare with the kernel's own accounting of every exited thread",
 	  1 },
 	{ "syscalls", OPT_SYSCALLS, NULL, 0,
-	  "add tables of system calls by container and process: count, errors, time on CPU and waiting, "
-	  "files",
+	  "add tables of system calls, of the tasks of every group and by container and process: count, "
+	  "errors, "
+	  "time on CPU and waiting, files",
 	  1 },
 	{ "guest-syscalls", OPT_GUEST, NULL, 0,
 	  "instead of tasks: the system calls of gVisor's guests, how their time splits into trap, Sentry, "
@@ -186,7 +188,8 @@ const struct argp sg_argp_report = {
 	"  sandglass report --by wait s.sgt           what the tasks themselves waited for\n"
 	"  sandglass report --tasks proc s.sgt        every process is a task\n"
 	"  sandglass report --by container s.sgt      the tasks of one container are a group\n"
-	"  sandglass report --syscalls s.sgt          system calls by container and process\n"
+	"  sandglass report --syscalls s.sgt          system calls by group of tasks, by container and "
+	"process\n"
 	"  sandglass report --guest-syscalls s.sgt    what gVisor's guests asked for, and who served it\n"
 	"  sandglass report --vm s.sgt                vCPUs: exits, steal, balloon, swapped memory\n"
 	"  sandglass report --json s.sgt | jq '.tasks[0].blame[0]'\n"
@@ -235,6 +238,7 @@ static int on_task(void *ctx, const struct sg_model *m, const struct sg_task *t,
 static int print_group(FILE *f, const struct args *a, struct sg_analysis *an, size_t i, struct sg_group *g)
 {
 	struct sg_kept_task *const *slow;
+	struct sg_taskcall_group calls;
 	const struct sg_order_row *order;
 	struct sg_group_stats s;
 	size_t n;
@@ -247,6 +251,10 @@ static int print_group(FILE *f, const struct args *a, struct sg_analysis *an, si
 		fputc('\n', f);
 		ret = sg_text_why_slow(f, g, a->quantile, &a->text);
 	}
+	if (!ret && a->o.calls)
+		ret = sg_analysis_calls(an, i, &calls);
+	if (!ret && a->o.calls)
+		ret = sg_taskcalls_text(&calls, s.name, f, &a->text);
 	n = sg_analysis_order(an, i, &order);
 	if (!ret && n)
 		ret = sg_text_order(f, order, n, &a->text);
@@ -277,6 +285,9 @@ static int print_tasks(FILE *f, const struct args *a, struct sg_input *in)
 		ret = print_group(f, a, in->a, i, g[i]);
 	if (n > GROUPS_SHOWN)
 		fprintf(f, "\n%zu more groups; --group NAME shows one, --json all\n", n - GROUPS_SHOWN);
+	if (a->o.calls && sg_analysis_uncalled(in->a))
+		fprintf(f, "%" PRIu64 " system calls are in no group's table: too many different ones\n",
+			sg_analysis_uncalled(in->a));
 	return ret;
 }
 
@@ -327,6 +338,7 @@ static int print_json(FILE *f, const struct args *a, struct sg_input *in)
 
 	e.meta = sg_reader_meta(in->reader);
 	e.end_meta = sg_reader_end_meta(in->reader);
+	e.calls = a->o.calls;
 	/* what was asked for besides joins the document as members of its own */
 	e.extra = json_object_new_object();
 	if (e.extra && a->oracle) {
@@ -365,6 +377,7 @@ static int accounts_new(struct args *a)
 		a->o.tasks = SG_TASKS_GUEST;
 		a->o.on_guest = on_guest;
 	}
+	a->o.calls = a->want_syscalls && !a->want_guest && !a->o.critical;
 	if (a->want_oracle || a->want_syscalls || a->want_guest || a->want_vm)
 		a->o.on_event = feed_accounts;
 	return ret;

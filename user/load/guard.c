@@ -354,3 +354,21 @@ int sg_guard_end(struct sg_guard *g, struct sg_err *err)
 	free(g);
 	return rc;
 }
+
+int sg_guard_ending(struct sg_guard *g, int rc, int (*close)(void *ctx, struct sg_err *err), void *ctx,
+		    struct sg_err *err)
+{
+	struct sg_err later;
+	int rc2 = close(ctx, &later);
+
+	if (!rc && rc2) {
+		rc = rc2;
+		*err = later;
+	}
+	rc2 = sg_guard_end(g, &later);
+	if (!rc && rc2) {
+		rc = rc2;
+		*err = later;
+	}
+	return rc;
+}

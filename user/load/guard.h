@@ -38,4 +38,13 @@ int sg_guard_clean(struct sg_guard *g, enum sg_guard_kind kind, const char *path
 /** sg_guard_end() - clean all that is left and free; the first failure is reported. @g may be NULL. */
 int sg_guard_end(struct sg_guard *g, struct sg_err *err);
 
+/**
+ * sg_guard_ending() - the end of a workload, however it went: @close what it has open, then the guard
+ * @rc: of the workload; it and its sentence in @err go before those of the ending
+ *
+ * Return: @rc, or the first failure of the ending.
+ */
+int sg_guard_ending(struct sg_guard *g, int rc, int (*close)(void *ctx, struct sg_err *err), void *ctx,
+		    struct sg_err *err);
+
 #endif

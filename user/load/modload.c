@@ -32,7 +32,7 @@ int sg_modload_stopped(const struct sg_modload_opts *o, struct sg_err *err)
 }
 
 static int keep_times(struct sg_modload_combo *c, const struct sg_modclient_time *t, unsigned n,
-		      uint32_t round, bool recorded)
+		      uint32_t round, enum sg_modload_source source)
 {
 	if (c->ntime + n > c->cap) {
 		size_t cap = 2 * c->cap + n;
@@ -45,7 +45,7 @@ static int keep_times(struct sg_modload_combo *c, const struct sg_modclient_time
 	}
 	for (unsigned i = 0; i < n; i++)
 		c->time[c->ntime++] = (struct sg_modload_time){
-			.round = round, .container = i, .recorded = recorded, .t = t[i]
+			.round = round, .container = i, .source = source, .t = t[i]
 		};
 	return 0;
 }
@@ -78,27 +78,31 @@ static int start_over(struct modload *b, struct sg_err *err)
 	return rc ? rc : sg_modload_open(b, err);
 }
 
-static int one_round(struct modload *b, struct sg_modload_combo *c, uint32_t round, bool record,
-		     struct sg_err *err)
+static int one_round(struct modload *b, struct sg_modload_combo *c, uint32_t round,
+		     enum sg_modload_source source, struct sg_err *err)
 {
+	bool by_default = source == SG_SOURCE_DEFAULT;
 	struct sg_modclient_time t[SG_MODCLIENT_MAX];
 	char name[64], recording[PATH_MAX];
 	int rc;
 
 	sg_modload_task(name, sizeof(name), &b->o, c, '.');
-	snprintf(recording, sizeof(recording), "%s/%s.r%" PRIu32 ".sgt", b->dir, name, round);
-	rc = sg_modload_round(b, c, record ? recording : NULL, t, err);
+	snprintf(recording, sizeof(recording), "%s/%s%s%s.r%" PRIu32 ".sgt", b->dir, name,
+		 by_default ? "" : ".", by_default ? "" : sg_modload_sources_names[source], round);
+	rc = sg_modload_round(b, c, source, recording, t, err);
 	for (unsigned i = 0; i < TRIES && rc == -ETIMEDOUT; i++) {
 		rc = start_over(b, err);
 		if (!rc)
-			rc = sg_modload_round(b, c, record ? recording : NULL, t, err);
+			rc = sg_modload_round(b, c, source, recording, t, err);
 	}
 	if (rc)
 		return rc;
-	rc = keep_times(c, t, b->o.count[c->count], round, record);
+	rc = keep_times(c, t, b->o.count[c->count], round, source);
 	if (rc)
 		return sg_err_set(err, rc, "out of memory");
-	return record ? explain(b, c, name, recording, !round, err) : 0;
+	if (by_default)
+		return explain(b, c, name, recording, !round, err);
+	return source == SG_SOURCE_NONE ? 0 : sg_modload_seen(&c->seen[source], source, recording, err);
 }
 
 /* The lowest number of containers is where the price of recording is asked for. */
@@ -112,25 +116,42 @@ static bool is_paired(const struct sg_modload_opts *o, const struct sg_modload_c
 	return true;
 }
 
+/* By what one combination is recorded, each once a round. */
+static unsigned sources_of(const struct sg_modload_opts *o, const struct sg_modload_combo *c,
+			   enum sg_modload_source ret[SG_SOURCES_MAX])
+{
+	unsigned n = 0;
+
+	if (o->record)
+		ret[n++] = SG_SOURCE_DEFAULT;
+	if (!o->record || is_paired(o, c))
+		ret[n++] = SG_SOURCE_NONE;
+	/* the others are gVisor's */
+	for (unsigned s = SG_SOURCE_DEFAULT + 1; s < SG_SOURCES_MAX && n > 1; s++)
+		if (o->sources >> s & 1 && o->runtime[c->runtime]->suite)
+			ret[n++] = (enum sg_modload_source)s;
+	return n;
+}
+
 /*
  * Rounds are the outer loop, so that what changes on the machine meanwhile meets
- * all runtimes alike; pairs take turns in who goes first (ABBA).
+ * all runtimes alike; what is compared takes turns in who goes first.
  */
 static int run_all(struct modload *b, struct sg_modload_result *r, struct sg_err *err)
 {
+	enum sg_modload_source source[SG_SOURCES_MAX];
 	int rc = sg_modload_setup(b, err);
+	char name[64];
 
 	for (uint32_t round = 0; round < b->o.rounds && !rc; round++)
 		for (size_t i = 0; i < r->ncombo && !rc; i++) {
 			struct sg_modload_combo *c = &r->combo[i];
-			bool pair = is_paired(&b->o, c), record = b->o.record && !(pair && round % 2);
-			char name[64];
+			unsigned n = sources_of(&b->o, c, source);
 
 			sg_modload_say(&b->o, "round %" PRIu32 " of %u: %s", round + 1, b->o.rounds,
 				       sg_modload_task(name, sizeof(name), &b->o, c, '/'));
-			rc = one_round(b, c, round, record, err);
-			if (!rc && pair)
-				rc = one_round(b, c, round, !record, err);
+			for (unsigned k = 0; k < n && !rc; k++)
+				rc = one_round(b, c, round, source[(round + k) % n], err);
 		}
 	return rc;
 }
@@ -154,11 +175,15 @@ static int make_combos(struct sg_modload_result *r)
 	return 0;
 }
 
+static int close_box(void *box, struct sg_err *err)
+{
+	return sg_sandbox_close(box, err);
+}
+
 int sg_modload_run(struct sg_modload_result *r, const struct sg_modload_opts *opts, struct sg_err *err)
 {
 	struct modload *b = calloc(1, sizeof(*b));
-	struct sg_err later;
-	int rc, rc2;
+	int rc;
 
 	memset(r, 0, sizeof(*r));
 	if (!b)
@@ -176,16 +201,7 @@ int sg_modload_run(struct sg_modload_result *r, const struct sg_modload_opts *op
 	rc = sg_guard_start(&b->guard, err);
 	if (!rc)
 		rc = run_all(b, r, err);
-	rc2 = sg_sandbox_close(b->box, &later);
-	if (!rc && rc2) {
-		rc = rc2;
-		*err = later;
-	}
-	rc2 = sg_guard_end(b->guard, &later);
-	if (!rc && rc2) {
-		rc = rc2;
-		*err = later;
-	}
+	rc = sg_guard_ending(b->guard, rc, close_box, b->box, err);
 out:
 	free(b);
 	return rc;

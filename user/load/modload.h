@@ -31,6 +31,20 @@ extern const char *const sg_modload_pairs_names[SG_PAIRS_MAX];
 /** sg_modload_pairs_find() - value called @name, or -EINVAL */
 int sg_modload_pairs_find(const char *name);
 
+/* X(symbol, name, option of record, enum sg_guest_src): by what a round is recorded. All but the first include the default. */
+#define SG_SOURCES_LIST(X)                                 \
+	X(NONE, "none", NULL, 0)                           \
+	X(DEFAULT, "default", NULL, 0)                     \
+	X(TRACE, "trace", "--gvisor-trace", SG_GSRC_TRACE) \
+	X(UPROBES, "uprobes", "--gvisor-uprobes", SG_GSRC_UPROBE)
+enum sg_modload_source {
+#define SG_X(sym, name, option, src) SG_SOURCE_##sym,
+	SG_SOURCES_LIST(SG_X)
+#undef SG_X
+		SG_SOURCES_MAX,
+};
+extern const char *const sg_modload_sources_names[SG_SOURCES_MAX];
+
 struct sg_modload_opts {
 	unsigned nruntime, ncount, nmodule;
 	const struct sg_sandbox_runtime *runtime[SG_MODLOAD_RUNTIMES];
@@ -40,6 +54,8 @@ struct sg_modload_opts {
 	bool cold;	 /* drop the modules from the page cache before every load */
 	bool record;
 	enum sg_modload_pairs pairs;
+	unsigned
+		sources; /* bits 1 << enum sg_modload_source: where there are pairs, by which the round is recorded once more */
 	const char *dir;
 	int sigfd; /* signals that mean "stop" */
 	void (*progress)(void *ctx, const char *text);
@@ -49,7 +65,7 @@ struct sg_modload_opts {
 /* One load. */
 struct sg_modload_time {
 	uint32_t round, container;
-	bool recorded;
+	enum sg_modload_source source;
 	struct sg_modclient_time t;
 };
 
@@ -58,9 +74,10 @@ struct sg_modload_combo {
 	unsigned runtime, count, module; /* indices into the options */
 	struct sg_modload_time *time;
 	size_t ntime, cap;
-	uint64_t lost;	  /* records */
-	uint64_t missing; /* loads that the recordings have no whole task of */
-	uint64_t whole;	  /* loads in the blame */
+	uint64_t lost;		       /* records */
+	uint64_t missing;	       /* loads that the recordings have no whole task of */
+	uint64_t whole;		       /* loads in the blame */
+	uint64_t seen[SG_SOURCES_MAX]; /* calls of guests that the source told, in all its rounds */
 	struct sg_blame *blame;
 };
 
@@ -78,6 +95,7 @@ struct sg_modload_result {
  */
 int sg_modload_parse_runtimes(struct sg_modload_opts *o, const char *text, struct sg_err *err);
 int sg_modload_parse_modules(struct sg_modload_opts *o, const char *text, struct sg_err *err);
+int sg_modload_parse_sources(struct sg_modload_opts *o, const char *text, struct sg_err *err);
 
 /**
  * sg_modload_run() - run all of it; everything it made but the results and caches in the folder is gone when it returns
@@ -93,6 +111,9 @@ const char *sg_modload_task(char *buf, size_t cap, const struct sg_modload_opts 
 /** sg_modload_explain() - add the tasks of one round's recording @path to the combination's blame */
 int sg_modload_explain(struct sg_modload_combo *c, const struct sg_modload_opts *o, const char *path,
 		       struct sg_err *err);
+
+/** sg_modload_seen() - calls of guests in the recording @path that @source told, on top of *@ret */
+int sg_modload_seen(uint64_t *ret, enum sg_modload_source source, const char *path, struct sg_err *err);
 
 /* For people (the table and a sentence per ratio; all rows of all differences), for programs, charts into the folder. */
 int sg_modload_text(FILE *out, const struct sg_modload_result *r);

@@ -76,3 +76,30 @@ int sg_modload_explain(struct sg_modload_combo *c, const struct sg_modload_opts 
 	c->missing += o->count[c->count] > before ? o->count[c->count] - before : 0;
 	return 0;
 }
+
+int sg_modload_seen(uint64_t *ret, enum sg_modload_source source, const char *path, struct sg_err *err)
+{
+	static const uint8_t src[SG_SOURCES_MAX] = {
+#define SG_X(sym, name, option, src) src,
+		SG_SOURCES_LIST(SG_X)
+#undef SG_X
+	};
+	int fd = open(path, O_RDONLY | O_CLOEXEC), rc;
+	struct sg_reader *r = NULL;
+	const struct sg_hdr *ev;
+
+	if (fd < 0)
+		return sg_err_set(err, -errno, "cannot read %s: %s", path, strerror(errno));
+	rc = sg_reader_open(&r, fd, err);
+	while (!rc && (rc = sg_reader_next(r, &ev, err)) > 0) {
+		const struct sg_guest *g = (const void *)ev;
+
+		*ret += ev->kind == SG_REC_GUEST && g->src == src[source] && g->what == SG_GUEST_CALL &&
+			g->nr != SG_GUEST_DROPPED;
+		rc = 0;
+	}
+	if (r)
+		sg_reader_close(r);
+	close(fd);
+	return rc;
+}

@@ -11,6 +11,12 @@ const char *const sg_modload_pairs_names[SG_PAIRS_MAX] = {
 #undef SG_X
 };
 
+const char *const sg_modload_sources_names[SG_SOURCES_MAX] = {
+#define SG_X(sym, name, option, src) name,
+	SG_SOURCES_LIST(SG_X)
+#undef SG_X
+};
+
 int sg_modload_pairs_find(const char *name)
 {
 	for (int i = 0; i < SG_PAIRS_MAX; i++)
@@ -117,6 +123,28 @@ int sg_modload_parse_modules(struct sg_modload_opts *o, const char *text, struct
 		if (o->nmodule == SG_MODLOAD_MODULES)
 			return sg_err_set(err, -E2BIG, "more than %d modules", SG_MODLOAD_MODULES);
 		o->module[o->nmodule++] = m;
+	}
+	return 0;
+}
+
+int sg_modload_parse_sources(struct sg_modload_opts *o, const char *text, struct sg_err *err)
+{
+	char word[64];
+	bool too_long;
+
+	o->sources = 0;
+	while (next_word(&text, word, sizeof(word), &too_long)) {
+		unsigned i = SG_SOURCE_DEFAULT;
+
+		while (i < SG_SOURCES_MAX && (too_long || strcmp(sg_modload_sources_names[i], word)))
+			i++;
+		if (i == SG_SOURCES_MAX)
+			return sg_err_set(err, -EINVAL,
+					  "no source '%s'; there are default, trace and uprobes",
+					  too_long ? "..." : word);
+		if (o->sources >> i & 1)
+			return sg_err_set(err, -EEXIST, "source '%s' twice", word);
+		o->sources |= 1u << i;
 	}
 	return 0;
 }

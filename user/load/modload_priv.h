@@ -29,10 +29,10 @@ int sg_modload_open(struct modload *b, struct sg_err *err);
 
 /**
  * sg_modload_round() - fresh containers, one load in each at the same time, containers removed
- * @recording: file to record into, or NULL
+ * @recording: file to record into, by @source
  * @ret: as many as there are containers
  */
-int sg_modload_round(struct modload *b, const struct sg_modload_combo *c, const char *recording,
-		     struct sg_modclient_time *ret, struct sg_err *err);
+int sg_modload_round(struct modload *b, const struct sg_modload_combo *c, enum sg_modload_source source,
+		     const char *recording, struct sg_modclient_time *ret, struct sg_err *err);
 
 #endif

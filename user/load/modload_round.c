@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -13,6 +14,11 @@
 #define READY_MS  120000
 #define ANSWER_S  300
 #define GUEST_DIR "/work"
+/*
+ * Probes go into Sentries only that are up for sure, which takes record 5 s of their life. Where they are asked for all
+ * rounds wait as long.
+ */
+#define SENTRY_UP_NS 7000000000u
 /* Between the last loader's "ready" and the order: longer than a recorder needs to begin and to look around. */
 #define SETTLE_NS 3000000000u
 
@@ -131,18 +137,23 @@ static int set_cache(const struct modload *b, struct sg_err *err)
 }
 
 /* The client, or its recorder, with all loaders' pipes. */
-static int start_client(struct modload *b, const struct sg_modload_combo *c, const char *recording,
-			const char *times, struct sg_err *err)
+static int start_client(struct modload *b, const struct sg_modload_combo *c, enum sg_modload_source source,
+			const char *recording, const char *times, struct sg_err *err)
 {
 	unsigned n = b->o.count[c->count];
 	int keep[2 * SG_MODCLIENT_MAX + 1], rc;
 	struct sg_child_opts o = {
 		.name = "the client", .err = true, .quiet = true, .group = true, .keep = keep
 	};
+	static const char *const option[SG_SOURCES_MAX] = {
+#define SG_X(sym, name, option, src) option,
+		SG_SOURCES_LIST(SG_X)
+#undef SG_X
+	};
 	struct sg_args a = { 0 };
 	char task[64];
 
-	if (recording) {
+	if (source != SG_SOURCE_NONE) {
 		sg_arg(&a, "%s", b->self);
 		sg_arg(&a, "record");
 		sg_arg(&a, "-q");
@@ -151,6 +162,8 @@ static int start_client(struct modload *b, const struct sg_modload_combo *c, con
 		sg_arg(&a, "%s", recording);
 		sg_arg(&a, "--role");
 		sg_arg(&a, "client=self");
+		if (option[source])
+			sg_arg(&a, "%s", option[source]);
 		sg_arg(&a, "--");
 	}
 	sg_arg(&a, "%s", b->self);
@@ -214,22 +227,39 @@ static int read_times(const char *path, unsigned n, struct sg_modclient_time *re
 	return rc;
 }
 
-int sg_modload_round(struct modload *b, const struct sg_modload_combo *c, const char *recording,
-		     struct sg_modclient_time *ret, struct sg_err *err)
+/* Until the containers are old enough for every source that is asked for, or a signal comes. */
+static int let_age(struct modload *b, uint64_t born, struct sg_err *err)
+{
+	uint64_t now = now_ns(), until = born + SENTRY_UP_NS;
+	struct pollfd p = { .fd = b->o.sigfd, .events = POLLIN };
+
+	if (!(b->o.sources >> SG_SOURCE_UPROBES & 1) || now >= until)
+		return 0;
+	if (poll(&p, 1, (int)((until - now) / 1000000 + 1)) > 0)
+		return sg_err_set(err, -EINTR, "interrupted");
+	return 0;
+}
+
+int sg_modload_round(struct modload *b, const struct sg_modload_combo *c, enum sg_modload_source source,
+		     const char *recording, struct sg_modclient_time *ret, struct sg_err *err)
 {
 	unsigned n = b->o.count[c->count];
 	char times[PATH_MAX];
 	struct sg_err later;
+	uint64_t born;
 	int rc, rc2;
 
 	snprintf(times, sizeof(times), "%s/round", b->dir);
 	rc = sg_guard_add(b->guard, SG_GUARD_FILE, times, err);
 	if (!rc)
 		rc = start_all(b, c, err);
+	born = now_ns();
+	if (!rc)
+		rc = let_age(b, born, err);
 	if (!rc)
 		rc = set_cache(b, err);
 	if (!rc)
-		rc = start_client(b, c, recording, times, err);
+		rc = start_client(b, c, source, recording, times, err);
 	if (!rc)
 		rc = wait_client(b, n, err);
 	if (!rc)

@@ -7,13 +7,14 @@
 int sg_modload_sum(struct sg_modload_sum *ret, const struct sg_modload_combo *c, bool recorded)
 {
 	uint64_t *a = calloc(c->ntime ? c->ntime : 1, 2 * sizeof(*a)), *b = a + c->ntime;
+	enum sg_modload_source source = recorded ? SG_SOURCE_DEFAULT : SG_SOURCE_NONE;
 	size_t n = 0;
 
 	memset(ret, 0, sizeof(*ret));
 	if (!a)
 		return -ENOMEM;
 	for (size_t i = 0; i < c->ntime; i++) {
-		if (c->time[i].recorded != recorded)
+		if (c->time[i].source != source)
 			continue;
 		a[n] = c->time[i].t.latency_ns;
 		b[n++] = c->time[i].t.require_ns;
@@ -41,21 +42,22 @@ double sg_modload_ratio(uint64_t a_ns, uint64_t b_ns)
 	return b_ns ? (double)a_ns / (double)b_ns : 0;
 }
 
-/* Mean latency of one round, recorded or not; 0 when it was not run so. */
-static double round_mean(const struct sg_modload_combo *c, uint32_t round, bool recorded)
+/* Mean latency of one round by a source; 0 when it was not run so. */
+static double round_mean(const struct sg_modload_combo *c, uint32_t round, enum sg_modload_source source)
 {
 	double sum = 0;
 	size_t n = 0;
 
 	for (size_t i = 0; i < c->ntime; i++)
-		if (c->time[i].round == round && c->time[i].recorded == recorded) {
+		if (c->time[i].round == round && c->time[i].source == source) {
 			sum += (double)c->time[i].t.latency_ns;
 			n++;
 		}
 	return n ? sum / (double)n : 0;
 }
 
-size_t sg_modload_pairs(const struct sg_modload_combo *c, double *ret, size_t cap)
+size_t sg_modload_pairs(const struct sg_modload_combo *c, enum sg_modload_source source,
+			enum sg_modload_source than, double *ret, size_t cap)
 {
 	uint32_t rounds = 0;
 	size_t n = 0;
@@ -64,12 +66,30 @@ size_t sg_modload_pairs(const struct sg_modload_combo *c, double *ret, size_t ca
 		if (c->time[i].round >= rounds)
 			rounds = c->time[i].round + 1;
 	for (uint32_t round = 0; round < rounds && n < cap; round++) {
-		double with = round_mean(c, round, true), without = round_mean(c, round, false);
+		double with = round_mean(c, round, source), without = round_mean(c, round, than);
 
 		if (with > 0 && without > 0)
 			ret[n++] = with / without;
 	}
 	return n;
+}
+
+int sg_modload_price(struct sg_modload_price *ret, const struct sg_modload_combo *c,
+		     enum sg_modload_source source, size_t rounds)
+{
+	double *v = calloc(rounds ? rounds : 1, sizeof(*v));
+
+	*ret = (struct sg_modload_price){ 0 };
+	if (!v)
+		return -ENOMEM;
+	ret->pairs = sg_modload_pairs(c, source, SG_SOURCE_NONE, v, rounds);
+	if (ret->pairs) {
+		ret->cost = sg_modload_median(v, ret->pairs) - 1;
+		ret->added =
+			sg_modload_median(v, sg_modload_pairs(c, source, SG_SOURCE_DEFAULT, v, rounds)) - 1;
+	}
+	free(v);
+	return 0;
 }
 
 static int by_value(const void *a, const void *b)

@@ -11,7 +11,7 @@ struct sg_modload_sum {
 	struct sg_stats require; /* as the loader's own clock told */
 };
 
-/** sg_modload_sum() - statistics of a combination's loads, the recorded ones or the others; -ENOMEM */
+/** sg_modload_sum() - statistics of a combination's loads, those recorded by default or those not recorded; -ENOMEM */
 int sg_modload_sum(struct sg_modload_sum *ret, const struct sg_modload_combo *c, bool recorded);
 
 /** sg_modload_base() - the same number of containers and module under the runtime that all are compared with */
@@ -22,12 +22,23 @@ const struct sg_modload_combo *sg_modload_base(const struct sg_modload_result *r
 double sg_modload_ratio(uint64_t a_ns, uint64_t b_ns);
 
 /**
- * sg_modload_pairs() - for every round that was run twice: mean time recorded / mean time not recorded
+ * sg_modload_pairs() - for every round that was run both ways: mean time by @source / mean time by @than
  * @ret: @cap places; what does not fit is left out
  *
  * Return: how many.
  */
-size_t sg_modload_pairs(const struct sg_modload_combo *c, double *ret, size_t cap);
+size_t sg_modload_pairs(const struct sg_modload_combo *c, enum sg_modload_source source,
+			enum sg_modload_source than, double *ret, size_t cap);
+
+/* What recording by one source costs: medians over the rounds, as parts of the time without it (0.05 is 5 %). */
+struct sg_modload_price {
+	size_t pairs; /* 0: not measured */
+	double cost;  /* against not recording */
+	double added; /* against recording by the default source */
+};
+/** sg_modload_price() - of @source; 0 or -ENOMEM */
+int sg_modload_price(struct sg_modload_price *ret, const struct sg_modload_combo *c,
+		     enum sg_modload_source source, size_t rounds);
 
 /** sg_modload_median() - of @v, which is sorted in place; the mean of the middle two when @n is even; 0 for none */
 double sg_modload_median(double *v, size_t n);

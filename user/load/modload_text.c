@@ -163,27 +163,41 @@ static int headline(FILE *out, const struct sg_modload_result *r)
 	return because(out, r, worst);
 }
 
+static int price_of(FILE *out, const struct sg_modload_result *r, const struct sg_modload_combo *c,
+		    enum sg_modload_source source)
+{
+	static const char *const option[SG_SOURCES_MAX] = {
+#define SG_X(sym, name, option, src) option,
+		SG_SOURCES_LIST(SG_X)
+#undef SG_X
+	};
+	struct sg_modload_price p;
+	char k[40];
+	int rc = sg_modload_price(&p, c, source, r->opts.rounds);
+
+	if (rc || !p.pairs)
+		return rc;
+	fprintf(out, "%s, %s, %s: recording%s%s costs %+.1f %% (median of %zu pair%s", runtime_of(r, c),
+		containers(k, sizeof(k), r->opts.count[c->count]), r->opts.module[c->module].name,
+		option[source] ? " with " : "", option[source] ? option[source] : "", 100 * p.cost, p.pairs,
+		p.pairs == 1 ? "" : "s");
+	if (option[source])
+		fprintf(out,
+			"), %+.1f %% on top of the default source's (%" PRIu64 " calls of guests told a load",
+			100 * p.added, c->seen[source] / (p.pairs * r->opts.count[c->count]));
+	fputs(option[source] && !c->seen[source] ? "): it told nothing, so this is no price of it\n" : ")\n",
+	      out);
+	return 0;
+}
+
 static int price(FILE *out, const struct sg_modload_result *r)
 {
-	size_t cap = (size_t)r->opts.rounds, n;
-	double *v = calloc(cap, sizeof(*v));
-	char k[40];
+	int rc = 0;
 
-	if (!v)
-		return -ENOMEM;
-	for (size_t i = 0; i < r->ncombo; i++) {
-		const struct sg_modload_combo *c = &r->combo[i];
-
-		n = sg_modload_pairs(c, v, cap);
-		if (!n)
-			continue;
-		fprintf(out, "%s, %s, %s: recording costs %+.1f %% (median of %zu pair%s)\n",
-			runtime_of(r, c), containers(k, sizeof(k), r->opts.count[c->count]),
-			r->opts.module[c->module].name, 100 * (sg_modload_median(v, n) - 1), n,
-			n == 1 ? "" : "s");
-	}
-	free(v);
-	return 0;
+	for (size_t i = 0; i < r->ncombo; i++)
+		for (unsigned s = SG_SOURCE_DEFAULT; s < SG_SOURCES_MAX && !rc; s++)
+			rc = price_of(out, r, &r->combo[i], (enum sg_modload_source)s);
+	return rc;
 }
 
 static void caveats(FILE *out, const struct sg_modload_result *r)
@@ -246,15 +260,18 @@ int sg_modload_differences(FILE *out, const struct sg_modload_result *r)
 
 int sg_modload_times(FILE *out, const struct sg_modload_result *r)
 {
-	fprintf(out, "runtime\tcontainers\tmodule\tround\trecorded\tcontainer\tlatency_ns\trequire_ns\n");
+	fprintf(out,
+		"runtime\tcontainers\tmodule\tround\trecorded\tcontainer\tlatency_ns\trequire_ns\tsource\n");
 	for (size_t i = 0; i < r->ncombo; i++) {
 		const struct sg_modload_combo *c = &r->combo[i];
 
 		for (size_t k = 0; k < c->ntime; k++)
-			fprintf(out, "%s\t%u\t%s\t%" PRIu32 "\t%d\t%" PRIu32 "\t%" PRIu64 "\t%" PRIu64 "\n",
+			fprintf(out,
+				"%s\t%u\t%s\t%" PRIu32 "\t%d\t%" PRIu32 "\t%" PRIu64 "\t%" PRIu64 "\t%s\n",
 				runtime_of(r, c), r->opts.count[c->count], r->opts.module[c->module].name,
-				c->time[k].round, c->time[k].recorded, c->time[k].container,
-				c->time[k].t.latency_ns, c->time[k].t.require_ns);
+				c->time[k].round, c->time[k].source != SG_SOURCE_NONE, c->time[k].container,
+				c->time[k].t.latency_ns, c->time[k].t.require_ns,
+				sg_modload_sources_names[c->time[k].source]);
 	}
 	return ferror(out) ? -EIO : 0;
 }

@@ -358,11 +358,15 @@ static int run_all(struct bench *b, struct sg_task_result *r, struct sg_err *err
 	return rc;
 }
 
+static int close_env(void *b, struct sg_err *err)
+{
+	return sg_task_env_close(b, err);
+}
+
 int sg_task_run(struct sg_task_result *r, const struct sg_task_opts *opts, struct sg_err *err)
 {
 	struct bench *b = calloc(1, sizeof(*b));
-	struct sg_err later;
-	int rc, rc2;
+	int rc;
 
 	memset(r, 0, sizeof(*r));
 	if (!b)
@@ -378,16 +382,7 @@ int sg_task_run(struct sg_task_result *r, const struct sg_task_opts *opts, struc
 	rc = sg_guard_start(&b->guard, err);
 	if (!rc)
 		rc = run_all(b, r, err);
-	rc2 = sg_task_env_close(b, &later);
-	if (!rc && rc2) {
-		rc = rc2;
-		*err = later;
-	}
-	rc2 = sg_guard_end(b->guard, &later);
-	if (!rc && rc2) {
-		rc = rc2;
-		*err = later;
-	}
+	rc = sg_guard_ending(b->guard, rc, close_env, b, err);
 out:
 	free(b);
 	return rc;

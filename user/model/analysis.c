@@ -7,7 +7,7 @@
 #include "model/sums.h"
 
 /* More names than this share one group: names can be chosen by whoever is recorded. */
-#define GROUPS_MAX  512
+#define GROUPS_MAX  512			 /* at most SG_TASKCALLS_GROUPS */
 #define KEPT_TASKS  (4 * SG_GROUP_EXACT) /* single tasks kept, all groups together */
 #define OTHER_NAMES "(other names)"
 
@@ -17,6 +17,7 @@ struct bucket {
 	struct sg_kept_task **kept; /* slowest first */
 	size_t nkept;
 	bool has_root;
+	uint32_t number; /* before they are sorted */
 	struct sg_order_row *order;
 	size_t norder;
 	uint64_t total_ns;
@@ -33,6 +34,7 @@ struct sg_analysis {
 	struct sg_group **list;
 	bool sorted;
 	struct sg_blame *scratch;
+	struct sg_taskcalls *calls; /* by number of buckets before they are sorted */
 	struct sg_analysis_info info;
 };
 
@@ -65,6 +67,7 @@ void sg_analysis_free(struct sg_analysis *a)
 	free(a->list);
 	sg_strtab_free(&a->name);
 	sg_blame_free(a->scratch);
+	sg_taskcalls_free(a->calls);
 	if (!a->opts.owners)
 		sg_owners_free(a->owners);
 	free(a->only);
@@ -140,6 +143,7 @@ static struct bucket *bucket_of(struct sg_analysis *a, const char *name)
 		sg_group_free(b.group);
 		return NULL;
 	}
+	b.number = (uint32_t)a->n;
 	a->bucket[a->n] = b;
 	a->n++;
 	share_limits(a);
@@ -223,6 +227,8 @@ static int on_task(void *ctx, const struct sg_task *t)
 		ret = sg_group_add_blame(b->group, t, a->scratch);
 	if (!ret)
 		ret = keep_slow(a, b, a->model, t, a->scratch);
+	if (!ret && a->calls)
+		ret = sg_taskcalls_add(a->calls, b->number, a->model, t);
 	if (!ret && a->opts.on_task)
 		ret = a->opts.on_task(a->opts.ctx, a->model, t, a->scratch);
 	b->has_root |= t->root;
@@ -277,6 +283,8 @@ int sg_analysis_new(struct sg_analysis **ret, const struct sg_analysis_opts *opt
 		r = sg_owners_new(&a->owners);
 	if (!r)
 		r = sg_blame_new(&a->scratch);
+	if (!r && opts->calls && !opts->critical)
+		r = sg_taskcalls_new(&a->calls);
 	if (!r)
 		r = sg_model_new(&a->model, &mo, on_task, a);
 	mo.critical = true;
@@ -431,6 +439,18 @@ size_t sg_analysis_slowest(struct sg_analysis *a, size_t g, struct sg_kept_task 
 	sort_buckets(a);
 	*ret = a->bucket[g].kept;
 	return a->bucket[g].nkept;
+}
+
+int sg_analysis_calls(struct sg_analysis *a, size_t g, struct sg_taskcall_group *ret)
+{
+	sort_buckets(a);
+	memset(ret, 0, sizeof(*ret));
+	return a->calls ? sg_taskcalls_group(a->calls, a->bucket[g].number, ret) : 0;
+}
+
+uint64_t sg_analysis_uncalled(const struct sg_analysis *a)
+{
+	return a->calls ? sg_taskcalls_uncounted(a->calls) : 0;
 }
 
 size_t sg_analysis_order(struct sg_analysis *a, size_t g, const struct sg_order_row **ret)

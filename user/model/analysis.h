@@ -9,6 +9,7 @@
 
 #include "model/blame.h"
 #include "model/containers.h"
+#include "model/taskcalls.h"
 #include "trace/rec.h"
 
 enum sg_task_choice {
@@ -34,6 +35,7 @@ struct sg_analysis_opts {
 	uint64_t settle_ns;
 	bool check_order; /* a second, non-returning walk beside: sg_analysis_order() */
 	bool critical;	  /* show the non-returning walk instead: a view, never blame */
+	bool calls;	  /* keep the system calls of every group: sg_analysis_calls() */
 	sg_analysis_task_fn on_task;
 	int (*on_event)(void *ctx, const struct sg_hdr *ev); /* every event, before the model */
 	sg_span_fn on_span;
@@ -105,6 +107,11 @@ size_t sg_analysis_groups(struct sg_analysis *a, struct sg_group *const **ret);
 size_t sg_analysis_slowest(struct sg_analysis *a, size_t g, struct sg_kept_task *const **ret);
 /** sg_analysis_order() - where the order of waiting decides the answer (group number @g); most ns first. */
 size_t sg_analysis_order(struct sg_analysis *a, size_t g, const struct sg_order_row **ret);
+
+/** sg_analysis_calls() - system calls of group number @g, if opts.calls; valid until the next call. 0 or -ENOMEM. */
+int sg_analysis_calls(struct sg_analysis *a, size_t g, struct sg_taskcall_group *ret);
+/** sg_analysis_uncalled() - calls in none of them, because there were too many rows */
+uint64_t sg_analysis_uncalled(const struct sg_analysis *a);
 
 /** sg_steps_make() - longest steps of @t's path into @kept. Private helper of the analysis, public for tests. */
 void sg_steps_make(struct sg_kept_task *kept, const struct sg_model *m, const struct sg_task *t);

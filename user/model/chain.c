@@ -10,27 +10,28 @@
 /* Lock convoys make endless permutations: beyond this many nodes deeper frames fold into their parent. */
 #define NODE_MAX (1u << 20)
 
-static uint64_t node_hash(uint32_t parent, uint16_t wait, uint32_t uid, uint16_t comp)
+static uint64_t node_hash(uint32_t parent, uint16_t wait, uint32_t uid, uint16_t comp, bool handoff)
 {
 	uint64_t h = ((uint64_t)parent << 32 | uid) * 0x9e3779b97f4a7c15ull;
 
 	h ^= h >> 31;
-	h += (uint64_t)wait << 16 | comp;
+	h += (uint64_t)handoff << 32 | (uint64_t)wait << 16 | comp;
 	h *= 0xbf58476d1ce4e5b9ull;
 	return h ^ (h >> 30);
 }
 
-/* @wait: what @parent's thread waits for (0: it was created by @uid) */
+/* @wait: what @parent's thread waits for (0: it was created by @uid); @handoff: see sg_handoff() */
 int sg_chain_push(struct sg_model *m, uint32_t parent, uint16_t wait, uint32_t uid, uint16_t comp,
-		  uint32_t *ret)
+		  bool handoff, uint32_t *ret)
 {
 	struct sg_node *n;
 	uint64_t h, val;
 	int rc;
 
-	for (h = node_hash(parent, wait, uid, comp); sg_map_get(&m->node_map, h, &val); h++) {
+	for (h = node_hash(parent, wait, uid, comp, handoff); sg_map_get(&m->node_map, h, &val); h++) {
 		n = &m->node[val];
-		if (n->parent == parent && n->wait == wait && n->uid == uid && n->comp == comp) {
+		if (n->parent == parent && n->wait == wait && n->uid == uid && n->comp == comp &&
+		    n->handoff == handoff) {
 			*ret = val;
 			return 0;
 		}
@@ -50,6 +51,8 @@ int sg_chain_push(struct sg_model *m, uint32_t parent, uint16_t wait, uint32_t u
 					      .uid = uid,
 					      .comp = comp,
 					      .wait = wait,
+					      .handoff = handoff,
+					      .handed = handoff || (parent && m->node[parent].handed),
 					      .depth = parent ? m->node[parent].depth + 1 : 1 };
 	*ret = m->nnode++;
 	return 0;
@@ -72,7 +75,7 @@ int sg_chain_rebase(struct sg_model *m, uint32_t chain, uint32_t from, uint32_t 
 	while (!rc && k--) {
 		struct sg_node n = m->node[path[k]];
 
-		rc = sg_chain_push(m, *ret, n.wait, n.uid, n.comp, ret);
+		rc = sg_chain_push(m, *ret, n.wait, n.uid, n.comp, n.handoff, ret);
 	}
 	if (path != small)
 		free(path);
@@ -89,7 +92,7 @@ int sg_chain_graft(struct sg_model *m, uint32_t chain, uint32_t onto, uint16_t w
 		c = m->node[c].parent;
 	from = c;
 	root = m->node[from];
-	rc = sg_chain_push(m, onto, wait, root.uid, root.comp, &c);
+	rc = sg_chain_push(m, onto, wait, root.uid, root.comp, false, &c);
 	return rc ? rc : sg_chain_rebase(m, chain, from, c, ret);
 }
 
@@ -99,6 +102,11 @@ bool sg_chain_has(const struct sg_model *m, uint32_t chain, uint32_t uid)
 		if (m->node[chain].uid == uid)
 			return true;
 	return false;
+}
+
+bool sg_model_handoff(const struct sg_model *m, uint32_t chain)
+{
+	return chain < m->nnode && m->node[chain].handed;
 }
 
 size_t sg_model_chain(const struct sg_model *m, uint32_t chain, const struct sg_chain_frame **ret)
@@ -117,7 +125,8 @@ size_t sg_model_chain(const struct sg_model *m, uint32_t chain, const struct sg_
 		for (uint32_t c = chain, i = n->depth; i-- > 0; c = m->node[c].parent) {
 			n->frames[i] = (struct sg_chain_frame){ .comp = m->node[c].comp,
 								.wait_cause = wait,
-								.uid = m->node[c].uid };
+								.uid = m->node[c].uid,
+								.handoff = m->node[c].handoff };
 			wait = m->node[c].wait;
 		}
 	}

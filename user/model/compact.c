@@ -11,10 +11,10 @@
 
 #define RUN 4096 /* neighbours merged together */
 
-/* Everything that makes two segments the same row of evidence: uid..flags lie together without holes. */
+/* Everything that makes two segments the same row of evidence: uid..wait_nr lie together without holes. */
 static int same_order(const void *a, const void *b)
 {
-	const size_t from = offsetof(struct sg_seg, uid), to = offsetof(struct sg_seg, cnt);
+	const size_t from = offsetof(struct sg_seg, uid), to = offsetof(struct sg_seg, err);
 	const struct sg_seg *x = a, *y = b;
 	int d = memcmp((const char *)x + from, (const char *)y + from, to - from);
 
@@ -24,12 +24,24 @@ static int same_order(const void *a, const void *b)
 		d = x->detail < y->detail ? -1 : 1;
 	if (!d && x->dev != y->dev)
 		d = x->dev < y->dev ? -1 : 1;
+	if (!d && x->note != y->note)
+		d = x->note < y->note ? -1 : 1;
+	if (!d && x->wait_detail != y->wait_detail)
+		d = x->wait_detail < y->wait_detail ? -1 : 1;
 	return d;
 }
 
 static bool longer_first(const struct sg_seg *a, const struct sg_seg *b)
 {
 	return a->hi - a->lo > b->hi - b->lo;
+}
+
+static void add_errors(struct sg_seg *to, const struct sg_seg *s)
+{
+	uint32_t err = (uint32_t)to->err + s->err;
+
+	to->flags |= err > UINT16_MAX ? SG_SEG_ERRMORE : 0;
+	to->err = err > UINT16_MAX ? UINT16_MAX : err;
 }
 
 /* Merge seg[0..n), latest first, in place. Returns how many are left. */
@@ -50,6 +62,7 @@ static size_t merge_run(struct sg_seg *seg, size_t n)
 			to->stack_user = s->stack_user;
 			to->who = s->who;
 		}
+		add_errors(to, s);
 		to->hi += s->hi - s->lo;
 		to->cnt += s->cnt;
 		to->svc_ns += s->svc_ns;

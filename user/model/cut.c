@@ -230,6 +230,7 @@ bool sg_view_rec(const struct sg_trec *r, struct sg_view *ret)
 				 .pair = r->pair,
 				 .npair = r->npair,
 				 .cuts = r->cuts,
+				 .flags = r->flags,
 				 .ncut = r->cuts ? r->cuts->n : 0 };
 	return r->out > r->in;
 }

@@ -54,6 +54,7 @@ static int frame_add(struct sg_model *m, const struct sg_frame *ev)
 	f->kernel = ev->is_kernel;
 	f->syms = f->kernel ? sg_symbol_syms(text) : 0;
 	f->key = f->kernel ? entry_of(text) : 0;
+	f->sysmon = !f->kernel && !strcmp(text, "runtime.sysmon");
 	return 0;
 }
 
@@ -86,6 +87,7 @@ static int stack_add(struct sg_model *m, const struct sg_stackdef *ev)
 			continue;
 		f = &m->frame[val - 1];
 		s->syms |= f->syms;
+		s->sysmon |= f->sysmon;
 		if (!s->key) /* the innermost: an interrupt of a system call is an interrupt */
 			s->key = f->key;
 	}
@@ -164,6 +166,13 @@ uint32_t sg_dict_syms(const struct sg_model *m, uint32_t stack)
 	uint64_t val;
 
 	return stack && sg_map_get(&m->stack_map, stack, &val) ? m->stack[val - 1].syms : 0;
+}
+
+bool sg_dict_sysmon(const struct sg_model *m, uint32_t stack)
+{
+	uint64_t val;
+
+	return stack && sg_map_get(&m->stack_map, stack, &val) && m->stack[val - 1].sysmon;
 }
 
 uint16_t sg_dict_key(const struct sg_model *m, uint32_t stack)

@@ -174,6 +174,8 @@ int sg_evid_seg(struct sg_evid *e, const struct sg_model *m, const struct sg_seg
 	}
 	if (!ret && wait != SG_EVID_NONE && sg_evid_has(m, s, SG_EV_INSIDE, &id))
 		ret = note(e, m, s, wait | SG_EVID_WAIT, SG_EV_INSIDE, id, ns);
+	if (!ret && wait != SG_EVID_NONE && sg_evid_has(m, s, SG_EV_MESSAGE, &id))
+		ret = note(e, m, s, wait | SG_EVID_WAIT, SG_EV_MESSAGE, id, ns);
 	return ret;
 }
 

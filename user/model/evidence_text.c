@@ -5,6 +5,7 @@
 #include <string.h>
 #include "model/evidence_text.h"
 #include "model/gofer.h"
+#include "model/priv.h"
 
 #define STACK_FRAMES 3 /* shown of a stack: where it stopped and two callers */
 
@@ -222,7 +223,7 @@ static unsigned detail_kind(const struct sg_detail *d)
 #define OF_WAITS                                                                                        \
 	(BIT(SYSCALL) | BIT(FILE) | BIT(SOCKET) | BIT(PIPE) | BIT(DEVICE) | BIT(SERVICE) | BIT(WAKER) | \
 	 BIT(STACK) | BIT(USTACK))
-#define OF_ALL (BIT(PROCESS) | BIT(PATH) | BIT(FOR) | BIT(INSIDE) | BIT(MESSAGE))
+#define OF_ALL (BIT(PROCESS) | BIT(PATH) | BIT(FOR) | BIT(INSIDE) | BIT(MESSAGE) | BIT(HANDOFF))
 
 uint32_t sg_evid_kinds(const struct sg_seg *s)
 {
@@ -232,6 +233,8 @@ uint32_t sg_evid_kinds(const struct sg_seg *s)
 		return OF_ALL | BIT(TAKEN);
 	if (s->cause == SG_C_UNKNOWN || s->cause == SG_C_UNKNOWN_LOST)
 		return OF_ALL | OF_WAITS | BIT(WHY);
+	if (s->cause == SG_C_TIMER_SLEEP)
+		return OF_ALL | OF_WAITS | BIT(SYSMON);
 	return OF_ALL | OF_WAITS;
 }
 
@@ -243,14 +246,10 @@ static uint64_t detail_id(const struct sg_model *m, const struct sg_seg *s, unsi
 /* 9P's message types begin at 100, LISAFS has far fewer messages. */
 #define SG_GOFER_9P(note) (((note)&0xff) >= 100)
 
-/* Only what a Gofer left in the window is a message: the segment is its, or waits for it. */
-static bool by_gofer(const struct sg_model *m, const struct sg_seg *s)
-{
-	return s->cause == SG_C_IO_GOFER || !strcmp(sg_model_comp(m, s->comp), "gofer");
-}
-
 bool sg_evid_has(const struct sg_model *m, const struct sg_seg *s, unsigned kind, uint64_t *ret_id)
 {
+	const struct sg_chain_frame *f;
+
 	if (!(sg_evid_kinds(s) & 1u << kind))
 		return false;
 	switch (kind) {
@@ -288,7 +287,15 @@ bool sg_evid_has(const struct sg_model *m, const struct sg_seg *s, unsigned kind
 		*ret_id = s->chain;
 		break;
 	case SG_EV_MESSAGE:
-		*ret_id = s->note & SG_NOTE_FLIPCALL && by_gofer(m, s) ? s->note : 0;
+		*ret_id = s->note;
+		break;
+	case SG_EV_HANDOFF:
+		*ret_id = sg_model_handoff(m, s->chain);
+		break;
+	case SG_EV_SYSMON:
+		/* somebody waited for it: by itself it only sleeps until there is something to do */
+		*ret_id = sg_dict_sysmon(m, s->stack_user) && !strcmp(sg_model_comp(m, s->comp), "sentry") &&
+			  sg_model_chain(m, s->chain, &f) > 1;
 		break;
 	case SG_EV_FOR:
 		*ret_id = s->forwhom == SG_FOR_OTHER;
@@ -320,6 +327,8 @@ void sg_chain_text(const struct sg_model *m, uint32_t chain, char *buf, size_t c
 		if (i + 1 < n)
 			put(&o, " [%s]", sg_cause_name(f[i].wait_cause, cause, sizeof(cause)));
 	}
+	if (sg_model_handoff(m, chain))
+		put(&o, " (go-handoff)");
 	if (o.len + 1 >= cap && cap > 4)
 		memcpy(buf + cap - 4, "...", 4);
 }
@@ -380,6 +389,14 @@ bool sg_evid_text(const struct sg_model *m, const struct sg_seg *s, unsigned kin
 			put(&o, "%s", name);
 		else
 			put(&o, "message %u", s->note & 0xffff);
+		return true;
+	case SG_EV_HANDOFF:
+		put(&o, "may be another goroutine's: the Sentry's thread was handed over");
+		return true;
+	case SG_EV_SYSMON:
+		put(&o,
+		    "is Go's scheduler: a goroutine waited until sysmon, which sleeps up to 10 ms, took a "
+		    "processor for it from a thread inside a system call");
 		return true;
 	case SG_EV_FOR:
 		put(&o, "other tasks");

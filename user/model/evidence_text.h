@@ -9,6 +9,8 @@
 #define SG_EV_LIST(X)                \
 	X(WHY, "why")                \
 	X(INSIDE, "inside")          \
+	X(HANDOFF, "go-handoff")     \
+	X(SYSMON, "go-scheduler")    \
 	X(SYSCALL, "syscall")        \
 	X(FILE, "file")              \
 	X(SOCKET, "socket")          \
@@ -57,7 +59,7 @@ bool sg_function_text(const struct sg_model *m, const struct sg_task_sample *s, 
 /** sg_detail_text() - what a wait's file or socket is called, into @buf of at least 1 byte */
 void sg_detail_text(const struct sg_detail *d, char *buf, size_t cap);
 
-/** sg_chain_text() - "client [ipc.socket] server" into @buf, cut with "..." when too long */
+/** sg_chain_text() - "client [ipc.socket] server" into @buf, " (go-handoff)" after a chain with that flag, cut with "..." when too long */
 void sg_chain_text(const struct sg_model *m, uint32_t chain, char *buf, size_t cap);
 
 #endif

@@ -238,7 +238,7 @@ static int fill_guest(struct sg_fusion *f, const struct window *x, uint64_t *lef
 		uint64_t ns = left[*at] < hi - lo ? left[*at] : hi - lo;
 
 		if (left[*at] != x->seg[*at].hi - x->seg[*at].lo)
-			s.cnt = 0; /* counted in its first piece */
+			s.cnt = s.err = 0; /* counted in its first piece */
 		s.lo = lo;
 		s.hi = lo + ns;
 		rc = put(f, &s);
@@ -262,6 +262,8 @@ static int fill_host(struct sg_model *m, const struct window *x, const struct sg
 	/* what the task itself did, or waited for, stays what it was, but for its own time on a CPU */
 	if (!x->on_cpu || x->seg->wait_cause != x->seg->cause)
 		s.wait_cause = x->seg->wait_cause;
+	s.wait_nr = x->seg->wait_nr;
+	s.wait_detail = x->seg->wait_detail;
 	return rc ? rc : put(m->fusion, &s);
 }
 

@@ -35,6 +35,8 @@ void sg_guestcalls_free(struct sg_guestcalls *g)
 	sg_pairmap_free(&g->row_at);
 	sg_pairmap_free(&g->msg_at);
 	sg_pairmap_free(&g->rpc_at);
+	sg_pairmap_free(&g->answer_at);
+	free(g->answer);
 	free(g->row);
 	free(g->msg);
 	free(g->rpc);
@@ -251,6 +253,36 @@ int sg_guestcalls_ended(struct sg_guestcalls *g, const struct sg_guest_call *c)
 	return dist_add(g, &row->dist[SG_DIST_DEFAULT], c->hi - c->lo);
 }
 
+/* A wait that ended with a word in a window: whether it was a Gofer's is told by who woke it, perhaps later. */
+static int feed_answer(struct sg_guestcalls *g, const struct sg_slice *s)
+{
+	uint16_t word = (uint16_t)(s->note & 0xffff);
+	uint32_t program;
+	const uint32_t *known;
+	struct sg_guest_answer *p;
+
+	if (!(s->note & SG_NOTE_FLIPCALL) || s->wctx != SG_WCTX_TASK || !s->prev_out ||
+	    s->wake <= s->prev_out || s->wake > s->in)
+		return 0;
+	program = sg_owners_proc(g->owners, s->waker);
+	known = sg_pairmap_get(&g->answer_at, program, word);
+	if (!known && g->nanswer == SG_GUEST_ROWS)
+		return 0;
+	if (!known) {
+		p = sg_guest_grown(g->answer, &g->answer_cap, g->nanswer, sizeof(*p));
+		if (!p)
+			return -ENOMEM;
+		g->answer = p;
+		if (!sg_pairmap_at(&g->answer_at, program, word, (uint32_t)g->nanswer, NULL))
+			return -ENOMEM;
+		g->answer[g->nanswer++] = (struct sg_guest_answer){ .program = program, .word = word };
+	}
+	p = &g->answer[known ? *known : g->nanswer - 1];
+	p->cnt++;
+	p->ns += s->wake - s->prev_out;
+	return 0;
+}
+
 static int feed_slice(struct sg_guestcalls *g, const struct sg_slice *s)
 {
 	uint32_t program = sg_owners_proc(g->owners, s->h.uid), of = 0;
@@ -259,6 +291,8 @@ static int feed_slice(struct sg_guestcalls *g, const struct sg_slice *s)
 	uint64_t cgroup = p->cgroup;
 	int ret = feed_stop(g, s, cgroup);
 
+	if (!ret)
+		ret = feed_answer(g, s);
 	for (unsigned i = 0; i < s->npair; i++)
 		of += SG_KEY_TYPE(s->pair[i].key) == SG_KEY_FLIPCALL ? s->pair[i].cnt : 0;
 	for (unsigned i = 0; i < s->npair && !ret; i++) {

@@ -56,6 +56,8 @@ struct sg_guest_msg {
 	bool is_9p;
 	uint64_t cnt;  /* as the Gofer answered them */
 	uint64_t seen; /* as probes in the Sentry saw them sent */
+	uint64_t waits,
+		wait_ns; /* times the Sentry blocked for the answer; the others it took while it spun */
 };
 
 struct sg_guest_row {

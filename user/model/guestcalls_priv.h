@@ -36,6 +36,13 @@ struct sg_guest_raw_msg {
 	uint64_t cnt;
 };
 
+/* Waits for a Gofer's answers of one kind, by the program that answered. */
+struct sg_guest_answer {
+	uint32_t program;
+	uint16_t word;
+	uint64_t cnt, ns;
+};
+
 /* Messages that probes in the Sentry saw sent. */
 struct sg_guest_rpc {
 	uint64_t cgroup, cnt;
@@ -70,13 +77,15 @@ struct sg_guest_result {
 
 struct sg_guestcalls {
 	struct sg_owners *owners;
-	struct sg_pairmap row_at, msg_at, rpc_at;
+	struct sg_pairmap row_at, msg_at, rpc_at, answer_at;
 	struct sg_guest_raw *row;
 	size_t nrow, row_cap;
 	struct sg_guest_raw_msg *msg;
 	size_t nmsg, msg_cap;
 	struct sg_guest_rpc *rpc;
 	size_t nrpc, rpc_cap;
+	struct sg_guest_answer *answer;
+	size_t nanswer, answer_cap;
 	struct sg_guest_flip flip[SG_GUEST_FLIPS]; /* ring: number nflip % size is the next */
 	uint64_t nflip;
 	struct sg_guest_span span[SG_GUEST_SPANS];

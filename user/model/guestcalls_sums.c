@@ -284,6 +284,20 @@ static int messages_add(struct adding *a)
 		else
 			row_msg(row_at(a, r->row), r->word, is_9p, r->cnt);
 	}
+	for (size_t i = 0; i < g->nanswer; i++) {
+		const struct sg_guest_answer *w = &g->answer[i];
+		int64_t id = is_gofer(g, w->program)
+				     ? box_at(a, sg_owners_proc_at(g->owners, w->program)->cgroup)
+				     : -ENOENT;
+		struct sg_guest_msg *m = id < 0 ? NULL : box_msg(a, id, w->word, a->is_9p[w->program]);
+
+		if (id == -ENOENT)
+			continue;
+		if (!m)
+			return -ENOMEM;
+		m->waits += w->cnt;
+		m->wait_ns += w->ns;
+	}
 	for (size_t i = 0; i < g->nrpc; i++) {
 		int64_t id = box_at(a, g->rpc[i].cgroup);
 		bool is_9p = id >= 0 && g->res.box[id].nmsg && g->res.box[id].msg[0].is_9p;

@@ -27,7 +27,8 @@ int sg_memo_apply(struct sg_model *m, struct sg_walk *w, const struct sg_push *p
 	const struct sg_memo *memo = p->memo_rec->memo;
 	uint32_t from = 0, to = 0;
 
-	if (!memo || memo->spec != p->spec || memo->refine != p->refine || memo->comp != comp)
+	if (!memo || memo->spec != p->spec || memo->refine != p->refine || memo->comp != comp ||
+	    memo->note != p->note)
 		return 0;
 	for (uint32_t i = 0; i < memo->nthr; i++)
 		if (memo->thr[i]->onstack)
@@ -42,6 +43,8 @@ int sg_memo_apply(struct sg_model *m, struct sg_walk *w, const struct sg_push *p
 		}
 		s.chain = to;
 		s.wait_cause = w->outer;
+		s.wait_nr = w->outer_nr;
+		s.wait_detail = w->outer_detail;
 		if (!rc)
 			rc = sg_emit(w, &s);
 		if (rc)
@@ -52,6 +55,7 @@ int sg_memo_apply(struct sg_model *m, struct sg_walk *w, const struct sg_push *p
 			return -ENOMEM;
 	w->prorated_ns += memo->prorated_ns;
 	w->uncertain_ns += memo->uncertain_ns;
+	w->calls_off += memo->calls_off;
 	m->stats.memo_hits++;
 	return 1;
 }
@@ -91,6 +95,7 @@ int sg_memo_store(struct sg_model *m, struct sg_walk *w, const struct sg_wframe 
 	if (!memo)
 		return 0; /* only speed is lost */
 	*memo = (struct sg_memo){ .base = f->chain0,
+				  .note = f->note,
 				  .spec = f->spec,
 				  .refine = f->refine,
 				  .comp = f->comp0,
@@ -98,7 +103,8 @@ int sg_memo_store(struct sg_model *m, struct sg_walk *w, const struct sg_wframe 
 				  .nthr = n,
 				  .bytes = bytes,
 				  .prorated_ns = w->prorated_ns - f->prorated0,
-				  .uncertain_ns = w->uncertain_ns - f->uncertain0 };
+				  .uncertain_ns = w->uncertain_ns - f->uncertain0,
+				  .calls_off = w->calls_off - f->calls_off0 };
 	memo->seg = (void *)(memo + 1);
 	memcpy(memo->seg, w->segs.seg + f->seg0, nseg * sizeof(*memo->seg));
 	memo->thr = (void *)(memo->seg + nseg);

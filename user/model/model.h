@@ -53,24 +53,33 @@ struct sg_seg {
 	uint8_t forwhom;     /* enum sg_for */
 	uint16_t nr;	     /* system call number of the innermost wait (0xffff none) */
 	uint16_t flags;	     /* SG_SEG_* */
-	uint32_t cnt;	     /* occurrences that begin here (syscalls, faults, waits) */
+	uint16_t
+		wait_nr; /* call in which the task's own thread waits or queues, SG_WAIT_COMPAT (0xffff none) */
+	uint16_t err;	 /* cpu.sys of one call: how many of them failed */
+	uint32_t cnt;	 /* occurrences that begin here (syscalls, faults, waits) */
 	uint32_t stack_kern, stack_user; /* interned stack ids, 0 none */
 	uint32_t detail;		 /* index+1 of a wait detail (file, socket), sg_model_detail() */
 	uint32_t dev;			 /* block device, 0 none */
-	uint32_t note;			 /* of the wait that led here: SG_NOTE_* | 16 bits, 0 none */
-	uint32_t who;			 /* sched.runq: uid that had the CPU; waits: uid of the waker */
-	uint64_t svc_ns;		 /* io.block: device service time inside it */
+	uint32_t note; /* message to a Gofer, inside a wait for its answer: SG_NOTE_FLIPCALL | type, 0 none */
+	uint32_t who;  /* sched.runq: uid that had the CPU; waits: uid of the waker */
+	uint32_t wait_detail; /* file or socket of the wait of `wait_nr`, as `detail` */
+	uint64_t svc_ns;      /* io.block: device service time inside it */
 };
-#define SG_SEG_CUT    1u /* from a slice cut without a snapshot: prorated */
-#define SG_SEG_OPEN   2u /* still going on when the recording ended */
-#define SG_SEG_REWAIT 4u /* part of a repeated wait of one system call */
-#define SG_SEG_MERGED 8u /* very long task: neighbours merged, place inside a run of them is a convention */
+#define SG_SEG_CUT     1u  /* from a slice cut without a snapshot: prorated */
+#define SG_SEG_OPEN    2u  /* still going on when the recording ended */
+#define SG_SEG_REWAIT  4u  /* part of a repeated wait of one system call */
+#define SG_SEG_MERGED  8u  /* very long task: neighbours merged, place inside a run of them is a convention */
+#define SG_SEG_COMPAT  16u /* cpu.sys of one call: its number is of the 32-bit ABI */
+#define SG_SEG_ERRMORE 32u /* more than `err` may have failed */
+
+#define SG_WAIT_COMPAT 0x8000u /* bit of wait_nr: a number of the 32-bit ABI */
 
 /* A chain: frames from the task's own thread (index 0) to the leaf's thread. */
 struct sg_chain_frame {
 	uint16_t comp;
 	uint16_t wait_cause; /* what this frame's thread waited for (0 in the last frame) */
 	uint32_t uid;
+	bool handoff; /* go-handoff: this Sentry's thread may have been lent for another goroutine's work */
 };
 
 /*
@@ -99,6 +108,8 @@ struct sg_task {
 	uint64_t uncertain_ns; /* bound of the misplacement: traps of prorating */
 	uint64_t fused_ns;     /* of a guest's task: what the host's view of its vCPUs refined */
 	uint64_t ambiguous_ns; /* guest's or host's: the error of their clocks leaves it open */
+	/* by how many counts of system calls may be wrong for the same reason: its own thread's, others' */
+	uint64_t own_calls_off, calls_off;
 	size_t nseg;
 	const struct sg_seg *seg;
 	size_t nsample;
@@ -138,6 +149,8 @@ struct sg_thread_info {
 bool sg_model_thread(const struct sg_model *m, uint32_t uid, struct sg_thread_info *ret);
 const char *sg_model_comp(const struct sg_model *m, uint16_t comp);
 size_t sg_model_chain(const struct sg_model *m, uint32_t chain, const struct sg_chain_frame **ret);
+/** sg_model_handoff() - is any frame of the chain flagged go-handoff? */
+bool sg_model_handoff(const struct sg_model *m, uint32_t chain);
 const struct sg_detail *sg_model_detail(const struct sg_model *m, uint32_t detail);
 /** sg_model_stack() - frame ids (leaf first) of a stack; sg_model_frame() - its symbol and module. */
 size_t sg_model_stack(const struct sg_model *m, uint32_t stack, const uint32_t **ret);

@@ -39,6 +39,7 @@ struct sg_view {
 	uint32_t npair;
 	const struct sg_cuts *cuts;
 	uint32_t ncut;
+	uint32_t flags; /* of the record; an open slice's are not known yet */
 };
 
 /* ---- timelines: one piece of memory per slice record --------------------- */
@@ -174,9 +175,10 @@ struct sg_segs {
 
 struct sg_memo {
 	uint32_t base; /* chain id of the pushed frame when stored */
+	uint32_t note; /* message whose wait it lies in */
 	uint16_t spec, refine, comp;
 	uint32_t nseg, nthr;
-	uint64_t prorated_ns, uncertain_ns;
+	uint64_t prorated_ns, uncertain_ns, calls_off;
 	size_t bytes;
 	struct sg_thr **thr; /* every thread entered below */
 	struct sg_seg *seg;  /* latest first, as the walk makes them */
@@ -185,6 +187,7 @@ struct sg_memo {
 struct sg_node { /* chain */
 	uint32_t parent, uid;
 	uint16_t comp, wait;
+	bool handoff, handed; /* of this frame; of it or one before it */
 	uint32_t depth;
 	struct sg_chain_frame *frames; /* made on request */
 };
@@ -192,11 +195,13 @@ struct sg_node { /* chain */
 struct sg_dict_stack {
 	uint32_t n, syms; /* syms: what classify looks for, by name */
 	uint16_t key;	  /* what the kernel was entered for, see sg_dict_key() */
+	bool sysmon;	  /* of Go's runtime.sysmon */
 	uint32_t *frame;
 };
 struct sg_dict_frame {
 	bool kernel;
 	uint16_t key; /* kernel: what it is the entry of, 0 nothing */
+	bool sysmon;
 	uint32_t syms;
 	const char *mod;
 	char *sym;
@@ -252,8 +257,10 @@ struct sg_model {
 	struct sg_open *stuck;		    /* ripe, but a slice they need is still open */
 	uint64_t recheck;		    /* look at `stuck` again from this time on */
 	bool threads_started;
-	bool boxes; /* a sandbox's process was named */
-	bool vmms;  /* a vCPU was seen */
+	bool boxes;		/* a sandbox's process was named */
+	struct sg_thr **sentry; /* threads that are or were a Sentry's */
+	uint32_t nsentry, sentry_cap;
+	bool vmms; /* a vCPU was seen */
 
 	struct sg_walk *walk;
 	struct sg_fusion *fusion; /* guests and the vCPUs that ran them; NULL: none in the recording */
@@ -306,11 +313,13 @@ int sg_dict_detail(struct sg_model *m, const struct sg_detail *ev, uint32_t *ret
 uint32_t sg_dict_syms(const struct sg_model *m, uint32_t stack);
 /* What a kernel stack is in: SG_KEY_SYSCALL | number, SG_C_CPU_FAULT, SG_C_CPU_IRQ, 0: it does not say. */
 uint16_t sg_dict_key(const struct sg_model *m, uint32_t stack);
+/* Is it a user stack of the thread that watches over Go's scheduler? */
+bool sg_dict_sysmon(const struct sg_model *m, uint32_t stack);
 void sg_dict_free(struct sg_model *m);
 
 /* chain.c */
 int sg_chain_push(struct sg_model *m, uint32_t parent, uint16_t wait, uint32_t uid, uint16_t comp,
-		  uint32_t *ret);
+		  bool handoff, uint32_t *ret);
 int sg_chain_rebase(struct sg_model *m, uint32_t chain, uint32_t from, uint32_t to, uint32_t *ret);
 /* @chain as the continuation of @onto, whose thread waits for (runs in) it: @wait. */
 int sg_chain_graft(struct sg_model *m, uint32_t chain, uint32_t onto, uint16_t wait, uint32_t *ret);
@@ -326,7 +335,7 @@ void sg_walk_free(struct sg_walk *w);
 /* -EAGAIN: a slice that is needed is still open (ret_need_*); never when @force. */
 int sg_walk_run(struct sg_model *m, struct sg_open *o, bool force);
 const struct sg_segs *sg_walk_segs(const struct sg_model *m);
-void sg_walk_sums(const struct sg_model *m, uint64_t *ret_prorated, uint64_t *ret_uncertain);
+void sg_walk_sums(const struct sg_model *m, struct sg_task *ret); /* what prorating did */
 size_t sg_walk_samples(const struct sg_model *m, const struct sg_task_sample **ret);
 
 /* guesttask.c */

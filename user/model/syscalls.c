@@ -7,20 +7,15 @@
 #include <string.h>
 #include "base/pairmap.h"
 #include "base/strtab.h"
+#include "model/callfiles.h"
 #include "model/evidence_text.h"
 
-#define FILES_MAX 65536 /* (row, file) pairs, and names of files */
 #define PENDING \
 	1024 /* details that may wait for their slices at one time; a lost one leaves its wait unnamed */
 
 struct row {
 	uint32_t program;
 	struct sg_syscall_row r;
-};
-
-struct file {
-	uint32_t row, name;
-	uint64_t ns, cnt;
 };
 
 /* The detail of a wait comes before the slice after it, which ends later. */
@@ -38,12 +33,10 @@ struct result {
 
 struct sg_syscalls {
 	struct sg_owners *owners;
-	struct sg_pairmap row_at, file_at;
+	struct sg_pairmap row_at;
 	struct row *row;
 	size_t nrow, row_cap;
-	struct file *file;
-	size_t nfile, file_cap;
-	struct sg_strtab name;
+	struct sg_callfiles files;
 	struct pending pending[PENDING];
 	uint64_t uncounted;
 	struct result res;
@@ -72,28 +65,14 @@ void sg_syscalls_free(struct sg_syscalls *s)
 		return;
 	result_free(&s->res);
 	sg_pairmap_free(&s->row_at);
-	sg_pairmap_free(&s->file_at);
-	sg_strtab_free(&s->name);
+	sg_callfiles_free(&s->files);
 	free(s->row);
-	free(s->file);
 	free(s);
 }
 
 uint64_t sg_syscalls_uncounted(const struct sg_syscalls *s)
 {
 	return s->uncounted;
-}
-
-static void *grown(void *p, size_t *cap, size_t n, size_t each)
-{
-	size_t want = *cap ? *cap * 2 : 64;
-	void *q = p;
-
-	if (n < *cap)
-		return p;
-	q = realloc(p, want * each);
-	*cap = q ? want : *cap;
-	return q;
 }
 
 /* The row of a call of a program. NULL in *ret: there are too many. */
@@ -105,7 +84,7 @@ static int row_of(struct sg_syscalls *s, uint32_t program, uint32_t nr, struct r
 	*ret = known ? &s->row[*known] : NULL;
 	if (known || s->nrow == SG_SYSCALL_ROWS)
 		return 0;
-	p = grown(s->row, &s->row_cap, s->nrow, sizeof(*p));
+	p = sg_callfiles_room(s->row, &s->row_cap, s->nrow, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
 	s->row = p;
@@ -123,33 +102,10 @@ static int feed_detail(struct sg_syscalls *s, const struct sg_detail *d)
 	int64_t id = 0;
 
 	sg_detail_text(d, text, sizeof(text));
-	id = s->name.n < FILES_MAX ? sg_strtab_id(&s->name, text) : sg_strtab_find(&s->name, text);
+	id = sg_callfiles_name(&s->files, text);
 	if (id == -ENOMEM)
 		return -ENOMEM;
 	*p = (struct pending){ .in = d->h.ts, .uid = d->h.uid, .name = id < 0 ? 0 : (uint32_t)id + 1 };
-	return 0;
-}
-
-static int file_add(struct sg_syscalls *s, uint32_t row, uint32_t name, uint64_t ns)
-{
-	const uint32_t *known = sg_pairmap_get(&s->file_at, row, name);
-	struct file *f;
-
-	if (!known && s->nfile == FILES_MAX)
-		return 0;
-	if (!known) {
-		f = grown(s->file, &s->file_cap, s->nfile, sizeof(*f));
-		if (!f)
-			return -ENOMEM;
-		s->file = f;
-		if (!sg_pairmap_at(&s->file_at, row, name, (uint32_t)s->nfile, NULL))
-			return -ENOMEM;
-		s->file[s->nfile] = (struct file){ .row = row, .name = name };
-		s->nfile++;
-	}
-	f = &s->file[known ? *known : s->nfile - 1];
-	f->ns += ns;
-	f->cnt++;
 	return 0;
 }
 
@@ -188,9 +144,10 @@ static int feed_wait(struct sg_syscalls *s, const struct sg_slice *sl, uint32_t 
 	row->r.wait_ns += blocked;
 	row->r.runq_ns += sl->in - sl->prev_out - blocked;
 	row->r.waits++;
-	if (sl->wkind == SG_K_SYSCALL && p->name && p->uid == sl->h.uid && p->in == sl->in)
-		return file_add(s, (uint32_t)(row - s->row), p->name - 1, sl->in - sl->prev_out);
-	return 0;
+	if (sl->wkind != SG_K_SYSCALL || !p->name || p->uid != sl->h.uid || p->in != sl->in)
+		return 0;
+	row->r.told_ns += blocked;
+	return sg_callfiles_add(&s->files, (uint32_t)(row - s->row), p->name - 1, sl->in - sl->prev_out, 1);
 }
 
 static int feed_slice(struct sg_syscalls *s, const struct sg_slice *sl)
@@ -237,7 +194,7 @@ int sg_syscalls_feed(struct sg_syscalls *s, const struct sg_hdr *ev)
 
 /* ---- the sums, by name --------------------------------------------------- */
 
-static void row_sum(struct sg_syscall_row *to, const struct sg_syscall_row *r)
+void sg_syscall_row_add(struct sg_syscall_row *to, const struct sg_syscall_row *r)
 {
 	to->cnt += r->cnt;
 	to->err += r->err;
@@ -246,10 +203,11 @@ static void row_sum(struct sg_syscall_row *to, const struct sg_syscall_row *r)
 	to->wait_ns += r->wait_ns;
 	to->runq_ns += r->runq_ns;
 	to->waits += r->waits;
+	to->told_ns += r->told_ns;
 }
 
 /* Most ns first, the last place given up when they are too many. */
-static void file_sum(struct sg_syscall_row *to, const struct sg_syscall_file *f)
+void sg_syscall_row_file(struct sg_syscall_row *to, const struct sg_syscall_file *f)
 {
 	size_t i = 0;
 
@@ -334,8 +292,8 @@ static int rows_merge(struct sg_syscalls *s, const uint32_t *row_group, uint32_t
 		if (is_new) {
 			g->row[g->nrow++] = (struct sg_syscall_row){ .nr = s->row[i].r.nr };
 		}
-		row_sum(&s->res.row[*idx], &s->row[i].r);
-		row_sum(&g->sum, &s->row[i].r);
+		sg_syscall_row_add(&s->res.row[*idx], &s->row[i].r);
+		sg_syscall_row_add(&g->sum, &s->row[i].r);
 		sum_of[i] = *idx;
 	}
 	sg_pairmap_free(&at);
@@ -345,14 +303,14 @@ static int rows_merge(struct sg_syscalls *s, const uint32_t *row_group, uint32_t
 /* Files of merged rows: the same name may have been met by several programs. */
 static int files_merge(struct sg_syscalls *s, const uint32_t *sum_of)
 {
-	struct sg_syscall_file *sum = calloc(s->nfile + 1, sizeof(*sum));
-	uint32_t *row = calloc(s->nfile + 1, sizeof(*row)), *at;
+	struct sg_syscall_file *sum = calloc(s->files.n + 1, sizeof(*sum));
+	uint32_t *row = calloc(s->files.n + 1, sizeof(*row)), *at;
 	struct sg_pairmap map = { 0 };
 	int ret = sum && row ? 0 : -ENOMEM, is_new;
 	size_t n = 0;
 
-	for (size_t i = 0; i < s->nfile && !ret; i++) {
-		const struct file *f = &s->file[i];
+	for (size_t i = 0; i < s->files.n && !ret; i++) {
+		const struct sg_callfile *f = &s->files.file[i];
 
 		at = sg_pairmap_at(&map, sum_of[f->row], f->name, (uint32_t)n, &is_new);
 		if (!at) {
@@ -361,19 +319,19 @@ static int files_merge(struct sg_syscalls *s, const uint32_t *sum_of)
 		}
 		n += is_new ? 1 : 0;
 		row[*at] = sum_of[f->row];
-		sum[*at].name = sg_strtab_str(&s->name, f->name);
+		sum[*at].name = sg_strtab_str(&s->files.name, f->name);
 		sum[*at].ns += f->ns;
 		sum[*at].cnt += f->cnt;
 	}
 	for (size_t i = 0; i < n && !ret; i++)
-		file_sum(&s->res.row[row[i]], &sum[i]);
+		sg_syscall_row_file(&s->res.row[row[i]], &sum[i]);
 	sg_pairmap_free(&map);
 	free(sum);
 	free(row);
 	return ret;
 }
 
-static uint64_t time_of(const struct sg_syscall_row *r)
+uint64_t sg_syscall_row_ns(const struct sg_syscall_row *r)
 {
 	return r->on_ns + r->wait_ns + r->runq_ns;
 }
@@ -382,8 +340,8 @@ static int row_order(const void *a, const void *b)
 {
 	const struct sg_syscall_row *x = a, *y = b;
 
-	if (time_of(x) != time_of(y))
-		return time_of(x) < time_of(y) ? 1 : -1;
+	if (sg_syscall_row_ns(x) != sg_syscall_row_ns(y))
+		return sg_syscall_row_ns(x) < sg_syscall_row_ns(y) ? 1 : -1;
 	return x->nr < y->nr ? -1 : x->nr > y->nr;
 }
 
@@ -392,8 +350,8 @@ static int group_order(const void *a, const void *b)
 	const struct sg_syscall_group *x = a, *y = b;
 	int d;
 
-	if (time_of(&x->sum) != time_of(&y->sum))
-		return time_of(&x->sum) < time_of(&y->sum) ? 1 : -1;
+	if (sg_syscall_row_ns(&x->sum) != sg_syscall_row_ns(&y->sum))
+		return sg_syscall_row_ns(&x->sum) < sg_syscall_row_ns(&y->sum) ? 1 : -1;
 	d = strcmp(x->container, y->container);
 	return d ? d : strcmp(x->process, y->process);
 }

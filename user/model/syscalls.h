@@ -29,9 +29,17 @@ struct sg_syscall_row {
 	uint64_t wait_ns; /* blocked */
 	uint64_t runq_ns; /* in the call, ready to run, but on no CPU */
 	uint64_t waits;
+	uint64_t told_ns; /* of wait_ns: waits whose file or socket is known */
 	size_t nfile;
 	struct sg_syscall_file file[SG_SYSCALL_FILES]; /* most ns first */
 };
+
+/** sg_syscall_row_add() - the sums of @r on top of those of @to; files and nr stay */
+void sg_syscall_row_add(struct sg_syscall_row *to, const struct sg_syscall_row *r);
+/** sg_syscall_row_file() - @f among the files of @to, if it is one of the longest */
+void sg_syscall_row_file(struct sg_syscall_row *to, const struct sg_syscall_file *f);
+/** sg_syscall_row_ns() - all time of a row */
+uint64_t sg_syscall_row_ns(const struct sg_syscall_row *r);
 
 /* All processes of one name (or role) in one container. */
 struct sg_syscall_group {

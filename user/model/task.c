@@ -136,7 +136,7 @@ static int explain(struct sg_model *m, struct sg_open *o, bool force)
 			      .seg = segs->seg };
 	t.nsample = sg_walk_samples(m, &t.sample);
 	t.detached = detached(m, o, segs);
-	sg_walk_sums(m, &t.prorated_ns, &t.uncertain_ns);
+	sg_walk_sums(m, &t);
 	if (m->fusion)
 		sg_fuse_sums(m, &t.fused_ns, &t.ambiguous_ns);
 	m->stats.tasks++;

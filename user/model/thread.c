@@ -188,8 +188,13 @@ int sg_thr_vcpu(struct sg_model *m, struct sg_thr *th, const struct sg_slice *s)
 	return 0;
 }
 
-static void role_take(struct sg_thr *th, const struct sg_proc *p)
+static void role_take(struct sg_model *m, struct sg_thr *th, const struct sg_proc *p)
 {
+	bool listed = th->box == SG_BOX_SENTRY;
+
+	/* without a place in the list: only the flag go-handoff is missing */
+	if (p->box == SG_BOX_SENTRY && !listed && !SG_GROW(m->sentry, m->sentry_cap, m->nsentry + 1))
+		m->sentry[m->nsentry++] = th;
 	th->role = p->role;
 	th->box = p->box;
 	th->sandbox = p->sandbox;
@@ -240,7 +245,7 @@ static int role_learn(struct sg_model *m, struct sg_thr *th, const struct sg_thr
 	if (p && is_new && ev->tid == ev->tgid && th->birth && !(ev->flags & SG_TF_EXEC))
 		process_begins(m, th, p);
 	if (p && p->role) {
-		role_take(th, p);
+		role_take(m, th, p);
 		return 0;
 	}
 	by = sg_thr_find(m, ev->creator);
@@ -295,7 +300,7 @@ int sg_thr_role(struct sg_model *m, const struct sg_role *ev)
 	for (uint32_t i = 0; !rc && i < m->nthr; i++)
 		if (is_of(m->thr[i], p) &&
 		    (!m->thr[i]->exit_ts || ev->h.ts < m->thr[i]->exit_ts + ROLE_LATE_NS))
-			role_take(m->thr[i], p);
+			role_take(m, m->thr[i], p);
 	return rc;
 }
 
@@ -312,6 +317,7 @@ void sg_thr_free_all(struct sg_model *m)
 		free(th);
 	}
 	free(m->thr);
+	free(m->sentry);
 	sg_map_free(&m->thr_map);
 	for (uint32_t i = 0; i < m->proc_map.cap; i++)
 		if (m->proc_map.val[i]) {

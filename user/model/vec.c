@@ -12,6 +12,11 @@ static uint16_t key_known(uint16_t key)
 	return key && key < SG_C_MAX ? key : SG_C_UNKNOWN;
 }
 
+static uint16_t add_err(uint16_t a, uint16_t b)
+{
+	return a + b > UINT16_MAX ? UINT16_MAX : a + b;
+}
+
 bool sg_vec_load(struct sg_vec *ret, const struct sg_pair *p, uint32_t n, uint64_t *ret_sum)
 {
 	uint64_t sum = 0;
@@ -24,7 +29,7 @@ bool sg_vec_load(struct sg_vec *ret, const struct sg_pair *p, uint32_t n, uint64
 		if (!x.ns)
 			continue;
 		x.key = key_known(x.key);
-		x.err = 0;
+		x.err = x.key & SG_KEY_SYSCALL ? x.err : 0;
 		if (__builtin_add_overflow(sum, x.ns, &sum))
 			return false;
 		while (at && ret->p[at - 1].key > x.key)
@@ -32,6 +37,7 @@ bool sg_vec_load(struct sg_vec *ret, const struct sg_pair *p, uint32_t n, uint64
 		if (at && ret->p[at - 1].key == x.key) {
 			ret->p[at - 1].ns += x.ns;
 			ret->p[at - 1].cnt += x.cnt;
+			ret->p[at - 1].err = add_err(ret->p[at - 1].err, x.err);
 			continue;
 		}
 		if (ret->n == SG_VEC_MAX)
@@ -60,6 +66,7 @@ bool sg_vec_sub(struct sg_vec *ret, const struct sg_pair *a, uint32_t na, const 
 				return false;
 			x.ns -= b[j].ns;
 			x.cnt = x.cnt > b[j].cnt ? x.cnt - b[j].cnt : 0;
+			x.err = x.err > b[j].err ? x.err - b[j].err : 0;
 			j++;
 		}
 		if (x.ns)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include "base/kvmexit.h"
 #include "model/box.h"
+#include "model/handoff.h"
 #include "model/walk.h"
 
 #define SCAN_MAX 65536 /* parts of one repeated wait that are looked at */
@@ -92,6 +93,23 @@ static bool blocked(const struct sg_trec *r)
 static uint16_t wait_nr(const struct sg_trec *r)
 {
 	return r->wkind == SG_K_USER || r->wkind == SG_K_FAULT || r->wkind == SG_K_KTHREAD ? 0xffff : r->nr;
+}
+
+/* The system call that a wait is a part of, page faults in it too; 0xffff none. Its number for a task's own waits. */
+static uint16_t call_nr(const struct sg_trec *r)
+{
+	uint16_t compat = r->flags & SG_SF_COMPAT ? SG_WAIT_COMPAT : 0;
+
+	return r->wkind == SG_K_SYSCALL || r->wkind == SG_K_KFAULT ? (r->nr & 0x7fff) | compat : 0xffff;
+}
+
+/* The task's own thread waits: which call that is of, on what. */
+static void own_call(struct sg_seg *s, const struct sg_walk *w, const struct sg_trec *r)
+{
+	if (w->n != 1)
+		return;
+	s->wait_nr = call_nr(r);
+	s->wait_detail = r->detail;
 }
 
 /* System call or fault instance of a wait; 0: none. */
@@ -207,7 +225,14 @@ static int step_runq(struct sg_model *m, struct sg_walk *w, const struct sg_trec
 			: r->who; /* a trap names who handed over, a queue who had the CPU */
 	s.cnt = lo == (cause == SG_C_SCHED_THROTTLE ? from : edge);
 	s.flags |= (r->flags & SG_SF_OPEN) && r->in == r->out ? SG_SEG_OPEN : 0;
+	own_call(&s, w, r);
 	return sg_emit(w, &s);
+}
+
+/* The message to a Gofer that time in this wait is of: its own, or that of the wait it lies in. */
+static uint32_t message_of(const struct sg_wframe *f, uint16_t cause, const struct sg_trec *r)
+{
+	return cause == SG_C_IO_GOFER ? r->note & SG_NOTE_FLIPCALL ? r->note : 0 : f->note;
 }
 
 /* What a wait is booked as when nobody is entered. */
@@ -233,8 +258,9 @@ static struct sg_seg leaf(struct sg_model *m, struct sg_walk *w, const struct sg
 	s.nr = wait_nr(r);
 	s.dev = r->dev;
 	s.svc_ns = ext ? ext->svc_ns : 0;
-	s.note = r->note;
+	s.note = w->message;
 	s.who = r->wctx == SG_WCTX_TASK ? r->waker : r->raiser;
+	own_call(&s, w, r);
 	return s;
 }
 
@@ -249,6 +275,7 @@ static int unknown_wait(struct sg_model *m, struct sg_walk *w, const struct sg_r
 	s.why = why;
 	s.nr = wait_nr(r);
 	s.flags |= flags;
+	own_call(&s, w, r);
 	return emit_wait(w, r, lo, &s);
 }
 
@@ -264,7 +291,7 @@ static int enter(struct sg_model *m, struct sg_walk *w, struct sg_thr *th, const
 		.wait = rule->cause,
 		.nr = wait_nr(r),
 		.detail = r->detail,
-		.note = r->note,
+		.note = w->message,
 		.flags = flags,
 		.memo_rec = settled && lo == r->lo && w->cur == r->wake ? r : NULL,
 	};
@@ -276,10 +303,14 @@ static int enter(struct sg_model *m, struct sg_walk *w, struct sg_thr *th, const
 		inherit = f->refine;
 	p.refine = rule->cause == SG_C_IO_FSYNC || ((rule->attr & SG_RA_REFINE) && kthread) ? rule->cause
 											    : inherit;
-	if (w->n == 1)
+	if (w->n == 1) {
 		w->outer = rule->cause;
+		w->outer_nr = call_nr(r);
+		w->outer_detail = r->detail;
+	}
 	if (w->critical)
 		return sg_walk_replace(m, w, th, true);
+	p.handoff = sg_handoff(m, th, lo, w->cur, r->stop == SG_STOP_TRACED);
 	return sg_walk_push(m, w, &p);
 }
 
@@ -318,6 +349,7 @@ static int step_blocked(struct sg_model *m, struct sg_walk *w, struct sg_trec *r
 		rule = rule_of(m, f->th, rep);
 		flags = rep != r ? SG_SEG_REWAIT : 0;
 	}
+	w->message = message_of(f, rule->cause, rep);
 	if (rule->attr & SG_RA_TRAP)
 		goto book;
 	if ((rep->flags & SG_SF_OPEN) && !rep->wake) {

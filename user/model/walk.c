@@ -34,10 +34,12 @@ const struct sg_segs *sg_walk_segs(const struct sg_model *m)
 	return &m->walk->segs;
 }
 
-void sg_walk_sums(const struct sg_model *m, uint64_t *ret_prorated, uint64_t *ret_uncertain)
+void sg_walk_sums(const struct sg_model *m, struct sg_task *ret)
 {
-	*ret_prorated = m->walk->prorated_ns;
-	*ret_uncertain = m->walk->uncertain_ns;
+	ret->prorated_ns = m->walk->prorated_ns;
+	ret->uncertain_ns = m->walk->uncertain_ns;
+	ret->calls_off = m->walk->calls_off;
+	ret->own_calls_off = m->walk->own_calls_off;
 }
 
 size_t sg_walk_samples(const struct sg_model *m, const struct sg_task_sample **ret)
@@ -61,7 +63,8 @@ int sg_walk_push(struct sg_model *m, struct sg_walk *w, const struct sg_push *p)
 	uint16_t own = sg_thr_comp(m, p->th);
 	uint16_t comp = p->th->flags & SG_TF_KTHREAD || !p->th->announced ? f->comp : own;
 	uint32_t chain;
-	int rc = sg_chain_push(m, f->chain, p->wait, p->th->uid, p->th->announced ? own : f->comp, &chain);
+	int rc = sg_chain_push(m, f->chain, p->wait, p->th->uid, p->th->announced ? own : f->comp, p->handoff,
+			       &chain);
 
 	if (rc)
 		return rc;
@@ -95,6 +98,7 @@ int sg_walk_push(struct sg_model *m, struct sg_walk *w, const struct sg_push *p)
 		.steps0 = w->steps,
 		.prorated0 = w->prorated_ns,
 		.uncertain0 = w->uncertain_ns,
+		.calls_off0 = w->calls_off,
 	};
 	p->th->onstack = true;
 	return 0;
@@ -104,7 +108,8 @@ int sg_walk_push(struct sg_model *m, struct sg_walk *w, const struct sg_push *p)
 int sg_walk_replace(struct sg_model *m, struct sg_walk *w, struct sg_thr *th, bool fresh_chain)
 {
 	struct sg_wframe *f = sg_walk_top(w);
-	int rc = sg_chain_push(m, fresh_chain ? 0 : f->chain, 0, th->uid, sg_thr_comp(m, th), &f->chain);
+	int rc = sg_chain_push(m, fresh_chain ? 0 : f->chain, 0, th->uid, sg_thr_comp(m, th), false,
+			       &f->chain);
 
 	if (!rc)
 		rc = sg_walk_visit(w, th);
@@ -245,6 +250,7 @@ static int step_jump(struct sg_model *m, struct sg_walk *w)
 			     .spec = f->spec,
 			     .refine = f->refine,
 			     .nr = f->nr,
+			     .note = f->note,
 			     .detail = f->detail };
 
 	f->jump_at = 0;
@@ -347,7 +353,8 @@ int sg_walk_window(struct sg_model *m, struct sg_walk *w, struct sg_thr *th, uin
 	int rc;
 
 	w->n = w->nvis = w->segs.n = w->nsample = w->told = 0;
-	w->hits = w->steps = w->quiet = w->prorated_ns = w->uncertain_ns = 0;
+	w->hits = w->steps = w->quiet = w->prorated_ns = w->uncertain_ns = w->calls_off = w->own_calls_off =
+		0;
 	w->outer = 0;
 	w->compact_at = SG_COMPACT_AT;
 	w->cur = hi;
@@ -356,7 +363,7 @@ int sg_walk_window(struct sg_model *m, struct sg_walk *w, struct sg_thr *th, uin
 		return 0;
 	rc = SG_GROW(w->frame, w->cap, 1);
 	if (!rc)
-		rc = sg_chain_push(m, 0, 0, th->uid, sg_thr_comp(m, th), &chain);
+		rc = sg_chain_push(m, 0, 0, th->uid, sg_thr_comp(m, th), false, &chain);
 	if (rc)
 		return rc;
 	w->frame[w->n++] = (struct sg_wframe){

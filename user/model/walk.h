@@ -34,7 +34,7 @@ struct sg_wframe {
 	uint32_t chain0; /* chain and comp as pushed: a creator jump changes them */
 	uint16_t comp0;
 	size_t seg0, vis0;
-	uint64_t hits0, steps0, prorated0, uncertain0;
+	uint64_t hits0, steps0, prorated0, uncertain0, calls_off0;
 };
 
 struct sg_walk {
@@ -50,8 +50,11 @@ struct sg_walk {
 	uint64_t cur;
 	uint64_t hits;	       /* things that make a result depend on who asks, or on when */
 	uint64_t steps, quiet; /* quiet: steps since the last segment */
-	uint64_t prorated_ns, uncertain_ns;
-	uint16_t outer; /* what the task's own thread waits for */
+	uint64_t prorated_ns, uncertain_ns, calls_off, own_calls_off;
+	uint16_t outer;	   /* what the task's own thread waits for */
+	uint16_t outer_nr; /* in which system call (0xffff none), on which file */
+	uint32_t outer_detail;
+	uint32_t message; /* to a Gofer, of the wait in hand */
 	bool force, critical;
 	bool trapped; /* the task is a trapped call: its own thread's time on a CPU is the trap's */
 	uint32_t need_uid;
@@ -79,6 +82,7 @@ struct sg_push {
 	uint64_t lo;
 	uint16_t wait, spec, refine, nr, flags;
 	uint32_t detail, note;
+	bool handoff;
 	struct sg_trec *memo_rec; /* NULL: not memoisable */
 };
 int sg_walk_push(struct sg_model *m, struct sg_walk *w, const struct sg_push *p);

@@ -145,6 +145,7 @@ static int put_messages(FILE *f, const struct sg_guest_sandbox *b, const struct 
 {
 	char name[64];
 	struct sg_tab t;
+	uint64_t count = 0, waits = 0;
 	bool seen = false;
 	int ret;
 
@@ -161,15 +162,31 @@ static int put_messages(FILE *f, const struct sg_guest_sandbox *b, const struct 
 	sg_tab_column(&t, "count", SCOLS_FL_RIGHT);
 	if (seen)
 		sg_tab_column(&t, "by probes", SCOLS_FL_RIGHT);
+	sg_tab_column(&t, "waited for", SCOLS_FL_RIGHT);
+	sg_tab_column(&t, "waiting", SCOLS_FL_RIGHT);
+	sg_tab_column(&t, "mean", SCOLS_FL_RIGHT);
 	for (size_t i = 0; i < b->nmsg; i++) {
+		const struct sg_guest_msg *m = &b->msg[i];
+		size_t c = seen ? 4 : 3;
+
+		count += m->cnt;
+		waits += m->waits;
 		sg_tab_row(&t);
 		sg_tab_cell(&t, 0, msg_name(name, sizeof(name), &b->msg[i]));
 		sg_tab_cell(&t, 1, b->msg[i].is_9p ? "9P" : "LISAFS");
 		cell_u64(&t, 2, b->msg[i].cnt);
 		if (seen)
 			cell_u64(&t, 3, b->msg[i].seen);
+		cell_u64(&t, c, m->waits);
+		cell_ns(&t, c + 1, m->wait_ns);
+		cell_ns(&t, c + 2, m->waits ? m->wait_ns / m->waits : 0);
 	}
 	ret = sg_tab_end(&t);
+	if (!ret && count > waits)
+		fprintf(f,
+			"  the time of %" PRIu64 " of %" PRIu64
+			" messages is not known: the Sentry did not block for their answers, it spun\n",
+			count - waits, count);
 	if (!ret)
 		put_caused(f, b, o && o->rows ? o->rows : ROWS_SHOWN);
 	return ret;
@@ -233,7 +250,8 @@ int sg_guestcalls_text(struct sg_guestcalls *g, FILE *f, const struct sg_text_op
 	return ret ? ret : ferror(f) ? -EIO : 0;
 }
 
-static struct json_object *messages_of(const struct sg_guest_msg *m, size_t n)
+/* @waits: of all messages of a Gofer, not of those that one call caused. */
+static struct json_object *messages_of(const struct sg_guest_msg *m, size_t n, bool waits)
 {
 	struct json_object *list = json_object_new_array();
 	char name[64];
@@ -246,6 +264,10 @@ static struct json_object *messages_of(const struct sg_guest_msg *m, size_t n)
 		sg_jp_text(o, "protocol", m[i].is_9p ? "9P" : "LISAFS");
 		sg_jp_u64(o, "count", m[i].cnt);
 		sg_jp_u64(o, "by_probes", m[i].seen);
+		if (waits) {
+			sg_jp_u64(o, "waits", m[i].waits);
+			sg_jp_u64(o, "waiting_ns", m[i].wait_ns);
+		}
 		json_object_array_add(list, o);
 	}
 	return list;
@@ -286,11 +308,11 @@ static struct json_object *box_object(const struct sg_guest_sandbox *b)
 		sg_jp_text(v, "times_of", timed[r->timed]);
 		sg_jp_u64(v, "p99_ns", r->p99_ns);
 		sg_jp_u64(v, "sampled", r->sampled);
-		sg_jp_add(v, "messages", messages_of(r->msg, r->nmsg));
+		sg_jp_add(v, "messages", messages_of(r->msg, r->nmsg, false));
 		json_object_array_add(rows, v);
 	}
 	sg_jp_add(o, "calls", rows);
-	sg_jp_add(o, "gofer_messages", messages_of(b->msg, b->nmsg));
+	sg_jp_add(o, "gofer_messages", messages_of(b->msg, b->nmsg, true));
 	sg_jp_u64(o, "messages_apart", b->msg_apart);
 	sg_jp_u64(o, "trace_dropped", b->trace_dropped);
 	return o;

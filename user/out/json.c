@@ -149,9 +149,13 @@ static void put_groups(struct sg_sink *out, const struct sg_json_end *e)
 	sg_sink_puts(out, ",\n\"groups\":[");
 	for (size_t i = 0; i < n && !out->err; i++) {
 		struct json_object *o = sg_jp_group(e->a, i, g[i], e->quantile);
+		struct sg_taskcall_group calls;
+		const char *text;
 		size_t len;
-		const char *text = o ? json_object_to_json_string_length(o, SG_JP_FLAGS, &len) : NULL;
 
+		if (e->calls && !sg_analysis_calls(e->a, i, &calls))
+			sg_jp_add(o, "syscalls", sg_taskcalls_json(&calls));
+		text = o ? json_object_to_json_string_length(o, SG_JP_FLAGS, &len) : NULL;
 		if (!text) {
 			sg_sink_fail(out, -ENOMEM);
 		} else {

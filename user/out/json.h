@@ -23,6 +23,7 @@ struct sg_json_end {
 	const char *end_meta;
 	const char *damage;	   /* sentence, may be NULL */
 	double quantile;	   /* of "why_slow", e.g. 0.99 */
+	bool calls;		   /* groups have "syscalls": the analysis keeps them */
 	struct json_object *extra; /* more members of the top level, may be NULL; not consumed */
 };
 /** sg_json_end() - the whole document to @f: {"tasks":[...],"groups":[...],"lost":..,"plan":[..],"perturbation":{..}} */

@@ -76,18 +76,33 @@ static const char *evidence_size(char *buf, size_t cap, const struct sg_evidence
 	return buf;
 }
 
+/* Not what the time hangs on, but what is to be known of it: a line of its own. */
+static bool is_sentence(const struct sg_evidence *e)
+{
+	return !strncmp(e->kind, "go-", 3);
+}
+
 /* Evidence of one row as a line: "syscall read (1.2 ms); function main.parse < main.main (34% of 41 samples)". */
 static void print_evidence(FILE *f, const struct sg_blame *b, const struct sg_blame_row *row)
 {
 	struct sg_evidence ev[SG_EVIDENCE_MAX];
 	size_t n = sg_blame_evidence(b, row, ev);
 	char clean[400], t[64];
+	bool any = false;
 
-	for (size_t i = 0; i < n; i++)
-		fprintf(f, "%s%s %s (%s)", i ? "; " : "      ", ev[i].kind,
+	for (size_t i = 0; i < n; i++) {
+		if (is_sentence(&ev[i]))
+			continue;
+		fprintf(f, "%s%s %s (%s)", any ? "; " : "      ", ev[i].kind,
 			sg_text_clean(clean, sizeof(clean), ev[i].text), evidence_size(t, sizeof(t), &ev[i]));
-	if (n)
+		any = true;
+	}
+	if (any)
 		fputc('\n', f);
+	for (size_t i = 0; i < n; i++)
+		if (is_sentence(&ev[i]))
+			fprintf(f, "      of which %s %s\n", evidence_size(t, sizeof(t), &ev[i]),
+				sg_text_clean(clean, sizeof(clean), ev[i].text));
 }
 
 static void table_row(struct sg_tab *t, const char *comp, const char *cause, uint64_t ns, uint64_t total,

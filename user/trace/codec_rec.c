@@ -199,7 +199,7 @@ static bool has_reserved(const struct sg_hdr *ev)
 	set_tail_count(h, t.n);
 	if (ev->kind == SG_REC_SNAP)
 		for (unsigned i = 0; i < s->npair; i++)
-			rsv |= s->pair[i].err; /* cuts count no errors */
+			rsv |= s->pair[i].err; /* seldom: such a cut goes as in memory */
 	return rsv || memcmp(plain, ev, sg_event_fixed(ev->kind));
 }
 
