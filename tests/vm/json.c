@@ -113,10 +113,11 @@ void mg_json(FILE *f, const struct mg_vm *vm, const struct mg_vcpu *v, const str
 
 	uname(&u);
 	fprintf(f,
-		"{\"tgid\":%d,\"release\":\"%s\",\"hypercall\":\"%s\",\"tsc_khz\":%u,\"halt_ns\":%llu,"
+		"{\"tgid\":%d,\"ring\":%u,\"release\":\"%s\",\"hypercall\":\"%s\",\"tsc_khz\":%u,\"halt_ns\":"
+		"%llu,"
 		"\"vmm_spin_ns\":%llu,\"vmm_sleep_ns\":%llu,\"memory_bytes\":%llu,\n\"vcpus\":[",
-		(int)getpid(), u.release, vm->intel ? "vmcall" : "vmmcall", vm->tsc_khz, (ull)opt->halt_ns,
-		(ull)opt->vmm_spin_ns, (ull)opt->vmm_sleep_ns, (ull)opt->memory_bytes);
+		(int)getpid(), opt->ring, u.release, vm->intel ? "vmcall" : "vmmcall", vm->tsc_khz,
+		(ull)opt->halt_ns, (ull)opt->vmm_spin_ns, (ull)opt->vmm_sleep_ns, (ull)opt->memory_bytes);
 	for (unsigned i = 0; i < opt->vcpus; i++) {
 		fprintf(f, "%s\n", i ? "," : "");
 		vcpu_json(f, &v[i]);

@@ -102,9 +102,11 @@ static void tables_write(struct mg_vm *vm)
 	/* Accessed and dirty already: a walk writes nothing. */
 	for (uint64_t i = 0; i < 4 * 512; i++)
 		pd[i] = (i << 21) | 0xe7;
-	gdt[1] = 0x00af9b000000ffffull; /* code, 64 bits */
-	gdt[2] = 0x00cf93000000ffffull; /* data */
-	gate[0] = (irq & 0xffff) | (0x8ull << 16) | (0x8eull << 40) | ((irq >> 16 & 0xffff) << 48);
+	gdt[MG_CS >> 3] = 0x00af9b000000ffffull;
+	gdt[MG_DS >> 3] = 0x00cf93000000ffffull;
+	gdt[MG_DS3 >> 3] = 0x00cff3000000ffffull;
+	gdt[MG_CS3 >> 3] = 0x00affb000000ffffull;
+	gate[0] = (irq & 0xffff) | ((uint64_t)MG_CS << 16) | (0x8eull << 40) | ((irq >> 16 & 0xffff) << 48);
 	gate[1] = irq >> 32;
 	mg_code_copy(vm->low + MG_CODE);
 }
@@ -153,15 +155,14 @@ int mg_vm_open(struct mg_vm *vm, const struct mg_options *opt, char *why, size_t
 	return 0;
 }
 
-static void steal_ask(struct mg_vcpu *v)
+static bool msr_set(const struct mg_vcpu *v, uint32_t index, uint64_t value)
 {
 	struct {
 		struct kvm_msrs head;
 		struct kvm_msr_entry entry;
-	} m = { .head = { .nmsrs = 1 },
-		.entry = { .index = MSR_KVM_STEAL_TIME_, .data = (MG_STEAL + v->id * 64) | 1 } };
+	} m = { .head = { .nmsrs = 1 }, .entry = { .index = index, .data = value } };
 
-	v->steal_known = ioctl(v->fd, KVM_SET_MSRS, &m) == 1;
+	return ioctl(v->fd, KVM_SET_MSRS, &m) == 1;
 }
 
 int mg_vcpu_open(struct mg_vcpu *v, char *why, size_t len)
@@ -187,18 +188,19 @@ int mg_vcpu_open(struct mg_vcpu *v, char *why, size_t len)
 	v->vm->tsc_khz = (uint32_t)khz;
 	v->base = MG_HIGH + v->id * mg_vcpu_bytes(v->opt);
 	stats_open(&v->stats, v->fd);
-	steal_ask(v);
+	v->steal_known = msr_set(v, MSR_KVM_STEAL_TIME_, (MG_STEAL + v->id * 64) | 1);
 	return mg_vcpu_reset(v) ? failed(why, len, "the vCPU's registers") : 0;
 }
 
 int mg_vcpu_reset(struct mg_vcpu *v)
 {
 	struct kvm_mp_state state = { .mp_state = KVM_MP_STATE_RUNNABLE };
+	const uint8_t ring = (uint8_t)v->opt->ring;
 	struct kvm_segment code = {
-		.limit = 0xffffffff, .selector = 0x08, .type = 11, .present = 1, .s = 1, .l = 1, .g = 1
+		.limit = 0xffffffff, .type = 11, .dpl = ring, .present = 1, .s = 1, .l = 1, .g = 1
 	};
 	struct kvm_segment data = {
-		.limit = 0xffffffff, .selector = 0x10, .type = 3, .present = 1, .s = 1, .db = 1, .g = 1
+		.limit = 0xffffffff, .type = 3, .dpl = ring, .present = 1, .s = 1, .db = 1, .g = 1
 	};
 	struct kvm_sregs s;
 
@@ -207,15 +209,17 @@ int mg_vcpu_reset(struct mg_vcpu *v)
 		return -1;
 	if (ioctl(v->fd, KVM_GET_SREGS, &s))
 		return -1;
+	code.selector = ring ? MG_CS3 : MG_CS;
+	data.selector = ring ? MG_DS3 : MG_DS;
 	s.cs = code;
 	s.ds = s.es = s.fs = s.gs = s.ss = data;
 	s.gdt.base = MG_GDT;
-	s.gdt.limit = 23;
+	s.gdt.limit = (MG_CS3 | 7) & 0xffff;
 	s.idt.base = MG_IDT;
 	s.idt.limit = 0xfff;
 	s.cr3 = MG_PML4;
 	s.cr4 = 0x20;	    /* PAE */
-	s.cr0 = 0x80000033; /* PG, NE, ET, MP, PE */
-	s.efer = 0x500;	    /* LMA, LME */
+	s.cr0 = 0x80050033; /* PG, AM, WP, NE, ET, MP, PE */
+	s.efer = 0x501;	    /* LMA, LME, SCE */
 	return ioctl(v->fd, KVM_SET_SREGS, &s);
 }

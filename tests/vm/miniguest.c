@@ -17,7 +17,8 @@ enum {
 	KEY_LIMIT,
 	KEY_VCPUS,
 	KEY_CPU,
-	KEY_WAKE
+	KEY_WAKE,
+	KEY_RING
 };
 
 static const struct argp_option options[] = {
@@ -27,7 +28,7 @@ static const struct argp_option options[] = {
 	{ "mmio-write", KEY_PART + MG_MMIO_WRITE, "N", 0, "N writes to where no memory is", 1 },
 	{ "mmio-read", KEY_PART + MG_MMIO_READ, "N", 0, "N reads from there", 1 },
 	{ "halt", KEY_PART + MG_HALT, "N", 0,
-	  "N halts, each announced by a port write and ended by an interrupt after --halt-ns", 1 },
+	  "N halts of vCPU 0, each announced by a port write and ended by an interrupt after --halt-ns", 1 },
 	{ "hypercall", KEY_PART + MG_HYPERCALL, "N", 0, "N hypercalls that do nothing", 1 },
 	{ "cpuid", KEY_PART + MG_CPUID, "N", 0, "N times CPUID", 1 },
 	{ "msr", KEY_PART + MG_MSR, "N", 0, "N reads of IA32_APIC_BASE", 1 },
@@ -49,6 +50,11 @@ static const struct argp_option options[] = {
 	  2 },
 	{ "vcpus", KEY_VCPUS, "N", 0, "vCPUs, each a thread (1; at most 4)", 2 },
 	{ "cpu", KEY_CPU, "N", 0, "all of them on CPU N", 2 },
+	{ "ring", KEY_RING, "0|3", 0,
+	  "privilege of the guest (0). Where the kernel emulates all of ring 0, ring 3 is what runs on the "
+	  "processor; "
+	  "it has no halt and no msr",
+	  2 },
 	{ "limit", KEY_LIMIT, "NS", 0, "what a part may take (20000000000)", 2 },
 	{ 0 }
 };
@@ -96,6 +102,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_CPU:
 		o->cpu = (int)number(state, arg);
+		return 0;
+	case KEY_RING:
+		o->ring = (unsigned)number(state, arg);
+		if (o->ring && o->ring != 3)
+			argp_error(state, "--ring is 0 or 3");
 		return 0;
 	case KEY_WAKE:
 		o->wake_signal = !strcmp(arg, "signal");

@@ -35,9 +35,14 @@
 #define MG_AT_INFLATE (MG_AT_MMIO + 0x1000)
 #define MG_AT_DEFLATE (MG_AT_MMIO + 0x2000)
 #define MG_VCPUS_MAX  4
-#define MG_VECTOR     0x20
-#define MG_PAGE	      4096ull
-#define MG_KICK	      256 /* pages a kick of the balloon, as the virtio driver sends them */
+/* Selectors: kernel's, and those of ring 3. */
+#define MG_CS	  0x10
+#define MG_DS	  0x18
+#define MG_DS3	  0x2b
+#define MG_CS3	  0x33
+#define MG_VECTOR 0x20
+#define MG_PAGE	  4096ull
+#define MG_KICK	  256 /* pages a kick of the balloon, as the virtio driver sends them */
 
 /* What a guest can be asked to do, in the order in which it is done: name, loop of guestcode.c, words. */
 #define MG_PARTS(X)                             \
@@ -81,9 +86,9 @@ struct mg_options {
 	uint64_t vmm_sleep_ns;
 	uint64_t limit_ns; /* of one part */
 	unsigned vcpus;
-	int cpu; /* all vCPUs on this one; -1: not pinned */
+	int cpu;       /* all vCPUs on this one; -1: not pinned */
+	unsigned ring; /* 0, or 3 with the right to do I/O */
 	bool wake_signal;
-	int kicks;
 };
 
 /* KVM's own counters of one descriptor (KVM_GET_STATS_FD); histograms are left out. */

@@ -213,7 +213,9 @@ static int loop(struct mg_vcpu *v, struct step *st, struct mg_seen *s)
 		out = mg_now_ns();
 		s->run_ns += out - in;
 		if (st->halt_at_ns && err != EINTR) {
-			s->halt_ns += waker_fired_ns() - st->halt_at_ns;
+			uint64_t fired = waker_fired_ns();
+
+			s->halt_ns += fired > st->halt_at_ns ? fired - st->halt_at_ns : 0;
 			st->halt_at_ns = 0;
 		}
 		if (err && err != EINTR) {
@@ -245,7 +247,7 @@ static int loop(struct mg_vcpu *v, struct step *st, struct mg_seen *s)
 static void step_run(struct mg_vcpu *v, timer_t timer, struct step *st, struct mg_seen *s)
 {
 	struct kvm_regs r = { .rip = mg_code_entry(st->part, v->vm->intel),
-			      .rflags = 2,
+			      .rflags = v->opt->ring ? 0x3002 : 2,
 			      .rcx = st->count,
 			      .rdi = st->rdi,
 			      .rdx = st->rdx,
@@ -305,9 +307,8 @@ static void part_run(struct mg_vcpu *v, timer_t timer, enum mg_part part)
 	}
 	s->ran = true;
 	s->count = n[part];
-	if (part == MG_HALT && (v->id || v->vm->irq_why[0])) {
-		snprintf(s->why, sizeof(s->why), "%s",
-			 v->id ? "only vCPU 0 gets interrupts" : v->vm->irq_why);
+	if (part == MG_HALT && v->vm->irq_why[0]) {
+		snprintf(s->why, sizeof(s->why), "%s", v->vm->irq_why);
 		return;
 	}
 	mg_stats_read(&v->stats, &s->before);
@@ -362,7 +363,7 @@ void *mg_vcpu_main(void *vcpu)
 	if (timer_create(CLOCK_MONOTONIC, &ev, &timer))
 		abort();
 	for (unsigned p = 0; p < MG_PARTS_CNT; p++)
-		if (v->opt->count[p])
+		if (v->opt->count[p] && (p != MG_HALT || !v->id))
 			part_run(v, timer, p);
 	timer_delete(timer);
 	schedstat_read(v);
