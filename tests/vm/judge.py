@@ -1,27 +1,29 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
-"""judge.py WHAT MINIGUEST.json [FILE]: holds what a miniguest did against what somebody else says of it.
+"""judge.py <LIST: holds what a miniguest did against what somebody else says of it. A line of LIST:
 
-  own                 KVM's own counters, which miniguest itself has read
-  stat   FILE         counts of tracepoints: `perf stat -x,`
-  kvmstat FILE        `perf kvm stat report`
-  vm     FILE         `sandglass report --vm --json`
-  steal  FILE         likewise, of vCPUs that share a CPU
-  swap   FILE         likewise, of a guest whose memory is swapped
-  balloon FILE        likewise, of a guest with a balloon
+  PREFIX own MINIGUEST.json              KVM's own counters, which miniguest itself has read
+  PREFIX stat MINIGUEST.json FILE        counts of tracepoints: `perf stat -x,`
+  PREFIX kvmstat MINIGUEST.json FILE     `perf kvm stat report`
+  PREFIX vm MINIGUEST.json FILE          `sandglass report --vm --json`
+  PREFIX steal MINIGUEST.json FILE       likewise, of vCPUs that share a CPU
+  PREFIX swap MINIGUEST.json FILE NS     likewise, of a guest whose memory is swapped: NS its vCPU was in do_swap_page
+  PREFIX both FILE FILE                  `perf kvm stat report` and `sandglass report --vm --json` of one run
 
 Prints lines of tests/lib.sh. Counts are held exactly, times within 5 %, and a slack for each switch of who runs."""
 import json
 import re
 import sys
 
-failed = 0
+prefix = ""
 
 
 def say(name, good, why):
-    global failed
-    failed += not good
-    print("ok %s" % name if good else "not ok %s %s" % (name, why))
+    print("ok %s/%s" % (prefix, name) if good else "not ok %s/%s %s" % (prefix, name, why))
+
+
+def skip(name, why):
+    print("skip %s/%s %s" % (prefix, name, why))
 
 
 def same(name, got, want):
@@ -50,7 +52,7 @@ def own(doc):
         for p in v["parts"]:
             name = "%s%s" % (p["part"], "/vcpu%d" % v["id"] if len(doc["vcpus"]) > 1 else "")
             if "failed" in p:
-                print("skip %s/own %s" % (name, p["failed"]))
+                skip(name, p["failed"])
                 continue
             n, kvm, seen = p["asked"], p["kvm"], p["exits"]
 
@@ -87,7 +89,7 @@ def own(doc):
             say("steal/vcpu%d" % v["id"], v["steal_ns"] <= v["sched_wait_ns"],
                 "%d ns, and the thread waited %d ns" % (v["steal_ns"], v["sched_wait_ns"]))
     for key in sorted(lacking):
-        print("skip %s this kernel's KVM does not count it" % key)
+        skip(key, "this kernel's KVM does not count it")
 
 
 def stat(doc, path):
@@ -110,32 +112,58 @@ def stat(doc, path):
     want["kvm_entry"] = want["kvm_exit"]
     for name, n in want.items():
         if got.get(name) is None:
-            print("skip %s this kernel has no such tracepoint" % name)
+            skip(name, "this kernel has no such tracepoint")
         elif name in ("kvm_exit", "kvm_entry", "kvm_hypercall", "kvm_cpuid") and not got[name] and n:
-            print("skip %s this kernel's KVM has the tracepoint and never calls it" % name)
+            skip(name, "this kernel's KVM has the tracepoint and never calls it")
         else:
             same(name, got[name], n)
 
 
-def kvmstat(doc, path):
+def perf_rows(path):
+    """What `perf kvm stat report` has: reason -> (count, ns in all)."""
     rows = {}
     for line in open(path):
-        m = re.match(r"\s+(\S+)\s+(\d+)\s+[\d.]+%\s+([\d.]+)%\s+[\d.]+us\s+[\d.]+us\s+([\d.]+)us", line)
+        m = re.match(r"\s+(\S+)\s+(\d+)\s+[\d.]+%\s+[\d.]+%\s+[\d.]+us\s+[\d.]+us\s+([\d.]+)us", line)
         if m:
-            rows[m[1]] = int(m[2])
+            rows[m[1]] = (int(m[2]), int(m[2]) * float(m[3]) * 1e3)
     if not rows:
-        print("skip kvmstat perf kvm saw no pair of kvm_exit and kvm_entry on this kernel")
+        skip("kvmstat", "perf kvm saw no pair of kvm_exit and kvm_entry on this kernel")
+    return rows
+
+
+def kvmstat(doc, path):
+    rows = perf_rows(path)
+    if not rows:
         return
     v = doc["vcpus"][0]
-    # Intel's names, AMD's names; perf needs the entry after an exit, which the very last one has not.
+    # AMD's names, Intel's names; perf needs the entry after an exit, which the very last one has not.
     for words, want in ((("io", "IO_INSTRUCTION"), v["exits"]["io"] - 1), (("cpuid", "CPUID"), asked(v, "cpuid")),
                         (("msr", "MSR_READ"), asked(v, "msr")), (("hlt", "HLT"), v["kvm"].get("halt_exits", 0)),
                         (("hypercall", "VMCALL"), asked(v, "hypercall")),
                         (("npf",), v["kvm"].get("pf_fixed", 0) + v["exits"].get("mmio", 0))):
-        got = [rows[w] for w in words if w in rows]
+        got = [rows[w][0] for w in words if w in rows]
         if got or words[0] != "npf":
             same(words[0], got[0] if got else 0, want)
-    same("all", sum(rows.values()), v["kvm"]["exits"] - 1)
+    same("all", sum(n for n, _ in rows.values()), v["kvm"]["exits"] - 1)
+
+
+def both(perf, path):
+    """One run, seen by perf and by sandglass: each reason's count, and the time from exit to entry of all of them."""
+    rows = perf_rows(perf)
+    if not rows:
+        return
+    vcpus = [c for m in json.load(open(path))["vms"] for c in m["vcpus"]]
+    got = {}
+    for c in vcpus:
+        for e in c["exits"]:
+            got[e["reason"]] = got.get(e["reason"], 0) + e["count"]
+    # perf has mmio among the page faults, and not the exit that no entry follows.
+    got["npf"] = got.get("npf", 0) + got.pop("mmio", 0)
+    for reason, (n, _) in rows.items():
+        say(reason, n <= got.get(reason, 0) <= n + len(vcpus), "%d, and perf kvm has %d" % (got.get(reason, 0), n))
+    ns = sum(e["kernel_ns"] + e["vmm_ns"] for c in vcpus for e in c["exits"])
+    ns += sum(c["halt_ns"] + c["runq_ns"] + c["swapin_ns"] for c in vcpus)
+    near("time", ns, sum(t for _, t in rows.values()), sum(n for n, _ in rows.values()) * 1e3, 0.02)
 
 
 def vcpus_of(doc, path):
@@ -212,19 +240,22 @@ def steal(doc, path):
         near(n + "/guest", c["runq_ns"], v["steal_ns"], 5e6)
 
 
-def swap(doc, path):
+def swap(doc, path, swap_ns):
     for v, c in vcpus_of(doc, path):
-        say("swapped", c["swapin_cnt"] > 0 and c["swapin_ns"] > 0, "no swap-in")
+        say("swapped", c["swapin_cnt"] > 0, "no swap-in")
+        near("time", c["swapin_ns"], int(swap_ns))
         near("inside", inside_ns(c), v["run_ns"], sum(v["exits"].values()) * 2e4)
 
 
 def main():
-    what, doc = sys.argv[1], json.load(open(sys.argv[2]))
-    if what == "own":
-        own(doc)
-    else:
-        {"stat": stat, "kvmstat": kvmstat, "vm": vm, "steal": steal, "swap": swap}[what](doc, sys.argv[3])
-    return failed != 0
+    global prefix
+    kinds = {"own": own, "stat": stat, "kvmstat": kvmstat, "vm": vm, "steal": steal, "swap": swap, "both": both}
+    for line in sys.stdin:
+        prefix, what, first, *rest = line.split()
+        try:
+            kinds[what](first if what == "both" else json.load(open(first)), *rest)
+        except Exception as e:  # a file that is not what it should be
+            print("not ok %s/%s %s: %s" % (prefix, what, type(e).__name__, str(e).replace("\n", " ")))
 
 
-sys.exit(main())
+main()
