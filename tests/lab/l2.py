@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3 -IS
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 """Talks to a nested guest that l2.sh has started.
 
