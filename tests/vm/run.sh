@@ -17,7 +17,7 @@ fi
 mountpoint -q /sys/kernel/debug || mount -t debugfs vm /sys/kernel/debug
 mountpoint -q /sys/kernel/tracing || mount -t tracefs vm /sys/kernel/tracing
 "${MAKE:-make}" --no-print-directory O="$O" "$O/tests/vm/miniguest" >&2 || exit 1
-mini=$(realpath "$O/tests/vm/miniguest") sg=$(realpath -m "$O/sandglass")
+mini=$(realpath "$O/tests/vm/miniguest") sg=${SANDGLASS:-$(realpath -m "$O/sandglass")}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 runs=0
