@@ -47,7 +47,7 @@ print((lambda: '"$3"')() or "", end="")' "$2" 2>&1 | tail -n1)"
 # ---- a guest's memory under a limit: what the host reads back for it, by do_swap_page of its vCPU's thread
 fallocate -l 256M $swap && chmod 600 $swap && mkswap $swap >/dev/null 2>&1 && swapon $swap
 check swap "no swap in the guest" grep -q kvm-swap /proc/swaps
-mkdir -p $group && echo 40M >$group/memory.max
+mkdir -p $group && echo 16M >$group/memory.max
 cat >"$tmp/in.sh" <<'SH'
 echo $$ >"$1/cgroup.procs" && shift && exec "$@"
 SH
@@ -63,8 +63,8 @@ swapped() {
 	read -r _ swap_cnt swap_ns <<<"$(grep '^swapin ' "$1")"
 	sed -i '/^Attaching\|^swapin /d' "$1"
 }
-run="exec bash $tmp/in.sh $group $mini --rounds 3 --memory 64"
-! has_vm || run="exec $sg record -q -o $tmp/s.sgt -- bash $tmp/in.sh $group $mini --rounds 3 --memory 64"
+run="exec bash $tmp/in.sh $group $mini --rounds 2 --memory 24"
+! has_vm || run="exec $sg record -q -o $tmp/s.sgt -- bash $tmp/in.sh $group $mini --rounds 2 --memory 24"
 swapped "$tmp/own" vcpu0 "$run"
 check swapped/run "$(tail -n2 "$tmp/err" | tr '\n' ' ')" test -s "$tmp/own" -a "${swap_cnt:-0}" -gt 0
 verdict swapped/oracle "$(python3 - "$tmp/own" "${swap_cnt:-0}" "${swap_ns:-0}" <<'PY'
@@ -74,8 +74,8 @@ n, ns = map(int, sys.argv[2:])
 m = [p for p in v["parts"] if p["part"] == "memory"][0]
 print("-- swapped: %d calls of do_swap_page, %d page faults; %.0f of %.0f ms in KVM_RUN" %
       (n, m["kvm"]["pf_taken"], ns / 1e6, m["run_ns"] / 1e6), file=sys.stderr)
-# 64 MiB three times through 40: after the first round most of it has to be read back, a page a fault.
-if not 16384 // 2 < n <= m["kvm"]["pf_taken"]:
+# 24 MiB twice through 16: the second time most of it has to be read back, a page a fault.
+if not 6144 // 2 < n <= m["kvm"]["pf_taken"]:
     print("%d calls of do_swap_page, %d page faults" % (n, m["kvm"]["pf_taken"]))
 if not ns < m["run_ns"]:
     print("%d ns swapping in, %d ns in all" % (ns, m["run_ns"]))
