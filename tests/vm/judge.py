@@ -73,8 +73,9 @@ def own(doc):
                 counter("halt_exits", n)
                 # From the announcement to the interrupt, and to the halt's end: what lies between is the host's to wake.
                 halted = sum(kvm.get(k, 0) for k in ("halt_wait_ns", "halt_poll_success_ns", "halt_poll_fail_ns"))
-                near(name + "/time", p["halt_ns"], n * doc["halt_ns"], n * 5e6)
-                near(name + "/halt_ns", halted, p["halt_ns"], n * 5e6)
+                say(name + "/time", n * doc["halt_ns"] <= p["halt_ns"] <= n * (doc["halt_ns"] * 1.05 + 2e7),
+                    "%d ns, not %d x %d" % (p["halt_ns"], n, doc["halt_ns"]))
+                near(name + "/halt_ns", halted, p["halt_ns"], n * 2e6 + v["sched_wait_ns"])
             elif p["part"] == "hypercall":
                 counter("hypercalls", n)
             elif p["part"] in ("page-fault", "populate", "refault") and "pf_fixed" in has:
@@ -88,6 +89,8 @@ def own(doc):
             # KVM tells its guest what the scheduler says that the thread waited, from its first entry on.
             say("steal/vcpu%d" % v["id"], v["steal_ns"] <= v["sched_wait_ns"],
                 "%d ns, and the thread waited %d ns" % (v["steal_ns"], v["sched_wait_ns"]))
+            if len(doc["vcpus"]) > 1:
+                say("steal/vcpu%d/size" % v["id"], v["steal_ns"] > 5e7, "%d ns" % v["steal_ns"])
     for key in sorted(lacking):
         skip(key, "this kernel's KVM does not count it")
 
@@ -106,10 +109,13 @@ def stat(doc, path):
         "kvm_pio": total("io"),
         "kvm_mmio": total("mmio") + count("mmio-read"),
         "kvm_cpuid": count("cpuid"), "kvm_msr": count("msr"), "kvm_hypercall": count("hypercall"),
-        "kvm_vcpu_wakeup": count("halt"),
         "kvm_exit": sum(v["kvm"].get("exits", 0) for v in doc["vcpus"]),
     }
     want["kvm_entry"] = want["kvm_exit"]
+    if got.get("kvm_vcpu_wakeup") is not None and count("halt"):
+        # A thread that got no CPU before its interrupt came does not stop.
+        say("kvm_vcpu_wakeup", 0.7 * count("halt") <= got["kvm_vcpu_wakeup"] <= count("halt"),
+            "%d of %d" % (got["kvm_vcpu_wakeup"], count("halt")))
     for name, n in want.items():
         if got.get(name) is None:
             skip(name, "this kernel has no such tracepoint")

@@ -26,7 +26,7 @@ kept() { runs=$((runs + 1)) && at=$tmp/$runs; }
 judge() { echo "vm/$*" >>"$tmp/list"; }
 
 # A halt costs the host of the lab's emulated machine milliseconds.
-halt=2000000
+halt=5000000
 [ -z "${LAB:-}" ] || halt=20000000
 
 "$mini" >/dev/null 2>"$tmp/err" </dev/null
