@@ -28,6 +28,7 @@ parts() {
 	live      1500 tests/live/run.sh
 	truth      900 tests/truth/run.sh
 	sandbox    900 tests/sandbox/run.sh
+	vm         300 tests/vm/run.sh
 	lab       1200 tests/lab/run.sh
 	EOF
 }

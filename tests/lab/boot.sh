@@ -62,6 +62,7 @@ mkdir "$dir/out" && truncate -s 2G "$dir/disk" && mke2fs -q -t ext4 -O ^has_jour
 "$here/initrd.sh" "$release" "$modules" "$dir/initrd" || exit
 cat >"$dir/out/env" <<-ENV
 	LAB_TREE='$tree' LAB_O='$O' LAB_SUITE='$suite' LAB_MODULES='$modules' LAB_LIMIT=$((limit - 10))
+	export LAB_KERNEL='$kernel' LAB_INITRD='$dir/initrd'
 	LAB_ARGS='${words[*]:1}'
 ENV
 

@@ -1,11 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
-# initrd.sh RELEASE MODULES FILE: an initrd of busybox and the modules between the kernel and its root over 9p.
-# MODULES is the folder that has lib/modules/RELEASE.
+# initrd.sh RELEASE MODULES FILE [INIT MODULE...]: an initrd of busybox and kernel modules. MODULES is the folder that has
+# lib/modules/RELEASE. Without INIT it leads to a root over 9p.
 set -eu
 cd "$(dirname "$0")"
 export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin
 release=$1 modules=$2 file=$3
+shift 3
+[ $# != 0 ] || set -- initrd-init.sh virtio_pci 9pnet_virtio 9p overlay
+init=$1
+shift
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
@@ -15,10 +19,10 @@ if ldd "$dir/busybox" >/dev/null 2>&1; then
 	echo 'lab: busybox is not a static one: install busybox-static' >&2
 	exit 77
 fi
-install -m755 initrd-init.sh "$dir/init"
+install -m755 "$init" "$dir/init"
 
 : >"$dir/modules/order"
-for top in virtio_pci 9pnet_virtio 9p overlay; do
+for top in "$@"; do
 	modprobe -d "$modules" -S "$release" --show-depends "$top" 2>/dev/null || true # built in, or not there: the guest will say
 done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!seen[$0]++' | while read -r path; do
 	name=${path##*/} && name=${name%.xz} && name=${name%.zst}

@@ -9,14 +9,14 @@ quiet=
 [ "${1:-}" != -q ] || { quiet=1; shift; }
 [ "${1:-}" != all ] || set -- $(tests/lab/kernel.sh --list)
 [ $# != 0 ] || set -- 6.1
-suites='load cgroup2 live'
+suites='load cgroup2 live kvm'
 tmp=$(mktemp -d)
 child=
 trap '[ -z "$child" ] || { kill "$child" && wait "$child"; } 2>/dev/null; rm -rf "$tmp"' EXIT
 trap 'exit 130' INT TERM HUP
 
 # limit SUITE: seconds, boot and all; several times what it takes on two free CPUs
-limit() { case $1 in load) echo 120 ;; cgroup2) echo 300 ;; *) echo 480 ;; esac; }
+limit() { case $1 in load) echo 120 ;; cgroup2) echo 300 ;; kvm) echo 480 ;; *) echo 480 ;; esac; }
 
 # A guest of two CPUs has hung after recordings (docs/lab.md), and why is not known.
 cpus() { echo 1; }

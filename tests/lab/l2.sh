@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+# Sourced by a suite in the lab's guest: guests in that guest, by its KVM. Each has a folder $TMPDIR/l2-NAME with its
+# console, its QMP socket, its QEMU's words and, the small one, a shell (l2.py).
+#   l2_ready                        KVM's module and the small guest's initrd; fails with a sentence
+#   l2_start NAME MIB CPUS WORD...  a small guest of busybox with a balloon (l2-init.sh); WORDs are QEMU's. Waits until
+#                                   it is up. Sets l2_pid (QEMU) and l2_vcpus (tids)
+#   l2_root NAME MIB CPUS SCRIPT    one with the lab's root and tools over 9p: runs SCRIPT there as boot.sh runs a suite,
+#                                   prints what it prints, ends with its status
+#   l2 NAME COMMAND                 in the small guest
+#   l2_stop NAME
+
+l2_cgroup= # where QEMU is put before it starts
+
+l2_ready() {
+	modprobe kvm_amd 2>/dev/null || modprobe kvm_intel 2>/dev/null
+	[ -c /dev/kvm ] || { echo 'no /dev/kvm in the lab: its processor has no virtualisation'; return 1; }
+	[ -s "$TMPDIR/l2-initrd" ] ||
+		tests/lab/initrd.sh "$(uname -r)" / "$TMPDIR/l2-initrd" l2-init.sh virtio_pci virtio_balloon
+}
+
+# l2_qemu NAME MIB CPUS WORD...: sets l2_pid
+l2_qemu() {
+	local name=$1 dir=$TMPDIR/l2-$1 mib=$2 cpus=$3
+	shift 3
+	mkdir -p "$dir"
+	rm -f "$dir/console"
+	(
+		[ -z "$l2_cgroup" ] || echo "$BASHPID" >"$l2_cgroup/cgroup.procs"
+		exec setpriv --pdeathsig KILL qemu-system-x86_64 -name "guest=$name,debug-threads=on" -accel kvm -cpu host -m "$mib" \
+			-smp "$cpus" -nodefaults -no-user-config -display none -no-reboot -kernel "$LAB_KERNEL" \
+			-serial "file:$dir/console" -qmp "unix:$dir/qmp,server=on,wait=off" "$@"
+	) </dev/null >"$dir/qemu" 2>&1 &
+	l2_pid=$!
+}
+
+# l2_wait NAME TEXT: until the console has it; fails when QEMU has ended or after three minutes
+l2_wait() {
+	local dir=$TMPDIR/l2-$1 end=$((SECONDS + 180))
+	until grep -qsa "$2" "$dir/console"; do
+		if [ $SECONDS -gt $end ] || ! kill -0 "$l2_pid" 2>/dev/null; then
+			echo "-- $1 did not come up:" >&2
+			tail -n 15 "$dir/console" "$dir/qemu" >&2
+			return 1
+		fi
+		sleep 0.1
+	done
+	grep -a "$2" "$dir/console" | sed "s/^/-- $1: /" >&2
+}
+
+l2_start() {
+	local name=$1 mib=$2 cpus=$3 t
+	shift 3
+	l2_qemu "$name" "$mib" "$cpus" -initrd "$TMPDIR/l2-initrd" -append 'console=ttyS0 quiet panic=-1 mitigations=off' \
+		-serial "unix:$TMPDIR/l2-$name/shell,server=on,wait=off" -device virtio-balloon-pci,id=balloon0 "$@"
+	l2_wait "$name" '^L2 up' || return 1
+	l2_vcpus=
+	for t in "/proc/$l2_pid/task"/*; do
+		case $(cat "$t/comm") in CPU*KVM) l2_vcpus="$l2_vcpus ${t##*/}" ;; esac
+	done
+}
+
+l2() {
+	local name=$1
+	shift
+	tests/lab/l2.py sh "$TMPDIR/l2-$name" "$@"
+}
+
+l2_stop() {
+	kill "$l2_pid" 2>/dev/null
+	wait "$l2_pid" 2>/dev/null
+	rm -rf "$TMPDIR/l2-$1"
+}
+
+l2_root() {
+	local name=$1 mib=$2 cpus=$3 script=$4 dir=$TMPDIR/l2-$1 out=$TMPDIR/l2-$1/out rc
+	mkdir -p "$out"
+	{
+		printf "LAB_TREE='%s' LAB_O='%s' LAB_SUITE='%s' LAB_MODULES=/ LAB_LIMIT=100 LAB_ARGS=''\n" "$PWD" "$(realpath "$O")" "$script"
+	} >"$out/env"
+	l2_qemu "$name" "$mib" "$cpus" -initrd "$LAB_INITRD" \
+		-append "console=ttyS0 quiet panic=-1 mitigations=off lab.guest=$PWD/tests/lab/guest.sh lab.rw=$((mib / 2))m" \
+		-fsdev "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap" -device virtio-9p-pci,fsdev=root,mount_tag=root \
+		-fsdev "local,id=out,path=$out,security_model=none" -device virtio-9p-pci,fsdev=out,mount_tag=out
+	l2_wait "$name" '^lab: suite ended' || { l2_stop "$name"; return 125; }
+	wait "$l2_pid"
+	cat "$out/err" >&2
+	cat "$out/out"
+	rc=$(cat "$out/status")
+	rm -rf "$dir"
+	return "$rc"
+}

@@ -1,0 +1,161 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+# A host of virtual machines: a miniguest beside the kernel's own accounting, then a Linux guest in this guest, whose
+# balloon, stolen time and swapped memory are held against what the kernels of both say. What sandglass makes of each
+# is judged where it has `report --vm`.
+set -u
+. tests/lib.sh
+. tests/lab/l2.sh
+[ "$(id -u)" = 0 ] || { echo "needs root" >&2; exit 77; }
+export O MAKE=true # built outside, and not again
+sg=${SANDGLASS:?} mini=$O/tests/vm/miniguest
+tmp=$(mktemp -d) swap=/var/tmp/kvm-swap group=/sys/fs/cgroup/sandglass-kvm
+cleanup() {
+	swapoff $swap 2>/dev/null
+	rm -rf "$tmp" $swap
+	rmdir $group 2>/dev/null
+}
+trap cleanup EXIT
+note() { printf -- '-- %s s: %s\n' "$(cut -d' ' -f1 /proc/uptime)" "$*" >&2; }
+why=$(l2_ready 2>&1) || { echo "$why" >&2; exit 77; }
+told_vm=$("$sg" report --help 2>/dev/null | grep -c -- '--vm')
+has_vm() { [ "$told_vm" != 0 ]; }
+
+tests/vm/run.sh </dev/null
+note miniguest
+
+# told FILE PID COMMAND...: the command, with all that process PID does meanwhile recorded; FILE gets report --vm
+told() {
+	local file=$1 pid=$2
+	shift 2
+	if has_vm; then
+		"$sg" record -q -o "$tmp/r.sgt" -p "$pid" -- "$@" && "$sg" report --vm --json "$tmp/r.sgt" >"$file"
+	else
+		"$@"
+	fi
+}
+# holds NAME FILE PYTHON: of c, the vCPUs in what sandglass says; a string that is not empty is what is wrong
+holds() {
+	if has_vm; then
+		verdict "$1" "$(python3 -c 'import json, sys
+c = [v for m in json.load(open(sys.argv[1]))["vms"] for v in m["vcpus"]]
+print((lambda: '"$3"')() or "", end="")' "$2" 2>&1 | tail -n1)"
+	else
+		skip "$1" 'this sandglass has no report --vm'
+	fi
+}
+
+# ---- a guest's memory under a limit: what the host reads back for it, by do_swap_page of its vCPU's thread
+fallocate -l 256M $swap && chmod 600 $swap && mkswap $swap >/dev/null 2>&1 && swapon $swap
+check swap "no swap in the guest" grep -q kvm-swap /proc/swaps
+mkdir -p $group && echo 16M >$group/memory.max
+cat >"$tmp/in.sh" <<'SH'
+echo $$ >"$1/cgroup.procs" && shift && exec "$@"
+SH
+# swapped FILE COMM COMMAND: with FILE as its output; sets swap_cnt and swap_ns, of threads called COMM
+swapped() {
+	cat >"$tmp/bt" <<-BT
+		kprobe:do_swap_page /comm == "$2"/ { @at[tid] = nsecs; }
+		kretprobe:do_swap_page /@at[tid]/ { @ns += nsecs - @at[tid]; @n += 1; delete(@at[tid]); }
+		END { clear(@at); printf("swapin %lld %lld\n", @n, @ns); clear(@n); clear(@ns); }
+	BT
+	printf '%s\n' "$3" >"$tmp/command"
+	bpftrace -c "$(command -v bash) $tmp/command" "$tmp/bt" >"$1" 2>"$tmp/err" </dev/null
+	read -r _ swap_cnt swap_ns <<<"$(grep '^swapin ' "$1")"
+	sed -i '/^Attaching\|^swapin /d' "$1"
+}
+run="exec bash $tmp/in.sh $group $mini --rounds 2 --memory 24"
+! has_vm || run="exec $sg record -q -o $tmp/s.sgt -- bash $tmp/in.sh $group $mini --rounds 2 --memory 24"
+swapped "$tmp/own" vcpu0 "$run"
+check swapped/run "$(tail -n2 "$tmp/err" | tr '\n' ' ')" test -s "$tmp/own" -a "${swap_cnt:-0}" -gt 0
+verdict swapped/oracle "$(python3 - "$tmp/own" "${swap_cnt:-0}" "${swap_ns:-0}" <<'PY'
+import json, sys
+v = json.load(open(sys.argv[1]))["vcpus"][0]
+n, ns = map(int, sys.argv[2:])
+m = [p for p in v["parts"] if p["part"] == "memory"][0]
+print("-- swapped: %d calls of do_swap_page, %d page faults; %.0f of %.0f ms in KVM_RUN" %
+      (n, m["kvm"]["pf_taken"], ns / 1e6, m["run_ns"] / 1e6), file=sys.stderr)
+# 24 MiB twice through 16: the second time most of it has to be read back, a page a fault.
+if not 6144 // 2 < n <= m["kvm"]["pf_taken"]:
+    print("%d calls of do_swap_page, %d page faults" % (n, m["kvm"]["pf_taken"]))
+if not ns < m["run_ns"]:
+    print("%d ns swapping in, %d ns in all" % (ns, m["run_ns"]))
+PY
+)"
+if ! has_vm; then
+	skip swapped/sandglass 'this sandglass has no report --vm'
+elif "$sg" report --vm --json "$tmp/s.sgt" >"$tmp/vm" 2>"$tmp/err"; then
+	echo "swapped/sandglass swap $tmp/own $tmp/vm ${swap_ns:-0}" | python3 tests/vm/judge.py
+else
+	not_ok swapped/sandglass "$(tail -n1 "$tmp/err")"
+fi
+echo max >$group/memory.max
+note swapped
+
+# ---- a balloon, down and up
+l2_cgroup=$group
+l2_start a 192 1 || { not_ok l2/up 'the nested guest did not come up'; exit 1; }
+ok l2/up
+steps='160 176 128 192' down=$((32 + 48)) up=$((16 + 64))
+before=$(l2 a 'echo $(stat balloon_inflate) $(stat balloon_deflate)')
+vcpu=${l2_vcpus# }
+told "$tmp/balloon" "$l2_pid" perf stat -x, -o "$tmp/madvise" -t "$vcpu" \
+	-e syscalls:sys_enter_madvise --filter 'behavior == 4 && len_in == 4096' \
+	-e syscalls:sys_enter_madvise --filter 'behavior == 3 && len_in == 4096' -- \
+	tests/lab/l2.py balloon "$TMPDIR/l2-a" $steps </dev/null >/dev/null
+check balloon/steps "status $?" [ $? = 0 ]
+after=$(l2 a 'echo $(stat balloon_inflate) $(stat balloon_deflate)')
+note balloon
+read -r i0 d0 <<<"$before"
+read -r i1 d1 <<<"$after"
+read -r inflated deflated <<<"$(sed -n 's/^\([0-9]*\),.*/\1/p' "$tmp/madvise" | tr '\n' ' ')"
+check balloon/guest "inflate $((i1 - i0)), deflate $((d1 - d0)) pages" [ "$((i1 - i0)) $((d1 - d0))" = "$((down * 256)) $((up * 256))" ]
+check balloon/host "madvise: $inflated and $deflated pages" [ "$inflated $deflated" = "$((down * 256)) $((up * 256))" ]
+holds balloon/sandglass "$tmp/balloon" "'' if [sum(v['balloon'][k] for v in c) for k in ('inflate_pages', 'deflate_pages', 'windows')] == [$((down * 256)), $((up * 256)), $((down + up))] else str([v['balloon'] for v in c])"
+
+# ---- stolen time: the guest and a hog of the host on one CPU
+wait_ns() { cut -d' ' -f2 "/proc/$l2_pid/task/$vcpu/schedstat"; }
+taskset -p 1 "$vcpu" >/dev/null
+# Both counters are read while nobody else wants the CPU.
+s0=$(l2 a steal) w0=$(wait_ns)
+taskset 1 sh -c 'while :; do :; done' &
+hog=$!
+told "$tmp/steal" "$l2_pid" tests/lab/l2.py sh "$TMPDIR/l2-a" 'busy 4 1'
+kill $hog
+wait $hog 2>/dev/null
+w1=$(wait_ns) s1=$(l2 a steal)
+note steal
+stolen=$(((s1 - s0) * 10)) waited=$(((w1 - w0) / 1000000))
+echo "-- steal: the guest counts $stolen ms, the scheduler $waited ms" >&2
+check steal/size "$waited ms" [ $waited -gt 1000 ]
+# The guest counts in ticks of 10 ms.
+check steal/guest "the guest counts $stolen ms, the host's scheduler $waited ms" \
+	[ $((stolen * 100)) -ge $((waited * 95 - 2000)) -a $((stolen * 100)) -le $((waited * 105 + 2000)) ]
+holds steal/sandglass "$tmp/steal" "(lambda r: '' if abs(r - $waited) <= $waited * 0.05 + 50 else '%d ms, the scheduler says $waited ms' % r)(sum(v['runq_ns'] for v in c) / 1e6)"
+
+# ---- the same guest, swapped
+f0=$(sed -n 's/^pswpin //p' /proc/vmstat)
+echo 90M >$group/memory.max
+run="exec tests/lab/l2.py sh $TMPDIR/l2-a 'load 40 2'"
+! has_vm || run="exec $sg record -q -o $tmp/s.sgt -p $l2_pid -- tests/lab/l2.py sh $TMPDIR/l2-a 'load 40 2'"
+swapped "$tmp/own" 'CPU 0/KVM' "$run"
+echo max >$group/memory.max
+note swapped-linux
+f1=$(sed -n 's/^pswpin //p' /proc/vmstat)
+echo "-- swapped-linux: ${swap_cnt:-0} calls of do_swap_page by the vCPU, $((${swap_ns:-0} / 1000000)) ms; $((f1 - f0)) pages read back" >&2
+check swapped-linux/run "$(tail -n1 "$tmp/err")" [ "${swap_cnt:-0}" -gt 500 ]
+! has_vm || "$sg" report --vm --json "$tmp/s.sgt" >"$tmp/vm" 2>"$tmp/err"
+holds swapped-linux/sandglass "$tmp/vm" "(lambda s: '' if abs(s - ${swap_ns:-0}) <= ${swap_ns:-0} * 0.1 else '%d ns, do_swap_page took ${swap_ns:-0}' % s)(sum(v['swapin_ns'] for v in c))"
+l2_stop a
+l2_cgroup=
+
+# ---- a guest with all tools
+cat >"$tmp/root.sh" <<'SH'
+. tests/lib.sh
+check hypervisor 'not in a guest' grep -q hypervisor /proc/cpuinfo
+check sandglass 'does not run' "$SANDGLASS" --version >&2
+echo "ok root-linux-$(uname -r)"
+SH
+l2_root b 384 1 "$tmp/root.sh" | sed -E 's,^(ok|not ok|skip) ,\1 l2/,'
+check l2/root "status ${PIPESTATUS[0]}" [ "${PIPESTATUS[0]}" = 0 ]
+note root

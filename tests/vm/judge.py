@@ -1,0 +1,290 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+"""judge.py <LIST: holds what a miniguest did against what somebody else says of it. A line of LIST:
+
+  PREFIX own MINIGUEST.json              KVM's own counters, which miniguest itself has read
+  PREFIX stat MINIGUEST.json FILE        counts of tracepoints: `perf stat -x,`
+  PREFIX kvmstat MINIGUEST.json FILE     `perf kvm stat report`
+  PREFIX vm MINIGUEST.json FILE          `sandglass report --vm --json`
+  PREFIX steal MINIGUEST.json FILE       likewise, of vCPUs that share a CPU
+  PREFIX swap MINIGUEST.json FILE NS     likewise, of a guest whose memory is swapped: NS its vCPU was in do_swap_page
+  PREFIX both FILE FILE                  `perf kvm stat report` and `sandglass report --vm --json` of one run
+
+Prints lines of tests/lib.sh. Counts are held exactly, times within 5 %, and a slack for each switch of who runs."""
+import json
+import re
+import sys
+
+prefix = ""
+
+
+def say(name, good, why):
+    print("ok %s/%s" % (prefix, name) if good else "not ok %s/%s %s" % (prefix, name, why))
+
+
+def skip(name, why):
+    print("skip %s/%s %s" % (prefix, name, why))
+
+
+def same(name, got, want):
+    say(name, got == want, "%s, not %s" % (got, want))
+
+
+def near(name, got, want, slack_ns=0, part=0.05):
+    say(name, abs(got - want) <= part * want + slack_ns,
+        "%.3f ms, not %.3f ms +- %d %% +- %.3f ms" % (got / 1e6, want / 1e6, part * 100, slack_ns / 1e6))
+
+
+def parts(vcpu):
+    return {p["part"]: p for p in vcpu["parts"] if "failed" not in p}
+
+
+def asked(vcpu, name):
+    p = parts(vcpu).get(name)
+    return p["asked"] if p else 0
+
+
+def own(doc):
+    """What KVM's counters say of each part. One that this kernel's KVM does not keep is 0 everywhere: left out, by name."""
+    has = {k for v in doc["vcpus"] for k, n in v["kvm"].items() if n}
+    lacking = set()
+    for v in doc["vcpus"]:
+        for p in v["parts"]:
+            name = "%s%s" % (p["part"], "/vcpu%d" % v["id"] if len(doc["vcpus"]) > 1 else "")
+            if "failed" in p:
+                skip(name, p["failed"])
+                continue
+            n, kvm, seen = p["asked"], p["kvm"], p["exits"]
+
+            def counter(key, want, what=name):
+                if key in has or not want:
+                    same("%s/%s" % (what, key), kvm.get(key, 0), want)
+                else:
+                    lacking.add(key)
+
+            io = n if p["part"] in ("out", "in", "halt") else 0
+            io += n if p["part"] == "memory" else 1  # each part's end
+            mmio = n if p["part"] in ("mmio-write", "mmio-read", "inflate", "deflate") else 0
+            same(name + "/io", seen.get("io", 0), io)
+            same(name + "/mmio", seen.get("mmio", 0), mmio)
+            counter("io_exits", io)
+            counter("mmio_exits", mmio)
+            if p["part"] == "halt":
+                counter("halt_exits", n)
+                # From the announcement to the interrupt, and to the halt's end: what lies between is the host's to wake.
+                halted = sum(kvm.get(k, 0) for k in ("halt_wait_ns", "halt_poll_success_ns", "halt_poll_fail_ns"))
+                say(name + "/time", n * doc["halt_ns"] <= p["halt_ns"] <= n * (doc["halt_ns"] * 1.05 + 2e7),
+                    "%d ns, not %d x %d" % (p["halt_ns"], n, doc["halt_ns"]))
+                near(name + "/halt_ns", halted, p["halt_ns"], n * 2e6 + v["sched_wait_ns"])
+            elif p["part"] == "hypercall":
+                counter("hypercalls", n)
+            elif p["part"] in ("page-fault", "populate", "refault") and "pf_fixed" in has:
+                counter("pf_fixed", n)
+            elif p["part"] in ("inflate", "deflate"):
+                same(name + "/pages", p["pages"], n * 256)
+            elif p["part"] == "burn":
+                say(name + "/time", n <= p["burn_ns"] <= n * 1.05 + v["sched_wait_ns"] + 3e6, "%d ns, not %d" % (p["burn_ns"], n))
+                say(name + "/inside", p["run_ns"] >= p["burn_ns"], "%d ns in KVM_RUN" % p["run_ns"])
+        if "steal_ns" in v:
+            # KVM tells its guest what the scheduler says that the thread waited, from its first entry on.
+            say("steal/vcpu%d" % v["id"], v["steal_ns"] <= v["sched_wait_ns"],
+                "%d ns, and the thread waited %d ns" % (v["steal_ns"], v["sched_wait_ns"]))
+            if len(doc["vcpus"]) > 1:
+                say("steal/vcpu%d/size" % v["id"], v["steal_ns"] > 5e7, "%d ns" % v["steal_ns"])
+    for key in sorted(lacking):
+        skip(key, "this kernel's KVM does not count it")
+
+
+def stat(doc, path):
+    """Tracepoints of KVM against what the VMM saw. kvm_mmio comes twice for a read."""
+    got = {}
+    for line in open(path):
+        f = line.split(",")
+        if len(f) > 2 and f[2].startswith("kvm:"):
+            got[f[2][4:]] = int(f[0]) if f[0].isdigit() else None
+    total = lambda key: sum(v["exits"].get(key, 0) for v in doc["vcpus"])
+    count = lambda *names: sum(asked(v, n) for v in doc["vcpus"] for n in names)
+    want = {
+        "kvm_userspace_exit": total("io") + total("mmio") + total("intr"),
+        "kvm_pio": total("io"),
+        "kvm_mmio": total("mmio") + count("mmio-read"),
+        "kvm_cpuid": count("cpuid"), "kvm_msr": count("msr"), "kvm_hypercall": count("hypercall"),
+        "kvm_exit": sum(v["kvm"].get("exits", 0) for v in doc["vcpus"]),
+    }
+    want["kvm_entry"] = want["kvm_exit"]
+    if got.get("kvm_vcpu_wakeup") is not None and count("halt"):
+        # A thread that got no CPU before its interrupt came does not stop.
+        say("kvm_vcpu_wakeup", 0.7 * count("halt") <= got["kvm_vcpu_wakeup"] <= count("halt"),
+            "%d of %d" % (got["kvm_vcpu_wakeup"], count("halt")))
+    for name, n in want.items():
+        if got.get(name) is None:
+            skip(name, "this kernel has no such tracepoint")
+        elif name in ("kvm_exit", "kvm_entry", "kvm_hypercall", "kvm_cpuid") and not got[name] and n:
+            skip(name, "this kernel's KVM has the tracepoint and never calls it")
+        else:
+            same(name, got[name], n)
+
+
+def perf_rows(path):
+    """What `perf kvm stat report` has: reason -> (count, ns in all)."""
+    rows = {}
+    for line in open(path):
+        m = re.match(r"\s+(\S+)\s+(\d+)\s+[\d.]+%\s+[\d.]+%\s+[\d.]+us\s+[\d.]+us\s+([\d.]+)us", line)
+        if m:
+            rows[m[1]] = (int(m[2]), int(m[2]) * float(m[3]) * 1e3)
+    if not rows:
+        skip("kvmstat", "perf kvm saw no pair of kvm_exit and kvm_entry on this kernel")
+    return rows
+
+
+def kvmstat(doc, path):
+    rows = perf_rows(path)
+    if not rows:
+        return
+    v = doc["vcpus"][0]
+    # AMD's names, Intel's names; perf needs the entry after an exit, which the very last one has not.
+    for words, want in ((("io", "IO_INSTRUCTION"), v["exits"]["io"] - 1), (("cpuid", "CPUID"), asked(v, "cpuid")),
+                        (("msr", "MSR_READ"), asked(v, "msr")), (("hlt", "HLT"), v["kvm"].get("halt_exits", 0)),
+                        (("hypercall", "VMCALL"), asked(v, "hypercall")),
+                        (("npf",), v["kvm"].get("pf_fixed", 0) + v["exits"].get("mmio", 0))):
+        got = [rows[w][0] for w in words if w in rows]
+        if got or words[0] != "npf":
+            same(words[0], got[0] if got else 0, want)
+    same("all", sum(n for n, _ in rows.values()), v["kvm"]["exits"] - 1)
+
+
+def both(perf, path):
+    """One run, seen by perf and by sandglass: each reason's count, and the time from exit to entry of all of them."""
+    rows = perf_rows(perf)
+    if not rows:
+        return
+    vcpus = [c for m in json.load(open(path))["vms"] for c in m["vcpus"]]
+    got = {}
+    for c in vcpus:
+        for e in c["exits"]:
+            got[e["reason"]] = got.get(e["reason"], 0) + e["count"]
+    # perf has mmio among the page faults, and not the exit that no entry follows.
+    got["npf"] = got.get("npf", 0) + got.pop("mmio", 0)
+    for reason, (n, _) in rows.items():
+        say(reason, n <= got.get(reason, 0) <= n + len(vcpus), "%d, and perf kvm has %d" % (got.get(reason, 0), n))
+    ns = sum(c["total_ns"] - c["guest_ns"] for c in vcpus)
+    near("time", ns, sum(t for _, t in rows.values()), sum(n for n, _ in rows.values()) * 1e3, 0.02)
+
+
+def vcpus_of(doc, path):
+    """Pairs of (what miniguest says, what sandglass says) of its vCPUs."""
+    vm = [m for m in json.load(open(path))["vms"] if m["tgid"] == doc["tgid"]]
+    say("vm", len(vm) == 1, "%d VMs of process %d" % (len(vm), doc["tgid"]))
+    if len(vm) != 1:
+        return []
+    by = {c["tid"]: c for c in vm[0]["vcpus"]}
+    same("vcpus", sorted(by), sorted(v["tid"] for v in doc["vcpus"]))
+    return [(v, by[v["tid"]]) for v in doc["vcpus"] if v["tid"] in by]
+
+
+def classes(vcpu):
+    c = {}
+    for e in vcpu["exits"]:
+        row = c.setdefault(e["class"], {"count": 0, "returns": 0, "kernel_ns": 0, "vmm_ns": 0})
+        for k in row:
+            row[k] += e[k]
+    return c
+
+
+PARTS = ("guest_ns", "exit_ns", "run_ns", "vmm_ns", "vmm_kernel_ns", "balloon_ns", "swapin_ns", "reclaim_ns", "irq_ns",
+         "halt_ns", "runq_ns", "wait_ns", "unknown_ns")
+
+
+def sums(vcpu):
+    same("sum", sum(vcpu[p] for p in PARTS), vcpu["total_ns"])
+
+
+def within(name, got, wall, vcpu, slack_ns):
+    """Of a time by a wall clock the scheduler and interrupts may have taken a part, and that is told apart."""
+    taken = vcpu["runq_ns"] + vcpu["irq_ns"]
+    say(name, wall * 0.95 - taken - slack_ns <= got <= wall * 1.05 + slack_ns,
+        "%.3f ms; it took %.3f ms, of which up to %.3f ms were taken from it, +- 5 %% +- %.3f ms" %
+        (got / 1e6, wall / 1e6, taken / 1e6, slack_ns / 1e6))
+
+
+def vm_counts(v, c, got):
+    seen, kvm = v["exits"], v["kvm"]
+    row = lambda name: got.get(name, {"count": 0, "returns": 0})
+    for e in ("io", "mmio"):
+        same(e + "-returns", row(e)["returns"], seen.get(e, 0))
+    if asked(v, "halt"):
+        # A thread that got no CPU before its interrupt came does not stop.
+        say("halts", 0.7 * kvm["halt_exits"] <= c["halt_cnt"] <= kvm["halt_exits"],
+            "%d of %d" % (c["halt_cnt"], kvm["halt_exits"]))
+    if not c["guest_cnt"]:
+        skip("exits", "this kernel's KVM does not call kvm_exit: there is no count of what the kernel itself handles")
+        return
+    same("entries", c["guest_cnt"], kvm["exits"])
+    for e in ("io", "mmio"):
+        same(e, row(e)["count"], seen.get(e, 0))
+    for e in ("halt", "hypercall", "cpuid", "msr"):
+        same(e, row(e)["count"], asked(v, e))
+    same("page-faults", row("page-fault")["count"] + row("refault")["count"], kvm.get("pf_fixed", 0))
+    same("refault", row("refault")["count"], asked(v, "refault"))
+
+
+def vm(doc, path):
+    for v, c in vcpus_of(doc, path):
+        got, mine, exits = classes(c), parts(v), sum(v["exits"].values())
+        sums(c)
+        vm_counts(v, c, got)
+        # Between two parts miniguest reads KVM's counters: up to a few hundred system calls a part.
+        wall = v["run_ns"] + v["outside_ns"]
+        say("total", wall * 0.95 <= c["total_ns"] <= wall * 1.05 + c["runq_ns"] + 1e6 * len(mine),
+            "%.3f ms; miniguest was in and beside KVM_RUN for %.3f ms" % (c["total_ns"] / 1e6, wall / 1e6))
+        work = sum(mine[p]["work_ns"] for p in ("out", "in", "mmio-write", "mmio-read") if p in mine)
+        if doc["vmm_spin_ns"]:
+            within("vmm", c["vmm_ns"], work, c, exits * 1e4)
+        if doc["vmm_sleep_ns"]:
+            within("sleep", c["wait_ns"], work, c, exits * 1e5)
+        if asked(v, "halt"):
+            # KVM's own time of a halt ends when the thread runs again, not when it is woken.
+            within("halt-time", c["halt_ns"] + got.get("halt-poll", {"kernel_ns": 0})["kernel_ns"],
+                   sum(v["kvm"].get(k, 0) for k in ("halt_wait_ns", "halt_poll_success_ns", "halt_poll_fail_ns")), c,
+                   asked(v, "halt") * 2e5)
+        if "burn" in mine:
+            # The rest of the guest's code is some instructions an exit.
+            say("guest", mine["burn"]["burn_ns"] * 0.95 - c["runq_ns"] - c["irq_ns"] - c["exit_ns"] <=
+                c["guest_ns"] + c["run_ns"] <= v["run_ns"] * 1.05,
+                "%.3f ms; the guest computed for %.3f ms" % ((c["guest_ns"] + c["run_ns"]) / 1e6,
+                                                            mine["burn"]["burn_ns"] / 1e6))
+        if asked(v, "inflate"):
+            ball, moves = c["balloon"], [p for p in ("inflate", "deflate") if p in mine]
+            for p in ("inflate", "deflate"):
+                same(p, ball[p + "_pages"], mine[p]["pages"] if p in mine else 0)
+            same("windows", ball["windows"], sum(asked(v, p) for p in moves))
+            within("balloon-time", ball["ns"], sum(mine[p]["work_ns"] for p in moves), c, ball["windows"] * 1e5)
+
+
+def steal(doc, path):
+    for v, c in vcpus_of(doc, path):
+        n = "vcpu%d" % v["id"]
+        # The scheduler's own sum begins with the thread, the guest's with its first entry.
+        near(n + "/schedstat", c["runq_ns"], v["sched_wait_ns"], 2e6)
+        near(n + "/guest", c["runq_ns"], v["steal_ns"], 5e6)
+
+
+def swap(doc, path, swap_ns):
+    for _, c in vcpus_of(doc, path):
+        sums(c)
+        say("swapped", c["swapin_cnt"] > 0, "no swap-in")
+        near("time", c["swapin_ns"], int(swap_ns))
+
+
+def main():
+    global prefix
+    kinds = {"own": own, "stat": stat, "kvmstat": kvmstat, "vm": vm, "steal": steal, "swap": swap, "both": both}
+    for line in sys.stdin:
+        prefix, what, first, *rest = line.split()
+        try:
+            kinds[what](first if what == "both" else json.load(open(first)), *rest)
+        except Exception as e:  # a file that is not what it should be
+            print("not ok %s/%s %s: %s" % (prefix, what, type(e).__name__, str(e).replace("\n", " ")))
+
+
+main()
