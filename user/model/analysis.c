@@ -309,7 +309,7 @@ static void note_time(struct sg_analysis *a, const struct sg_hdr *ev)
 {
 	bool definition = ev->kind == SG_REC_FRAME || ev->kind == SG_REC_STACKDEF ||
 			  ev->kind == SG_REC_NAME || ev->kind == SG_REC_ROLE || ev->kind == SG_REC_CGNAME ||
-			  ev->kind == SG_REC_CONTAINER;
+			  ev->kind == SG_REC_CONTAINER || ev->kind == SG_REC_VM;
 
 	if (ev->kind == SG_REC_WINDOW && ((const struct sg_window *)ev)->type == SG_WINDOW_BEGIN)
 		a->info.first_ts = ev->ts;

@@ -40,6 +40,7 @@ struct parser {
 		struct sg_name name;
 		struct sg_container container;
 		struct sg_guest guest;
+		struct sg_vm vm;
 		char bytes[SG_EVENT_MAX];
 	} ev;
 };
@@ -353,6 +354,10 @@ static int text(struct parser *P, struct sg_text_word w)
 		n = sg_text_unquote(w, P->ev.container.text, SG_CONTAINER_TEXT_MAX);
 		P->ev.container.len = (uint16_t)n;
 		break;
+	case SG_REC_VM:
+		n = sg_text_unquote(w, P->ev.vm.text, SG_VM_TEXT_MAX);
+		P->ev.vm.len = (uint16_t)n;
+		break;
 	case SG_REC_GUEST:
 		n = sg_text_unquote(w, P->ev.guest.text, SG_GUEST_TEXT_MAX);
 		P->ev.guest.len = (uint16_t)n;
@@ -390,6 +395,7 @@ static int special_word(struct parser *P, struct sg_text_word w, struct sg_text_
 	case SG_REC_FRAME:
 	case SG_REC_NAME:
 	case SG_REC_CONTAINER:
+	case SG_REC_VM:
 	case SG_REC_GUEST:
 		return has_val && sg_text_is_word(key, "text") ? text(P, val) : 0;
 	}

@@ -309,6 +309,7 @@ static void put_tail(struct out *o, const struct sg_hdr *h)
 	const struct sg_name *nm = (const void *)h;
 	const struct sg_container *ct = (const void *)h;
 	const struct sg_guest *gu = (const void *)h;
+	const struct sg_vm *vm = (const void *)h;
 
 	switch (h->kind) {
 	case SG_REC_STACK:
@@ -330,6 +331,10 @@ static void put_tail(struct out *o, const struct sg_hdr *h)
 	case SG_REC_CONTAINER:
 		put(o, " text=");
 		put_string(o, ct->text, ct->len);
+		break;
+	case SG_REC_VM:
+		put(o, " text=");
+		put_string(o, vm->text, vm->len);
 		break;
 	case SG_REC_GUEST:
 		put(o, gu->len ? " text=" : "");
