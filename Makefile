@@ -34,7 +34,7 @@ PURE_OBJ := $(PURE_SRC:%.c=$(O)/%.o)
 LIVE_OBJ := $(LIVE_SRC:%.c=$(O)/%.o)
 BPF_OBJ := $(BPF_SRC:bpf/%.bpf.c=$(O)/bpf/%.bpf.o)
 PURE_LIBS := -lz -ljson-c -lsmartcols -lprotobuf-c -lm
-LIVE_LIBS := -lbpf -lelf -ldw -lcapstone -lcurl -lmicrohttpd -lpthread
+LIVE_LIBS := -lbpf -lelf -ldw -lcapstone -lcurl -lmicrohttpd -lvirt -lpthread
 
 # ---- Debian packages: the one list. The reason behind each is the README's text too. -----------
 PKG += gcc                       # C compiler of the user side
@@ -73,6 +73,10 @@ PKG += strace                    # tests: the system calls by which other langua
 PKG += procps                    # tests: ps, pgrep
 PKG += util-linux                # tests: taskset, losetup, swapon
 PKG += qemu-system-x86           # the lab: stock kernels in an emulated machine
+PKG += libvirt-dev               # names and balloons of libvirt's virtual machines
+PKG += libvirt-daemon            # tests: a libvirtd of their own
+PKG += libvirt-daemon-driver-qemu # tests: which starts QEMU
+PKG += libvirt-clients           # tests: virsh
 PKG += kmod                      # the lab: modules of kernels that are not installed
 PKG += cpio                      # the lab: its initrd
 PKG += xz-utils                  # the lab: compressed modules

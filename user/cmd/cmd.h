@@ -13,6 +13,7 @@
 	X("diff", diff, "explain the difference of two recordings cause by cause")       \
 	X("export", export, "folded stacks, speedscope, Perfetto, JSON or CSV")          \
 	X("containers", containers, "the containers of this machine and what runs them") \
+	X("vms", vms, "the virtual machines of this machine and what runs them")         \
 	X("bench", bench, "the published experiments, each as one command")              \
 	X("doctor", doctor, "what this machine can attribute, and what it cannot and why")
 

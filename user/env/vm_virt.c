@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * What libvirt knows of virtual machines; connections are read-only. A daemon that takes a connection
+ * and says nothing must not stop us: the questions are asked by a thread that can be left behind.
+ */
+#include <errno.h>
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+#include "env/vm_priv.h"
+#include "out/text.h"
+
+#define WAIT_S 5
+
+static void quiet(void *ctx, virErrorPtr e)
+{
+	(void)ctx, (void)e;
+}
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static bool ready;
+
+static void prepare(void)
+{
+	virSetErrorFunc(NULL, quiet);
+	ready = virEventRegisterDefaultImpl() == 0 && virInitialize() == 0;
+}
+
+bool sg_vm_virt_ready(void)
+{
+	pthread_once(&once, prepare);
+	return ready;
+}
+
+const char *sg_vm_virt_state(int state)
+{
+	switch (state) {
+	case VIR_DOMAIN_RUNNING:
+	case VIR_DOMAIN_BLOCKED:
+		return "running";
+	case VIR_DOMAIN_PAUSED:
+		return "paused";
+	case VIR_DOMAIN_SHUTDOWN:
+		return "in shutdown";
+	case VIR_DOMAIN_SHUTOFF:
+		return "shut off";
+	case VIR_DOMAIN_CRASHED:
+		return "crashed";
+	case VIR_DOMAIN_PMSUSPENDED:
+		return "suspended";
+	default:
+		return "";
+	}
+}
+
+/* Does somebody listen there? To a session that has no daemon the library would start one. */
+static bool listens(const char *dir, const char *name)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = -1, n = snprintf(a.sun_path, sizeof(a.sun_path), "%s/libvirt/%s", dir, name);
+	bool ok;
+
+	if (n > 0 && n < (int)sizeof(a.sun_path))
+		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	ok = fd >= 0 && (!connect(fd, (struct sockaddr *)&a, sizeof(a)) || errno == EAGAIN);
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+/* Where nobody listens nobody is asked: no error of a machine without libvirt. */
+size_t sg_vm_virt_uris(const struct sg_vm_opts *o, const char *ret[SG_VM_URIS])
+{
+	const char *told = o && o->connect ? o->connect : getenv("LIBVIRT_DEFAULT_URI");
+	const char *dir = getenv("XDG_RUNTIME_DIR");
+	size_t n = 0;
+
+	if (told && (*told || (o && o->connect))) {
+		ret[0] = told;
+		return *told ? 1 : 0;
+	}
+	if (listens("/run", "libvirt-sock-ro") || listens("/run", "virtqemud-sock-ro"))
+		ret[n++] = "qemu:///system";
+	if (dir && *dir && (listens(dir, "libvirt-sock") || listens(dir, "virtqemud-sock")))
+		ret[n++] = "qemu:///session";
+	return n;
+}
+
+/* ---- one connection -------------------------------------------------------------------------- */
+
+/* What a domain is, in the words of a list; its process nobody tells. */
+struct domain {
+	char name[256], uuid[VIR_UUID_STRING_BUFLEN];
+	int state;
+	uint64_t max_bytes, now_bytes;
+	uint32_t nvcpu;
+};
+
+struct answer {
+	pthread_mutex_t lock;
+	pthread_cond_t said;
+	bool done, left; /* the asker has ended; nobody waits for it any more */
+	bool stopped;
+	char uri[256];
+	struct domain *d;
+	size_t n;
+	char why[300]; /* empty: it answered */
+};
+
+static void describe(virDomainPtr p, struct domain *d)
+{
+	const char *name = virDomainGetName(p);
+	virDomainInfo info;
+
+	snprintf(d->name, sizeof(d->name), "%s", name ? name : "");
+	if (virDomainGetUUIDString(p, d->uuid))
+		d->uuid[0] = 0;
+	if (!virDomainGetInfo(p, &info)) {
+		d->state = info.state;
+		d->max_bytes = (uint64_t)info.maxMem * 1024;
+		d->now_bytes = (uint64_t)info.memory * 1024;
+		d->nvcpu = info.nrVirtCpu;
+	}
+}
+
+static void list_domains(struct answer *a)
+{
+	unsigned flags = a->stopped ? 0 : VIR_CONNECT_LIST_DOMAINS_ACTIVE;
+	virConnectPtr c = virConnectOpenReadOnly(a->uri);
+	virDomainPtr *p = NULL;
+	int n = c ? virConnectListAllDomains(c, &p, flags) : -1;
+
+	if (n < 0) {
+		snprintf(a->why, sizeof(a->why), "%s", virGetLastErrorMessage());
+		n = 0;
+	}
+	a->d = n ? calloc((size_t)n, sizeof(*a->d)) : NULL;
+	for (int i = 0; i < n; i++) {
+		if (a->d && a->n < SG_VM_MAX)
+			describe(p[i], &a->d[a->n++]);
+		virDomainFree(p[i]);
+	}
+	free(p);
+	if (c)
+		virConnectClose(c);
+}
+
+static void answer_free(struct answer *a)
+{
+	pthread_mutex_destroy(&a->lock);
+	pthread_cond_destroy(&a->said);
+	free(a->d);
+	free(a);
+}
+
+static void *asker_main(void *arg)
+{
+	struct answer *a = arg;
+	bool left;
+
+	list_domains(a);
+	pthread_mutex_lock(&a->lock);
+	a->done = true;
+	left = a->left;
+	pthread_cond_signal(&a->said);
+	pthread_mutex_unlock(&a->lock);
+	if (left)
+		answer_free(a);
+	return NULL;
+}
+
+/* The answer, or NULL with @err. */
+static struct answer *ask(const char *uri, bool stopped, struct sg_err *err)
+{
+	struct answer *a = calloc(1, sizeof(*a));
+	struct timespec until;
+	pthread_t t;
+	bool done;
+
+	if (!a || pthread_mutex_init(&a->lock, NULL) || pthread_cond_init(&a->said, NULL)) {
+		free(a);
+		sg_err_set(err, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	a->stopped = stopped;
+	snprintf(a->uri, sizeof(a->uri), "%s", uri);
+	if (pthread_create(&t, NULL, asker_main, a)) {
+		answer_free(a);
+		sg_err_set(err, -EAGAIN, "no thread to ask libvirt with");
+		return NULL;
+	}
+	pthread_detach(t);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += WAIT_S;
+	pthread_mutex_lock(&a->lock);
+	while (!a->done && !pthread_cond_timedwait(&a->said, &a->lock, &until))
+		;
+	done = a->done;
+	a->left = !done;
+	pthread_mutex_unlock(&a->lock);
+	if (done)
+		return a;
+	sg_err_set(err, -ETIMEDOUT, "libvirt (%s) does not answer", uri);
+	return NULL; /* the thread frees it when it comes back */
+}
+
+/* ---- joined with what runs here ------------------------------------------------------------------- */
+
+static int join(struct sg_vm_list *l, const struct domain *d)
+{
+	bool runs = d->state != VIR_DOMAIN_SHUTOFF && d->state != VIR_DOMAIN_CRASHED;
+	struct sg_vm_info *v = runs ? sg_vm_domain(l, d->name, d->uuid) : NULL;
+	bool here = v != NULL;
+
+	if (!here)
+		v = sg_vm_add(l);
+	if (!v)
+		return -ENOMEM;
+	snprintf(v->name, sizeof(v->name), "%s", d->name);
+	snprintf(v->uuid, sizeof(v->uuid), "%s", d->uuid);
+	snprintf(v->source, sizeof(v->source), "libvirt");
+	snprintf(v->state, sizeof(v->state), "%s", sg_vm_virt_state(d->state));
+	v->memory_bytes = d->max_bytes;
+	v->actual_bytes = runs ? d->now_bytes : 0;
+	if (d->nvcpu)
+		v->nvcpu = d->nvcpu;
+	return 0;
+}
+
+int sg_vm_virt_list(struct sg_vm_list *l, const struct sg_vm_opts *o, bool stopped, struct sg_err *err)
+{
+	const char *uri[SG_VM_URIS];
+	size_t n = sg_vm_virt_uris(o, uri);
+	char clean[256];
+	int r = 0;
+
+	if (n && !sg_vm_virt_ready())
+		return sg_err_set(err, -EIO, "libvirt's library does not start");
+	for (size_t i = 0; i < n; i++) {
+		struct answer *a = ask(uri[i], stopped, err);
+
+		if (!a) {
+			r = err ? err->code : -EIO;
+			continue;
+		}
+		for (size_t k = 0; k < a->n; k++)
+			if (join(l, &a->d[k]))
+				r = sg_err_set(err, -ENOMEM,
+					       "out of memory, or more than %d virtual machines", SG_VM_MAX);
+		if (a->why[0])
+			r = sg_err_set(err, -EIO, "libvirt (%s) refuses: %s", uri[i],
+				       sg_text_clean(clean, sizeof(clean), a->why));
+		answer_free(a);
+	}
+	return r;
+}
