@@ -250,6 +250,14 @@ int sg_vm_of_pid(uint32_t pid, const struct sg_vm_opts *o, struct sg_vm_info *re
 	return 0;
 }
 
+bool sg_vm_is_monitor(uint32_t pid, const struct sg_vm_opts *o)
+{
+	char base[256];
+
+	program(o, pid, "", base, sizeof(base));
+	return sg_vm_vmm(base) != NULL;
+}
+
 /* ---- all of them -------------------------------------------------------------------------------- */
 
 int sg_vm_host_list(struct sg_vm_list *l, const struct sg_vm_opts *o, struct sg_err *err)

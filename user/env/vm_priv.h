@@ -34,6 +34,8 @@ int sg_vm_vcpu_comm(const char *comm);
 
 /* ---- vm_host.c: this machine without libvirt's help --------------------------------------------- */
 int sg_vm_host_list(struct sg_vm_list *l, const struct sg_vm_opts *o, struct sg_err *err);
+/** sg_vm_is_monitor() - is process @pid a known monitor, with a machine or not yet? */
+bool sg_vm_is_monitor(uint32_t pid, const struct sg_vm_opts *o);
 
 /* ---- vm_virt.c: libvirt ---------------------------------------------------------------------------- */
 /** sg_vm_virt_ready() - the library is ready and says nothing on standard error; false: it is not usable */
