@@ -26,6 +26,7 @@ struct sg_analysis {
 	struct sg_analysis_opts opts;
 	char *only;
 	struct sg_owners *owners;
+	struct sg_vmsum *vms;
 	struct sg_model *model, *second;
 	struct sg_strtab name; /* of buckets, same numbers until sorted */
 	struct bucket *bucket;
@@ -67,6 +68,7 @@ void sg_analysis_free(struct sg_analysis *a)
 	sg_blame_free(a->scratch);
 	if (!a->opts.owners)
 		sg_owners_free(a->owners);
+	sg_vmsum_free(a->vms);
 	free(a->only);
 	free(a);
 }
@@ -276,6 +278,8 @@ int sg_analysis_new(struct sg_analysis **ret, const struct sg_analysis_opts *opt
 	if (!r && !a->owners)
 		r = sg_owners_new(&a->owners);
 	if (!r)
+		r = sg_vmsum_new(&a->vms);
+	if (!r)
 		r = sg_blame_new(&a->scratch);
 	if (!r)
 		r = sg_model_new(&a->model, &mo, on_task, a);
@@ -328,6 +332,8 @@ int sg_analysis_feed(struct sg_analysis *a, const struct sg_hdr *ev, struct sg_e
 	a->info.events++;
 	note_time(a, ev);
 	ret = sg_owners_feed(a->owners, ev);
+	if (!ret)
+		ret = sg_vmsum_feed(a->vms, ev);
 	if (!ret && a->opts.on_event)
 		ret = a->opts.on_event(a->opts.ctx, ev);
 	if (!ret)
@@ -386,6 +392,11 @@ const struct sg_model *sg_analysis_model(const struct sg_analysis *a)
 struct sg_owners *sg_analysis_owners(const struct sg_analysis *a)
 {
 	return a->owners;
+}
+
+struct sg_vmsum *sg_analysis_vms(const struct sg_analysis *a)
+{
+	return a->vms;
 }
 
 static int bucket_order(const void *x, const void *y)
