@@ -41,8 +41,9 @@ bool sg_vm_is_monitor(uint32_t pid, const struct sg_vm_opts *o);
 /** sg_vm_virt_ready() - the library is ready and says nothing on standard error; false: it is not usable */
 bool sg_vm_virt_ready(void);
 #define SG_VM_URIS 2
-/** sg_vm_virt_uris() - what to connect to: @ret[i] are URIs; returns how many */
-size_t sg_vm_virt_uris(const struct sg_vm_opts *o, const char *ret[SG_VM_URIS]);
+#define SG_VM_URI  256 /* bytes of one; a longer one that was told is not it */
+/** sg_vm_virt_uris() - what to connect to; returns how many */
+size_t sg_vm_virt_uris(const struct sg_vm_opts *o, char ret[SG_VM_URIS][SG_VM_URI]);
 /** sg_vm_virt_list() - join what libvirt says to @l. Waits 5 s at most for a daemon that says nothing. */
 int sg_vm_virt_list(struct sg_vm_list *l, const struct sg_vm_opts *o, bool stopped, struct sg_err *err);
 /** sg_vm_virt_state() - word for a virDomainState */

@@ -76,20 +76,26 @@ static bool listens(const char *dir, const char *name)
 }
 
 /* Where nobody listens nobody is asked: no error of a machine without libvirt. */
-size_t sg_vm_virt_uris(const struct sg_vm_opts *o, const char *ret[SG_VM_URIS])
+size_t sg_vm_virt_uris(const struct sg_vm_opts *o, char ret[SG_VM_URIS][SG_VM_URI])
 {
 	const char *told = o && o->connect ? o->connect : getenv("LIBVIRT_DEFAULT_URI");
+	static const char *const own[] = { "virtqemud-sock", "libvirt-sock" };
 	const char *dir = getenv("XDG_RUNTIME_DIR");
 	size_t n = 0;
 
 	if (told && (*told || (o && o->connect))) {
-		ret[0] = told;
+		snprintf(ret[0], SG_VM_URI, "%s", told);
 		return *told ? 1 : 0;
 	}
 	if (listens("/run", "libvirt-sock-ro") || listens("/run", "virtqemud-sock-ro"))
-		ret[n++] = "qemu:///system";
-	if (dir && *dir && (listens(dir, "libvirt-sock") || listens(dir, "virtqemud-sock")))
-		ret[n++] = "qemu:///session";
+		snprintf(ret[n++], SG_VM_URI, "qemu:///system");
+	/* By its socket: root has no session to the library, which takes it for the system. */
+	for (size_t i = 0; dir && *dir && i < 2; i++) {
+		if (!listens(dir, own[i]))
+			continue;
+		snprintf(ret[n++], SG_VM_URI, "qemu+unix:///session?socket=%.200s/libvirt/%s", dir, own[i]);
+		break;
+	}
 	return n;
 }
 
@@ -236,7 +242,7 @@ static int join(struct sg_vm_list *l, const struct domain *d)
 
 int sg_vm_virt_list(struct sg_vm_list *l, const struct sg_vm_opts *o, bool stopped, struct sg_err *err)
 {
-	const char *uri[SG_VM_URIS];
+	char uri[SG_VM_URIS][SG_VM_URI];
 	size_t n = sg_vm_virt_uris(o, uri);
 	char clean[256];
 	int r = 0;

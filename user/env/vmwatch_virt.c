@@ -3,9 +3,11 @@
  * libvirt while it is recorded: names, balloons, and what becomes of virtual machines. One thread that
  * runs the library's event loop. Nothing is set, nothing is started: connections are read-only.
  */
+#include <errno.h>
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +16,7 @@
 #include "out/text.h"
 
 #define EACH_MS 1000
+#define LAST_MS 700 /* at the end, for the word of a virtual machine that is gone */
 
 /* A tag of libvirt's, in units of @factor; what our list names. */
 static const struct {
@@ -51,6 +54,7 @@ struct speaker {
 	size_t n;
 	size_t known; /* virtual machines when the domains were listed last */
 	bool tried, lost, tick, news;
+	bool stopped; /* libvirt told the end of one */
 };
 
 /* ---- one domain ----------------------------------------------------------------------------------- */
@@ -187,6 +191,7 @@ static int on_lifecycle(virConnectPtr conn, virDomainPtr d, int event, int detai
 		s->known = SIZE_MAX; /* its process is looked for, too */
 	if (what && name && pid_of(s, d))
 		sg_vmw_fate(s->w, name, what);
+	s->stopped |= event == VIR_DOMAIN_EVENT_STOPPED || event == VIR_DOMAIN_EVENT_CRASHED;
 	return 0;
 }
 
@@ -194,7 +199,7 @@ static int on_lifecycle(virConnectPtr conn, virDomainPtr d, int event, int detai
 
 static void connect_all(struct speaker *s)
 {
-	const char *uri[SG_VM_URIS];
+	char uri[SG_VM_URIS][SG_VM_URI];
 	size_t n = sg_vm_virt_uris(&s->w->o.from, uri);
 	char clean[200];
 
@@ -261,6 +266,23 @@ static void ask_all(struct speaker *s)
 		ask_memory(s, &s->f[i]);
 }
 
+static bool one_is_gone(const struct speaker *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (kill((pid_t)s->f[i].pid, 0) && errno == ESRCH)
+			return true;
+	return false;
+}
+
+/* Its end reaches us before libvirt's word of how it came to it. */
+static void wait_for_fate(struct speaker *s, int timer)
+{
+	virEventUpdateTimeout(timer, LAST_MS / 10);
+	for (int i = 0; i < 10 && !s->stopped && !s->lost && one_is_gone(s); i++)
+		for (s->tick = false; !s->tick && !s->stopped && !virEventRunDefaultImpl();)
+			;
+}
+
 static void loop(struct speaker *s)
 {
 	int timer = virEventAddTimeout(EACH_MS, on_tick, s, NULL);
@@ -273,6 +295,8 @@ static void loop(struct speaker *s)
 		s->tick = s->news = false;
 	}
 	ask_all(s);
+	if (timer >= 0)
+		wait_for_fate(s, timer);
 	if (timer >= 0)
 		virEventRemoveTimeout(timer);
 	if (watch >= 0)
