@@ -9,7 +9,7 @@
 #include "env/vm_priv.h"
 #include "out/text.h"
 
-#define NAMED_MAX 6 /* candidates in a sentence */
+#define NAMED_MAX 4 /* candidates in a sentence */
 
 struct sg_vm_info *sg_vm_add(struct sg_vm_list *l)
 {
@@ -84,7 +84,7 @@ static enum fit fits(const struct sg_vm_info *v, const char *what)
 static size_t enumerate(const struct sg_vm_list *l, const char *what, enum fit best, char *ret, size_t cap)
 {
 	size_t n = 0, at = 0;
-	char name[48];
+	char name[32];
 
 	*ret = 0;
 	for (size_t i = 0; i < l->n; i++) {
@@ -105,7 +105,7 @@ int sg_vm_pick(const struct sg_vm_list *l, const char *what, const struct sg_vm_
 	       struct sg_err *err)
 {
 	enum fit best = FIT_NONE;
-	char list[280], clean[64];
+	char list[256], clean[48];
 	size_t n = 0;
 
 	for (size_t i = 0; i < l->n; i++) {

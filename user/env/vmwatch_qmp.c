@@ -4,6 +4,7 @@
  * one client at a time: a socket that is in use is left alone. Only questions are asked.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <json-c/json.h>
 #include <poll.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+#include "env/container_priv.h" /* the file name in a path */
 #include "env/vmwatch_priv.h"
 #include "out/text.h"
 
@@ -84,26 +86,41 @@ struct qmp {
 	size_t len;
 };
 
-/* Path as the monitor means it, reached through its own root or working folder. */
+/* Folder of a path as the monitor means it: through its own root or working folder. */
+static int open_folder(const struct sg_vm_info *v, const char *proc)
+{
+	const char *base = sg_ct_base(v->qmp);
+	char dir[512];
+	int n, fd;
+
+	n = snprintf(dir, sizeof(dir), "%.100s/%u/%s/%.*s", proc, v->pid, v->qmp[0] == '/' ? "root" : "cwd",
+		     (int)(base - v->qmp), v->qmp);
+	if (n >= (int)sizeof(dir))
+		return -ENAMETOOLONG;
+	fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* An address has room for 108 bytes: the folder goes in as a descriptor. */
 static int reach(const struct sg_vm_info *v, const char *proc)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	char dir[128];
-	int fd, n;
+	int dir = open_folder(v, proc), fd, r = 0;
 
-	/* sun_path is short: go there by a descriptor of the folder */
-	snprintf(dir, sizeof(dir), "%.80s/%u/%s", proc, v->pid, v->qmp[0] == '/' ? "root" : "cwd");
-	n = snprintf(a.sun_path, sizeof(a.sun_path), "%s%s%s", dir, v->qmp[0] == '/' ? "" : "/", v->qmp);
-	if (n >= (int)sizeof(a.sun_path))
-		return -ENAMETOOLONG;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (struct sockaddr *)&a, sizeof(a))) {
-		n = -errno;
+	if (dir < 0)
+		return dir;
+	if (snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/%s", dir, sg_ct_base(v->qmp)) >=
+	    (int)sizeof(a.sun_path))
+		r = -ENAMETOOLONG;
+	fd = r ? r : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (!r && fd < 0)
+		fd = -errno;
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a))) {
+		r = -errno;
 		close(fd);
-		return n;
+		fd = r;
 	}
+	close(dir);
 	return fd;
 }
 
@@ -112,7 +129,7 @@ static bool say(struct qmp *q, const char *text)
 	return send(q->fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text);
 }
 
-/* Next line into q->buf (the rest is kept behind it by @ret_next); 0, or why there is none: -ETIMEDOUT, -ECANCELED (the end), -EPIPE. */
+/* Waits until q->buf begins with a whole line; 0, or why there is none: -ETIMEDOUT, -ECANCELED (the end), -EPIPE, -EMSGSIZE. */
 static int read_line(struct qmp *q, int wait_ms)
 {
 	for (;;) {
@@ -194,8 +211,11 @@ static void speak(struct qmp *q, const char *name)
 			    name);
 	if (!r && q->w->only.memory_bytes)
 		sg_vmw_balloon(q->w, q->w->only.pid, SG_BALLOON_MAXIMUM, q->w->only.memory_bytes);
-	while (!r && !(r = read_line(q, -1)))
-		on_line(q, take_line(q, &bytes), bytes);
+	while (!r && !(r = read_line(q, -1))) {
+		enum sg_qmp_line l = take_line(q, &bytes);
+
+		on_line(q, l, bytes);
+	}
 }
 
 void *sg_vmw_qmp_main(void *arg)
