@@ -34,7 +34,7 @@ PURE_OBJ := $(PURE_SRC:%.c=$(O)/%.o)
 LIVE_OBJ := $(LIVE_SRC:%.c=$(O)/%.o)
 BPF_OBJ := $(BPF_SRC:bpf/%.bpf.c=$(O)/bpf/%.bpf.o)
 PURE_LIBS := -lz -ljson-c -lsmartcols -lprotobuf-c -lm
-LIVE_LIBS := -lbpf -lelf -ldw -lcapstone -lcurl -lmicrohttpd -lvirt -lpthread
+LIVE_LIBS := -lbpf -lelf -ldw -lcapstone -lcurl -lmicrohttpd -lpthread
 
 # ---- Debian packages: the one list. The reason behind each is the README's text too. -----------
 PKG += gcc                       # C compiler of the user side
@@ -54,7 +54,7 @@ PKG += protobuf-c-compiler       # Perfetto traces: C code from the schema
 PKG += protobuf-compiler         # the tests decode Perfetto traces with the schema
 PKG += libcurl4-openssl-dev      # the task workload's client asks all servers at once
 PKG += libmicrohttpd-dev         # the task workload's native HTTP server
-PKG += libvirt-dev               # names and balloons of libvirt's virtual machines
+PKG += libvirt-dev               # virtual machines: libvirt's client library (loaded when wanted)
 PKG += systemtap-sdt-dev         # sys/sdt.h: marks in the tests' programs
 PKG += stress                    # the memory hogs of the task workload, as published
 PKG += libcriterion-dev          # unit tests
@@ -74,7 +74,7 @@ PKG += strace                    # tests: the system calls by which other langua
 PKG += procps                    # tests: ps, pgrep
 PKG += util-linux                # tests: taskset, losetup, swapon
 PKG += qemu-system-x86           # the lab: stock kernels in an emulated machine
-PKG += libvirt-daemon            # tests: a libvirtd of their own
+PKG += libvirt-daemon            # virtual machines: a libvirtd of our own, for benches and tests
 PKG += libvirt-daemon-driver-qemu # tests: what starts QEMU for it
 PKG += libvirt-clients           # tests: virsh
 PKG += kmod                      # the lab: modules of kernels that are not installed

@@ -38,8 +38,9 @@ int sg_vm_host_list(struct sg_vm_list *l, const struct sg_vm_opts *o, struct sg_
 bool sg_vm_is_monitor(uint32_t pid, const struct sg_vm_opts *o);
 
 /* ---- vm_virt.c: libvirt ---------------------------------------------------------------------------- */
-/** sg_vm_virt_ready() - the library is ready and says nothing on standard error; false: it is not usable */
-bool sg_vm_virt_ready(void);
+struct sg_libvirt;
+/** sg_vm_virt() - the library, loaded and ready; NULL with @err: it is not */
+const struct sg_libvirt *sg_vm_virt(struct sg_err *err);
 #define SG_VM_URIS 2
 #define SG_VM_URI  256 /* bytes of one; a longer one that was told is not it */
 /** sg_vm_virt_uris() - what to connect to; returns how many */

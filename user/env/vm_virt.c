@@ -4,8 +4,6 @@
  * and says nothing must not stop us: the questions are asked by a thread that can be left behind.
  */
 #include <errno.h>
-#include <libvirt/libvirt.h>
-#include <libvirt/virterror.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,28 +12,27 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+#include "env/libvirt.h"
 #include "env/vm_priv.h"
 #include "out/text.h"
 
 #define WAIT_S 5
 
-static void quiet(void *ctx, virErrorPtr e)
+/* The event loop's part must be made known before anybody connects. */
+const struct sg_libvirt *sg_vm_virt(struct sg_err *err)
 {
-	(void)ctx, (void)e;
-}
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static const struct sg_libvirt *ready;
+	const struct sg_libvirt *v;
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static bool ready;
-
-static void prepare(void)
-{
-	virSetErrorFunc(NULL, quiet);
-	ready = virEventRegisterDefaultImpl() == 0 && virInitialize() == 0;
-}
-
-bool sg_vm_virt_ready(void)
-{
-	pthread_once(&once, prepare);
+	if (sg_libvirt_load(&v, err))
+		return NULL;
+	pthread_mutex_lock(&lock);
+	if (!ready && !v->virEventRegisterDefaultImpl() && !v->virInitialize())
+		ready = v;
+	pthread_mutex_unlock(&lock);
+	if (!ready)
+		sg_err_set(err, -EIO, "libvirt's library does not start");
 	return ready;
 }
 
@@ -114,21 +111,22 @@ struct answer {
 	pthread_cond_t said;
 	bool done, left; /* the asker has ended; nobody waits for it any more */
 	bool stopped;
+	const struct sg_libvirt *lv;
 	char uri[256];
 	struct domain *d;
 	size_t n;
 	char why[300]; /* empty: it answered */
 };
 
-static void describe(virDomainPtr p, struct domain *d)
+static void describe(const struct sg_libvirt *lv, virDomainPtr p, struct domain *d)
 {
-	const char *name = virDomainGetName(p);
+	const char *name = lv->virDomainGetName(p);
 	virDomainInfo info;
 
 	snprintf(d->name, sizeof(d->name), "%s", name ? name : "");
-	if (virDomainGetUUIDString(p, d->uuid))
+	if (lv->virDomainGetUUIDString(p, d->uuid))
 		d->uuid[0] = 0;
-	if (!virDomainGetInfo(p, &info)) {
+	if (!lv->virDomainGetInfo(p, &info)) {
 		d->state = info.state;
 		d->max_bytes = (uint64_t)info.maxMem * 1024;
 		d->now_bytes = (uint64_t)info.memory * 1024;
@@ -139,23 +137,23 @@ static void describe(virDomainPtr p, struct domain *d)
 static void list_domains(struct answer *a)
 {
 	unsigned flags = a->stopped ? 0 : VIR_CONNECT_LIST_DOMAINS_ACTIVE;
-	virConnectPtr c = virConnectOpenReadOnly(a->uri);
+	virConnectPtr c = a->lv->virConnectOpenReadOnly(a->uri);
 	virDomainPtr *p = NULL;
-	int n = c ? virConnectListAllDomains(c, &p, flags) : -1;
+	int n = c ? a->lv->virConnectListAllDomains(c, &p, flags) : -1;
 
 	if (n < 0) {
-		snprintf(a->why, sizeof(a->why), "%s", virGetLastErrorMessage());
+		snprintf(a->why, sizeof(a->why), "%s", a->lv->virGetLastErrorMessage());
 		n = 0;
 	}
 	a->d = n ? calloc((size_t)n, sizeof(*a->d)) : NULL;
 	for (int i = 0; i < n; i++) {
 		if (a->d && a->n < SG_VM_MAX)
-			describe(p[i], &a->d[a->n++]);
-		virDomainFree(p[i]);
+			describe(a->lv, p[i], &a->d[a->n++]);
+		a->lv->virDomainFree(p[i]);
 	}
 	free(p);
 	if (c)
-		virConnectClose(c);
+		a->lv->virConnectClose(c);
 }
 
 static void answer_free(struct answer *a)
@@ -183,7 +181,7 @@ static void *asker_main(void *arg)
 }
 
 /* The answer, or NULL with @err. */
-static struct answer *ask(const char *uri, bool stopped, struct sg_err *err)
+static struct answer *ask(const struct sg_libvirt *lv, const char *uri, bool stopped, struct sg_err *err)
 {
 	struct answer *a = calloc(1, sizeof(*a));
 	struct timespec until;
@@ -196,6 +194,7 @@ static struct answer *ask(const char *uri, bool stopped, struct sg_err *err)
 		return NULL;
 	}
 	a->stopped = stopped;
+	a->lv = lv;
 	snprintf(a->uri, sizeof(a->uri), "%s", uri);
 	if (pthread_create(&t, NULL, asker_main, a)) {
 		answer_free(a);
@@ -244,13 +243,15 @@ int sg_vm_virt_list(struct sg_vm_list *l, const struct sg_vm_opts *o, bool stopp
 {
 	char uri[SG_VM_URIS][SG_VM_URI];
 	size_t n = sg_vm_virt_uris(o, uri);
+	const struct sg_libvirt *lv;
 	char clean[256];
 	int r = 0;
 
-	if (n && !sg_vm_virt_ready())
-		return sg_err_set(err, -EIO, "libvirt's library does not start");
+	lv = n ? sg_vm_virt(err) : NULL;
+	if (n && !lv)
+		return err ? err->code : -EIO;
 	for (size_t i = 0; i < n; i++) {
-		struct answer *a = ask(uri[i], stopped, err);
+		struct answer *a = ask(lv, uri[i], stopped, err);
 
 		if (!a) {
 			r = err ? err->code : -EIO;

@@ -4,14 +4,13 @@
  * runs the library's event loop. Nothing is set, nothing is started: connections are read-only.
  */
 #include <errno.h>
-#include <libvirt/libvirt.h>
-#include <libvirt/virterror.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "env/libvirt.h"
 #include "env/vmwatch_priv.h"
 #include "out/text.h"
 
@@ -47,6 +46,7 @@ struct followed {
 
 struct speaker {
 	struct sg_vmw *w;
+	const struct sg_libvirt *lv; /* NULL until there is somebody to connect to */
 	virConnectPtr conn[SG_VM_URIS];
 	int cb[SG_VM_URIS][2];
 	size_t nconn;
@@ -60,9 +60,9 @@ struct speaker {
 /* ---- one domain ----------------------------------------------------------------------------------- */
 
 /* Was its driver told to give statistics? Then libvirt's text of it says so; names in it are escaped. */
-static bool has_period(virDomainPtr d)
+static bool has_period(const struct sg_libvirt *lv, virDomainPtr d)
 {
-	char *xml = virDomainGetXMLDesc(d, 0), *s = xml ? strstr(xml, "<memballoon ") : NULL, *end;
+	char *xml = lv->virDomainGetXMLDesc(d, 0), *s = xml ? strstr(xml, "<memballoon ") : NULL, *end;
 	bool is;
 
 	end = s ? strstr(s, "</memballoon>") : NULL;
@@ -80,28 +80,28 @@ static void ask_memory(struct speaker *s, struct followed *f)
 	virDomainInfo info;
 	int n;
 
-	if (f->first && !virDomainGetInfo(f->dom, &info))
+	if (f->first && !s->lv->virDomainGetInfo(f->dom, &info))
 		sg_vmw_balloon(s->w, f->pid, SG_BALLOON_MAXIMUM, (uint64_t)info.maxMem * 1024);
 	if (!f->first && !f->period)
 		return;
-	n = virDomainMemoryStats(f->dom, st, VIR_DOMAIN_MEMORY_STAT_NR, 0);
+	n = s->lv->virDomainMemoryStats(f->dom, st, VIR_DOMAIN_MEMORY_STAT_NR, 0);
 	for (int i = 0; i < n; i++)
 		for (size_t k = 0; k < sizeof(tags) / sizeof(tags[0]); k++)
 			if (tags[k].tag == st[i].tag)
 				sg_vmw_balloon(s->w, f->pid, tags[k].what,
 					       (uint64_t)st[i].val * tags[k].factor);
 	if (f->first)
-		f->period = has_period(f->dom);
+		f->period = has_period(s->lv, f->dom);
 	f->first = false;
 }
 
 static void follow(struct speaker *s, virDomainPtr d)
 {
-	const char *name = virDomainGetName(d);
+	const char *name = s->lv->virDomainGetName(d);
 	char uuid[VIR_UUID_STRING_BUFLEN];
 	uint32_t pid;
 
-	if (!name || virDomainGetUUIDString(d, uuid))
+	if (!name || s->lv->virDomainGetUUIDString(d, uuid))
 		return;
 	pid = sg_vmw_domain(s->w, name, uuid);
 	if (!sg_vmw_wanted(s->w, pid) || s->n == SG_VMW_MAX)
@@ -109,7 +109,7 @@ static void follow(struct speaker *s, virDomainPtr d)
 	for (size_t i = 0; i < s->n; i++)
 		if (s->f[i].pid == pid)
 			return;
-	if (virDomainRef(d))
+	if (s->lv->virDomainRef(d))
 		return;
 	s->f[s->n++] = (struct followed){ .dom = d, .pid = pid, .first = true };
 }
@@ -123,11 +123,11 @@ static void list(struct speaker *s)
 	s->known = known;
 	for (size_t c = 0; c < s->nconn; c++) {
 		virDomainPtr *d = NULL;
-		int n = virConnectListAllDomains(s->conn[c], &d, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+		int n = s->lv->virConnectListAllDomains(s->conn[c], &d, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
 
 		for (int i = 0; i < n; i++) {
 			follow(s, d[i]);
-			virDomainFree(d[i]);
+			s->lv->virDomainFree(d[i]);
 		}
 		free(d);
 	}
@@ -140,10 +140,10 @@ static uint32_t pid_of(struct speaker *s, virDomainPtr d)
 {
 	char uuid[VIR_UUID_STRING_BUFLEN], other[VIR_UUID_STRING_BUFLEN];
 
-	if (virDomainGetUUIDString(d, uuid))
+	if (s->lv->virDomainGetUUIDString(d, uuid))
 		return 0;
 	for (size_t i = 0; i < s->n; i++)
-		if (!virDomainGetUUIDString(s->f[i].dom, other) && !strcmp(uuid, other))
+		if (!s->lv->virDomainGetUUIDString(s->f[i].dom, other) && !strcmp(uuid, other))
 			return s->f[i].pid;
 	return 0;
 }
@@ -183,8 +183,8 @@ static const char *fate(int event, int detail)
 
 static int on_lifecycle(virConnectPtr conn, virDomainPtr d, int event, int detail, void *arg)
 {
-	const char *what = fate(event, detail), *name = virDomainGetName(d);
 	struct speaker *s = arg;
+	const char *what = fate(event, detail), *name = s->lv->virDomainGetName(d);
 
 	(void)conn;
 	if (event == VIR_DOMAIN_EVENT_STARTED)
@@ -201,26 +201,31 @@ static void connect_all(struct speaker *s)
 {
 	char uri[SG_VM_URIS][SG_VM_URI];
 	size_t n = sg_vm_virt_uris(&s->w->o.from, uri);
+	struct sg_err err = { 0 };
 	char clean[200];
 
 	s->tried = true;
 	if (!n && s->w->o.only && !strcmp(s->w->only.source, "libvirt"))
 		sg_vmw_note(s->w, "libvirt does not answer here, so it tells nothing of the VM's balloon");
-	for (size_t i = 0; i < n; i++) {
-		virConnectPtr c = sg_vm_virt_ready() ? virConnectOpenReadOnly(uri[i]) : NULL;
+	s->lv = n ? sg_vm_virt(&err) : NULL;
+	if (n && !s->lv)
+		sg_vmw_note(s->w, "libvirt cannot be asked for names and balloons: %s", err.msg);
+	for (size_t i = 0; s->lv && i < n; i++) {
+		virConnectPtr c = s->lv->virConnectOpenReadOnly(uri[i]);
 
 		if (!c) {
 			sg_vmw_note(s->w, "libvirt (%s) refuses, so it tells no names and no balloons: %s",
-				    uri[i], sg_text_clean(clean, sizeof(clean), virGetLastErrorMessage()));
+				    uri[i],
+				    sg_text_clean(clean, sizeof(clean), s->lv->virGetLastErrorMessage()));
 			continue;
 		}
-		virConnectSetKeepAlive(c, 1, 3); /* one that hangs is given up */
-		s->cb[s->nconn][0] =
-			virConnectDomainEventRegisterAny(c, NULL, VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE,
-							 VIR_DOMAIN_EVENT_CALLBACK(on_balloon), s, NULL);
-		s->cb[s->nconn][1] =
-			virConnectDomainEventRegisterAny(c, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-							 VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), s, NULL);
+		s->lv->virConnectSetKeepAlive(c, 1, 3); /* one that hangs is given up */
+		s->cb[s->nconn][0] = s->lv->virConnectDomainEventRegisterAny(
+			c, NULL, VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE, VIR_DOMAIN_EVENT_CALLBACK(on_balloon), s,
+			NULL);
+		s->cb[s->nconn][1] = s->lv->virConnectDomainEventRegisterAny(
+			c, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), s,
+			NULL);
 		s->conn[s->nconn++] = c;
 	}
 }
@@ -228,12 +233,12 @@ static void connect_all(struct speaker *s)
 static void close_all(struct speaker *s)
 {
 	for (size_t i = 0; i < s->n; i++)
-		virDomainFree(s->f[i].dom);
+		s->lv->virDomainFree(s->f[i].dom);
 	for (size_t c = 0; c < s->nconn; c++) {
 		for (int k = 0; k < 2; k++)
 			if (s->cb[c][k] >= 0)
-				virConnectDomainEventDeregisterAny(s->conn[c], s->cb[c][k]);
-		virConnectClose(s->conn[c]);
+				s->lv->virConnectDomainEventDeregisterAny(s->conn[c], s->cb[c][k]);
+		s->lv->virConnectClose(s->conn[c]);
 	}
 }
 
@@ -256,7 +261,7 @@ static void on_news(int watch, int fd, int events, void *arg)
 static void ask_all(struct speaker *s)
 {
 	for (size_t c = 0; c < s->nconn && !s->lost; c++) {
-		s->lost = virConnectIsAlive(s->conn[c]) != 1;
+		s->lost = s->lv->virConnectIsAlive(s->conn[c]) != 1;
 		if (s->lost)
 			sg_vmw_note(s->w, "libvirt went away while it was recorded: balloons are not told "
 					  "from then on");
@@ -277,19 +282,19 @@ static bool one_is_gone(const struct speaker *s)
 /* Its end reaches us before libvirt's word of how it came to it. */
 static void wait_for_fate(struct speaker *s, int timer)
 {
-	virEventUpdateTimeout(timer, LAST_MS / 10);
+	s->lv->virEventUpdateTimeout(timer, LAST_MS / 10);
 	for (int i = 0; i < 10 && !s->stopped && !s->lost && one_is_gone(s); i++)
-		for (s->tick = false; !s->tick && !s->stopped && !virEventRunDefaultImpl();)
+		for (s->tick = false; !s->tick && !s->stopped && !s->lv->virEventRunDefaultImpl();)
 			;
 }
 
 static void loop(struct speaker *s)
 {
-	int timer = virEventAddTimeout(EACH_MS, on_tick, s, NULL);
-	int watch = virEventAddHandle(s->w->virt_fd, VIR_EVENT_HANDLE_READABLE, on_news, s, NULL);
+	int timer = s->lv->virEventAddTimeout(EACH_MS, on_tick, s, NULL);
+	int watch = s->lv->virEventAddHandle(s->w->virt_fd, VIR_EVENT_HANDLE_READABLE, on_news, s, NULL);
 
 	ask_all(s);
-	while (timer >= 0 && watch >= 0 && !atomic_load(&s->w->ending) && !virEventRunDefaultImpl()) {
+	while (timer >= 0 && watch >= 0 && !atomic_load(&s->w->ending) && !s->lv->virEventRunDefaultImpl()) {
 		if (s->tick || s->news)
 			ask_all(s);
 		s->tick = s->news = false;
@@ -298,9 +303,9 @@ static void loop(struct speaker *s)
 	if (timer >= 0)
 		wait_for_fate(s, timer);
 	if (timer >= 0)
-		virEventRemoveTimeout(timer);
+		s->lv->virEventRemoveTimeout(timer);
 	if (watch >= 0)
-		virEventRemoveHandle(watch);
+		s->lv->virEventRemoveHandle(watch);
 }
 
 void *sg_vmw_virt_main(void *arg)
