@@ -139,7 +139,7 @@ static void *looker_main(void *arg)
 	while (room && !atomic_load(&k->w->ending)) {
 		struct pollfd p = { .fd = k->wake_fd, .events = POLLIN };
 
-		poll(&p, 1, 200);
+		poll(&p, 1, k->n ? 200 : 1000);
 		take(k);
 		look_at_due(k, false, room);
 	}
