@@ -110,9 +110,10 @@ cat >"$dir/web.xml" <<XML
 XML
 v create "$dir/web.xml" >/dev/null || { not_ok domain "$(tail -1 "$dir/libvirtd.log")"; exit 1; }
 inflated() { grep -aq "inflated $2 pages" "$1"; }
-until_true boot-plain 120 inflated "$dir/plain.out" 0 || exit 1
-until_true boot-web 120 inflated "$run/web.out" 0 || exit 1
+threads() { [ "$(cat /proc/$1/task/*/comm | grep -c "^CPU 0/TCG$")" = 1 ]; }
+until_true start-plain 60 threads $plain || exit 1
 web=$(pgrep -u $user -f "guest=web,.*$uuid")
+until_true start-web 60 threads $web || exit 1
 
 # ---- the list, with libvirt and without
 listed() { # JSON SOURCE-OF-WEB
@@ -169,9 +170,12 @@ wait $raw 2>/dev/null
 python3 -c 'import socket, sys, time
 s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(8); time.sleep(60)' "$dir/mute" &
 until_true mute 30 test -S "$dir/mute"
-timeout 60 "$sg" vms --connect "qemu+unix:///session?socket=$dir/mute" >/dev/null 2>"$dir/mute.err"; mute_code=$?
+timeout 60 "$sg" vms --connect "qemu+unix:///session?socket=$dir/mute" >/dev/null 2>"$dir/mute.err" &
+mute=$!
 
-# ---- recordings
+# ---- recordings, when the guests are up
+until_true boot-plain 120 inflated "$dir/plain.out" 0 || exit 1
+until_true boot-web 120 inflated "$run/web.out" 0 || exit 1
 mkfifo "$dir/ready"
 recorder=
 # record FILE HOW...: begins one, and waits until it has begun
@@ -241,8 +245,16 @@ verdict balloon-qmp "$(balloon "$dir/plain.sgt" plain 8192 '')"
 python3 -c 'import socket, sys, time
 s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.recv(1); open(sys.argv[2], "w"); time.sleep(60)' "$dir/second.qmp" "$dir/held" &
 until_true hold 30 test -e "$dir/held"
-timeout 60 "$sg" record -q -o "$dir/busy.sgt" --vm plain --connect '' --duration 1500ms 2>"$dir/err"; code=$?
-verdict qmp-in-use "$([ $code = 0 ] && grep -q 'the QMP socket of VM plain is in use' "$dir/err" || echo "$code: $(cat "$dir/err")")"
+timeout 100 "$sg" record -q -o "$dir/new.sgt" --vm plain --connect '' -- timeout 4 qemu-system-x86_64 -accel tcg -S -m 16 -smp 2 \
+	-display none -nodefaults -name guest=late,debug-threads=on 2>"$dir/err" </dev/null
+code=$?
+verdict qmp-in-use "$([ $code = 124 ] && grep -q 'the QMP socket of VM plain is in use' "$dir/err" || echo "$code: $(cat "$dir/err")")"
+# and the command itself is a machine that begins while it is recorded
+"$sg" report --json="$dir/j" "$dir/new.sgt"
+verdict begins-meanwhile "$(python3 -c 'import json, sys
+v = {v["name"]: v for v in json.load(open(sys.argv[1]))["vms"]}
+assert v["late"]["in_scope"] and v["late"]["vcpus"] == 2, v
+assert v["plain"]["in_scope"] and v["plain"]["balloon"] == {}, v' "$dir/j" 2>&1)"
 
 # ---- words that name none, or several
 rec="$sg record -q -o $dir/bad.sgt --duration 10s --connect"
@@ -260,14 +272,6 @@ for with in '--vm web' '--container web' '-G web'; do
 	verdict "usage-${with//[ -]/}" "$([ $code = 2 ] && grep -qE 'twice|together' "$dir/err" || echo "$code: $(cat "$dir/err")")"
 done
 verdict nothing-written "$([ ! -e "$dir/bad.sgt" ] || echo "a recording was begun")"
-
-# ---- one that begins while it is recorded
-timeout 100 "$sg" record -q -o "$dir/new.sgt" -- timeout 2 qemu-system-x86_64 -accel tcg -S -m 16 -smp 2 -display none -nodefaults \
-	-name guest=late,debug-threads=on 2>"$dir/err" </dev/null
-"$sg" report --json="$dir/j" "$dir/new.sgt"
-verdict begins-meanwhile "$(python3 -c 'import json, sys
-v = [v for v in json.load(open(sys.argv[1]))["vms"] if v["name"] == "late"]
-assert len(v) == 1 and v[0]["in_scope"] and v[0]["vcpus"] == 2, v' "$dir/j" 2>&1)"
 
 # ---- it ends, is paused, and libvirt goes away while it is recorded
 record "$dir/gone.sgt" --vm $uuid --connect "$uri" --duration 90s
@@ -289,4 +293,5 @@ verdict libvirt-dies "$(grep -q 'libvirt went away while it was recorded' "$dir/
 "$sg" report "$dir/paused.sgt" >"$dir/out" 2>&1
 verdict paused-report "$(grep -q '^VM web (qemu process .* 512 MiB' "$dir/out" || cat "$dir/out")"
 
+wait $mute; mute_code=$?
 verdict list-mute "$([ $mute_code = 1 ] && grep -q 'does not answer' "$dir/mute.err" || echo "$mute_code: $(cat "$dir/mute.err")")"

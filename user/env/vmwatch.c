@@ -13,7 +13,8 @@
 #include "env/vmwatch_priv.h"
 
 #define RING_MAX  8192u		/* new processes that wait to be looked at; a power of two */
-#define AFTER_NS  1000000000ull /* a monitor has its machine by then */
+#define AFTER_NS  300000000ull	/* most monitors have their machine by then */
+#define AGAIN_NS  1000000000ull /* any process is looked at twice */
 #define AGAIN_MAX 10		/* one that is known to be a monitor is looked at so often */
 #define FINISH_NS 200000000ull	/* at the end, for all that still wait */
 #define FINISH_S  2		/* then speakers that hang are left behind */
@@ -81,7 +82,7 @@ static void queue(struct looker *k, uint32_t pid, uint32_t tries)
 		return;
 	}
 	k->wait[at] = (struct seen){ pid, tries };
-	k->due_ns[at] = now_ns() + AFTER_NS;
+	k->due_ns[at] = now_ns() + (tries ? AGAIN_NS : AFTER_NS);
 	k->n++;
 }
 
@@ -105,7 +106,8 @@ static void look(struct looker *k, const struct seen *s, struct sg_vm_info *room
 	if (!r) {
 		sg_vmw_found(k->w, room);
 		poke(k->w->virt_fd);
-	} else if (r == -ENOENT && s->tries < AGAIN_MAX && sg_vm_is_monitor(s->pid, &k->w->o.from)) {
+	} else if (r == -ENOENT &&
+		   (!s->tries || (s->tries < AGAIN_MAX && sg_vm_is_monitor(s->pid, &k->w->o.from)))) {
 		queue(k, s->pid, s->tries + 1);
 	}
 }
@@ -139,7 +141,7 @@ static void *looker_main(void *arg)
 	while (room && !atomic_load(&k->w->ending)) {
 		struct pollfd p = { .fd = k->wake_fd, .events = POLLIN };
 
-		poll(&p, 1, k->n ? 200 : 1000);
+		poll(&p, 1, k->n ? 100 : 300);
 		take(k);
 		look_at_due(k, false, room);
 	}

@@ -20,6 +20,7 @@
 
 #define LINE_MAX_BYTES (256u << 10) /* a longer line is no answer to what we ask */
 #define GREETING_MS    1000
+#define LAST_MS	       300 /* for the last answer, when the recording has ended */
 
 /* ---- lines --------------------------------------------------------------------------------------- */
 
@@ -130,7 +131,7 @@ static bool say(struct qmp *q, const char *text)
 }
 
 /* Waits until q->buf begins with a whole line; 0, or why there is none: -ETIMEDOUT, -ECANCELED (the end), -EPIPE, -EMSGSIZE. */
-static int read_line(struct qmp *q, int wait_ms)
+static int read_line(struct qmp *q, int wait_ms, bool to_the_end)
 {
 	for (;;) {
 		struct pollfd p[2] = { { .fd = q->fd, .events = POLLIN },
@@ -141,9 +142,9 @@ static int read_line(struct qmp *q, int wait_ms)
 			return 0;
 		if (q->len == LINE_MAX_BYTES)
 			return -EMSGSIZE;
-		if (atomic_load(&q->w->ending))
+		if (!to_the_end && atomic_load(&q->w->ending))
 			return -ECANCELED;
-		if (!poll(p, 2, wait_ms))
+		if (!poll(p, to_the_end ? 1 : 2, wait_ms))
 			return -ETIMEDOUT;
 		n = recv(q->fd, q->buf + q->len, LINE_MAX_BYTES - q->len, MSG_DONTWAIT);
 		if (!n || (n < 0 && errno != EAGAIN && errno != EINTR))
@@ -190,7 +191,7 @@ static void on_line(struct qmp *q, enum sg_qmp_line l, uint64_t bytes)
 static int greet(struct qmp *q)
 {
 	uint64_t bytes;
-	int r = read_line(q, GREETING_MS);
+	int r = read_line(q, GREETING_MS, false);
 
 	if (!r && take_line(q, &bytes) != SG_QMP_GREETING)
 		return -EPROTO;
@@ -199,10 +200,27 @@ static int greet(struct qmp *q)
 	return r;
 }
 
+/* Events come once a second at most: the last may still be held back. */
+static void last_answer(struct qmp *q)
+{
+	uint64_t bytes = 0;
+
+	if (!say(q, "{\"execute\":\"query-balloon\"}\n"))
+		return;
+	while (!read_line(q, LAST_MS, true)) {
+		enum sg_qmp_line l = take_line(q, &bytes);
+
+		on_line(q, l, bytes);
+		if (l == SG_QMP_ACTUAL || l == SG_QMP_ERROR)
+			return;
+	}
+}
+
 static void speak(struct qmp *q, const char *name)
 {
 	int r = greet(q);
 	uint64_t bytes = 0;
+	bool greeted = !r;
 
 	if (r == -ETIMEDOUT)
 		sg_vmw_note(q->w, "the QMP socket of VM %s is in use: its balloon is not told", name);
@@ -211,11 +229,13 @@ static void speak(struct qmp *q, const char *name)
 			    name);
 	if (!r && q->w->only.memory_bytes)
 		sg_vmw_balloon(q->w, q->w->only.pid, SG_BALLOON_MAXIMUM, q->w->only.memory_bytes);
-	while (!r && !(r = read_line(q, -1))) {
+	while (!r && !(r = read_line(q, -1, false))) {
 		enum sg_qmp_line l = take_line(q, &bytes);
 
 		on_line(q, l, bytes);
 	}
+	if (r == -ECANCELED && greeted)
+		last_answer(q);
 }
 
 void *sg_vmw_qmp_main(void *arg)

@@ -82,7 +82,7 @@ static void ask_memory(struct speaker *s, struct followed *f)
 
 	if (f->first && !s->lv->virDomainGetInfo(f->dom, &info))
 		sg_vmw_balloon(s->w, f->pid, SG_BALLOON_MAXIMUM, (uint64_t)info.maxMem * 1024);
-	if (!f->first && !f->period)
+	if (!f->first && !f->period && !atomic_load(&s->w->ending))
 		return;
 	n = s->lv->virDomainMemoryStats(f->dom, st, VIR_DOMAIN_MEMORY_STAT_NR, 0);
 	for (int i = 0; i < n; i++)
