@@ -75,6 +75,24 @@ static void feed_frame(struct sg_analysis *a, const struct names *n)
 	feed(a, &d);
 }
 
+/* A virtual machine of the task's process, called so; its text may be cut anywhere. */
+static void feed_vm(struct sg_analysis *a, const struct names *n)
+{
+	union {
+		struct sg_vm v;
+		char bytes[700];
+	} u = { .v = { .h = { .kind = SG_REC_VM, .ts = 3 }, .tgid = 7, .vcpus = 2 } };
+	struct sg_balloon b = { HDR(BALLOON, 4), .tgid = 7, .what = SG_BALLOON_ACTUAL };
+	size_t len = strlen(n->text[SYMBOL]), mod = strlen(n->text[MODULE]);
+
+	memcpy(u.v.text, n->text[SYMBOL], len + 1);
+	memcpy(u.v.text + len + 1, n->text[MODULE], mod);
+	u.v.len = (uint16_t)(len + 1 + mod);
+	b.value = len << 20;
+	feed(a, &u);
+	feed(a, &b);
+}
+
 static void feed_all(struct sg_analysis *a, const struct names *n)
 {
 	struct sg_thread th = { HDR(THREAD, 1), .tid = 7, .tgid = 7, .flags = SG_TF_INSCOPE };
@@ -97,6 +115,7 @@ static void feed_all(struct sg_analysis *a, const struct names *n)
 	memcpy(s.bytes + sizeof(s.s), &p, sizeof(p));
 	feed(a, &th);
 	feed_frame(a, n);
+	feed_vm(a, n);
 	feed(a, &b);
 	feed(a, &k);
 	feed(a, &d);
@@ -207,6 +226,7 @@ static void check_text(struct sg_analysis *a)
 	CHECK(sg_taskcalls_text(&calls, stats.name, m.f, NULL) == 0);
 	CHECK(sg_analysis_slowest(a, 0, &slow) == 1);
 	CHECK(sg_text_task(m.f, slow[0], NULL) == 0);
+	CHECK(sg_vmsum_text(sg_analysis_vms(a), m.f) == 0);
 	mem_done(&m);
 	check_clean(&m, "\n");
 	free(m.text);

@@ -18,6 +18,7 @@ union gen_event {
 	struct sg_container container;
 	struct sg_machine machine;
 	struct sg_guest guest;
+	struct sg_vm vm;
 	struct sg_thread thread;
 	struct sg_mark mark;
 	char bytes[SG_EVENT_MAX];
@@ -127,6 +128,11 @@ static inline size_t gen_event(uint64_t *s, unsigned kind, union gen_event *e)
 		e->machine.len = (uint16_t)(gen_u64(s) % (SG_MACHINE_TEXT_MAX + 1));
 		for (unsigned i = 0; i < e->machine.len; i++)
 			e->machine.text[i] = (char)gen_u64(s);
+		break;
+	case SG_REC_VM:
+		e->vm.len = (uint16_t)(gen_u64(s) % (SG_VM_TEXT_MAX + 1));
+		for (unsigned i = 0; i < e->vm.len; i++)
+			e->vm.text[i] = (char)gen_u64(s);
 		break;
 	case SG_REC_GUEST:
 		e->guest.len = (uint16_t)(gen_u64(s) % (SG_GUEST_TEXT_MAX + 1));

@@ -42,6 +42,9 @@ static const struct id_name ids[] = {
 #define SG_X(id, sym, name) { "why", id, #sym, name },
 	SG_WHY_LIST(SG_X)
 #undef SG_X
+#define SG_X(id, sym, name, bytes) { "balloon", id, #sym, #name },
+	SG_BALLOON_LIST(SG_X)
+#undef SG_X
 #define E(list, sym) { list, sym, #sym, "" }
 	E("wsrc", SG_WSRC_NONE), E("wsrc", SG_WSRC_BLOCK), E("wsrc", SG_WSRC_NET),
 	E("wsrc", SG_WSRC_TIMER), E("wsrc", SG_WSRC_SIGNAL), E("wsrc", SG_WSRC_EXIT),
@@ -155,8 +158,9 @@ Test(abi, ids_fit_their_tables)
 	static const struct {
 		const char *list;
 		unsigned max;
-	} limits[] = { { "cause", SG_C_MAX },	{ "kind", SG_K_MAX },  { "stop", SG_STOP_MAX },
-		       { "wctx", SG_WCTX_MAX }, { "why", SG_WHY_MAX }, { "rec", 256 } };
+	} limits[] = { { "cause", SG_C_MAX },	     { "kind", SG_K_MAX },  { "stop", SG_STOP_MAX },
+		       { "wctx", SG_WCTX_MAX },	     { "why", SG_WHY_MAX }, { "rec", 256 },
+		       { "balloon", SG_BALLOON_MAX } };
 
 	for (size_t l = 0; l < sizeof(limits) / sizeof(limits[0]); l++)
 		for (size_t i = 0; i < NIDS; i++)

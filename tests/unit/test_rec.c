@@ -24,10 +24,12 @@ static int rank(const struct sg_hdr *h)
 	case SG_REC_ROLE:
 	case SG_REC_CGNAME:
 	case SG_REC_CONTAINER:
+	case SG_REC_VM:
 	case SG_REC_MACHINE:
 	case SG_REC_CLOCKMAP:
 		return 0;
 	case SG_REC_SWAPOUT:
+	case SG_REC_BALLOON:
 	case SG_REC_LOST:
 	case SG_REC_CLOCK:
 	case SG_REC_WINDOW:

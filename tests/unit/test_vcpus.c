@@ -120,7 +120,7 @@ static uint64_t sum(const struct sg_vcpu *c)
 Test(vcpus, a_guest_halts_swaps_and_loses_its_cpu)
 {
 	struct sg_vcpus *v;
-	const struct sg_vm *vm;
+	const struct sg_vmm *vm;
 	const struct sg_vcpu *c;
 	struct sg_vcpu_reason r[SG_VCPU_EXITS];
 	struct made m;
@@ -209,7 +209,7 @@ Test(vcpus, sums_are_whole_whatever_comes)
 
 	for (int round = 0; round < 200; round++) {
 		struct sg_vcpus *v;
-		const struct sg_vm *vm;
+		const struct sg_vmm *vm;
 		uint64_t now = 1000, last = 0;
 		size_t n;
 
@@ -242,7 +242,7 @@ Test(vcpus, sums_are_whole_whatever_comes)
 Test(vcpus, more_reasons_than_rows_are_one_row)
 {
 	struct sg_vcpus *v;
-	const struct sg_vm *vm;
+	const struct sg_vmm *vm;
 	struct sg_vcpu_reason r[SG_VCPU_EXITS];
 	uint64_t cnt = 0, ns = 0, at = 0;
 	size_t n;

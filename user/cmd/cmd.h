@@ -15,6 +15,7 @@
 	X("agent", agent, "wait in a guest for its host, and record when that asks")     \
 	X("merge", merge, "recordings of several machines into one, on one clock")       \
 	X("containers", containers, "the containers of this machine and what runs them") \
+	X("vms", vms, "the virtual machines of this machine and what runs them")         \
 	X("bench", bench, "the published experiments, each as one command")              \
 	X("doctor", doctor, "what this machine can attribute, and what it cannot and why")
 

@@ -7,8 +7,12 @@
 #include <stdio.h>
 #include "kern/record.h"
 
+struct sg_vm_info;
+
 struct sg_company_opts {
 	const char *engine;		 /* --engine, NULL = the machine's daemon if there is one */
+	const char *connect;		 /* --connect, NULL = the libvirt that listens */
+	const struct sg_vm_info *vm;	 /* --vm: the one that is recorded, NULL = none was named */
 	bool gvisor_trace;		 /* --gvisor-trace */
 	bool one;			 /* only one container is recorded (--container) ... */
 	uint32_t sentry;		 /* ... and this is its Sentry; 0: it is no sandbox of gVisor */
@@ -19,7 +23,8 @@ struct sg_company_opts {
 #define SG_COMPANY_MORE 8
 
 struct sg_company {
-	struct sg_companion c[2 + SG_COMPANY_MORE];
+	struct sg_companion
+		c[3 + SG_COMPANY_MORE]; /* containers, virtual machines, gVisor's traces, and further ones */
 	size_t n;
 	bool traced, untraceable; /* by gVisor's trace points; asked for, and no sandbox */
 	uint32_t sentry;

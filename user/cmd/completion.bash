@@ -29,6 +29,8 @@ _sandglass() {
 	-p | --pid) mapfile -t COMPREPLY < <(compgen -W "$(cd /proc && printf '%s ' [0-9]*)" -- "$cur") && return ;;
 	--container) mapfile -t COMPREPLY < <(compgen -W \
 		"$("$prog" containers --json 2>/dev/null | sed -n 's/^ *"name": *"\(.*\)",$/\1/p')" -- "$cur") && return ;;
+	--vm) mapfile -t COMPREPLY < <(compgen -W \
+		"$("$prog" vms --json 2>/dev/null | sed -n 's/^ *"name": *"\(.*\)",$/\1/p')" -- "$cur") && return ;;
 	esac
 	if [[ $cmd == bench && $cur != -* ]] && ((COMP_CWORD == 2)); then
 		mapfile -t COMPREPLY < <(compgen -W 'task modload' -- "$cur")

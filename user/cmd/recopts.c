@@ -26,6 +26,8 @@ enum {
 	OPT_LEVEL,
 	OPT_CONTAINER,
 	OPT_ENGINE,
+	OPT_VM,
+	OPT_CONNECT,
 	OPT_GVISOR_TRACE,
 	OPT_GVISOR_UPROBES
 };
@@ -34,6 +36,8 @@ enum {
 static const struct argp_option options[] = {
 	{ "container", OPT_CONTAINER, "NAME|ID", 0, "all processes of a container: its name, its id or the beginning of that", 1 },
 	{ "engine", OPT_ENGINE, "SOCKET", 0, "ask the Docker daemon behind this socket for the container; '' asks none", 1 },
+	{ "vm", OPT_VM, "NAME|UUID|PID", 0, "a virtual machine: its monitor with all threads and the kernel's threads for it", 1 },
+	{ "connect", OPT_CONNECT, "URI", 0, "ask this libvirt for virtual machines; '' asks none (default: the system's and one's own, if they listen)", 1 },
 	{ NULL, 0, NULL, 0, "What the kernel side does:", 10 },
 	{ "freq", 'F', "HZ", 0, "on-CPU stack samples per second and CPU (default 99; 0 = none)", 10 },
 	{ "stack-threshold", OPT_THRESHOLD, "TIME", 0, "take stacks of waits longer than this (default 50us)", 10 },
@@ -86,6 +90,14 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 	case OPT_ENGINE:
 		r->engine = arg;
 		break;
+	case OPT_VM:
+		if (r->vm)
+			argp_error(s, "--vm was given twice: record the whole system (-a) to see several");
+		r->vm = arg;
+		break;
+	case OPT_CONNECT:
+		r->connect = arg;
+		break;
 	case 'F':
 		if (sg_parse_u64(arg, 0, 10000, &v))
 			argp_error(s, "-F takes 0 to 10000 samples per second, not '%s'", arg);
@@ -131,6 +143,11 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 			argp_error(s, "--compress takes 1 to 9, not '%s'", arg);
 		r->o.level = v;
 		break;
+	case ARGP_KEY_END:
+		if (r->vm && r->container)
+			argp_error(s, "--vm and --container together: record one of them, or the whole "
+				      "system (-a)");
+		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -165,6 +182,7 @@ int sg_recopts_pids(struct sg_recopts *r, struct sg_err *err)
 				r->pid[r->o.npid++] = tree.pid[k];
 		sg_pids_free(&tree);
 	}
+	r->others = r->o.npid;
 	return 0;
 }
 
@@ -245,6 +263,8 @@ int sg_recopts_record(struct sg_recopts *r, const char *name, struct sg_record_r
 {
 	struct sg_company co = { 0 };
 	struct sg_company_opts o = { .engine = r->engine,
+				     .connect = r->connect,
+				     .vm = r->vm ? &r->vm_found : NULL,
 				     .gvisor_trace = r->gvisor_trace,
 				     .more = r->more,
 				     .nmore = r->nmore,

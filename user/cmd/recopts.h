@@ -6,6 +6,7 @@
 #include <argp.h>
 #include "cmd/company.h"
 #include "env/container.h"
+#include "env/vm.h"
 #include "kern/cgroup.h"
 #include "kern/record.h"
 #include "trace/event.h"
@@ -21,6 +22,11 @@ struct sg_recopts {
 	const char *container, *engine; /* as given, NULL = not */
 	int first_fd;			/* its first process, after sg_recopts_container() */
 	struct sg_container_info found; /* the container, after sg_recopts_container() */
+	const char *vm, *connect;	/* as given, NULL = not */
+	int vm_fd;			/* its monitor, after sg_recopts_vm() */
+	size_t others;			/* so many of the processes are not the virtual machine's */
+	struct sg_vm_info vm_found;	/* after sg_recopts_vm() */
+	char vm_text[256];		/* "VM NAME (qemu, kvm)", for the report's head */
 	bool gvisor_trace;
 	const struct sg_companion *more; /* companions of the command's own */
 	size_t nmore;
@@ -36,6 +42,9 @@ int sg_recopts_cgroup(struct sg_recopts *r, const char *arg, struct sg_err *err)
 
 /** sg_recopts_container() - find r->container and fill the scope with its cgroup. -ENOENT, -ENOTUNIQ, -ESRCH with @err. */
 int sg_recopts_container(struct sg_recopts *r, struct sg_err *err);
+
+/** sg_recopts_vm() - find r->vm and add its processes and kernel threads to the scope. -ENOENT, -ENOTUNIQ, -ESRCH with @err. */
+int sg_recopts_vm(struct sg_recopts *r, struct sg_err *err);
 
 /**
  * sg_recopts_record() - sg_record() with the company that the options ask for

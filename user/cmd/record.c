@@ -84,12 +84,14 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 		s->next = s->argc;
 		break;
 	case ARGP_KEY_END:
-		if (!a->rec.o.argv && !a->rec.o.npid && !a->cgroup && !a->rec.container && !a->rec.o.live.all)
-			argp_error(
-				s,
-				"say what to record: -- PROGRAM, -p PID, -G CGROUP, --container NAME or -a");
+		if (!a->rec.o.argv && !a->rec.o.npid && !a->cgroup && !a->rec.container && !a->rec.vm &&
+		    !a->rec.o.live.all)
+			argp_error(s, "say what to record: -- PROGRAM, -p PID, -G CGROUP, --container NAME, "
+				      "--vm NAME or -a");
 		if (a->cgroup && a->rec.container)
 			argp_error(s, "-G and --container together: the kernel side follows one cgroup");
+		if (a->cgroup && a->rec.vm)
+			argp_error(s, "-G and --vm together: record one of them, or the whole system (-a)");
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -110,6 +112,7 @@ const struct argp sg_argp_record = {
 	"  sandglass record -p 1234 --duration 10s\n"
 	"  sandglass record -G docker/4f5e... -o web.sgt\n"
 	"  sandglass record --container web --duration 10s\n"
+	"  sandglass record --vm web --duration 10s\n"
 	"  sandglass record -a --duration 5s      the whole system\n"
 	"  sandglass record -a --duration 5s --guest web=vsock:3:7777 --token-file token\n"
 	"                                         and the guest web, that runs sandglass agent\n"
@@ -130,9 +133,11 @@ static void describe(struct args *a)
 		n = snprintf(a->target, sizeof(a->target), "the whole system");
 	else if (a->rec.container)
 		n = snprintf(a->target, sizeof(a->target), "%s", a->rec.container_text);
+	else if (a->rec.vm)
+		n = snprintf(a->target, sizeof(a->target), "%s", a->rec.vm_text);
 	else if (a->cgroup)
 		n = snprintf(a->target, sizeof(a->target), "cgroup %s", a->cgroup);
-	if (o->npid && n < (int)sizeof(a->target))
+	if (o->npid && a->rec.others && n < (int)sizeof(a->target))
 		snprintf(a->target + n, sizeof(a->target) - n, "%sprocess %u", n ? ", " : "", a->rec.pid[0]);
 	a->rec.o.target = a->target;
 }
@@ -171,7 +176,10 @@ static void closing_line(const struct args *a, const struct sg_record_result *re
 	if (res->lost)
 		fprintf(stderr, "; %" PRIu64 " records LOST, a larger --ring may help", res->lost);
 	if (res->targets_gone)
-		fprintf(stderr, "; the %s exited", a->rec.container ? "container" : "target");
+		fprintf(stderr, "; the %s exited",
+			a->rec.container ? "container"
+			: a->rec.vm	 ? "virtual machine"
+					 : "target");
 	fprintf(stderr, "\nread it with: sandglass report %s\n", a->out);
 }
 
@@ -195,6 +203,8 @@ int sg_cmd_record(int argc, char **argv)
 	r = sg_recopts_pids(&a->rec, &err);
 	if (!r && a->rec.container)
 		r = sg_recopts_container(&a->rec, &err);
+	if (!r && a->rec.vm)
+		r = sg_recopts_vm(&a->rec, &err);
 	describe(a);
 	if (!r && a->cgroup)
 		r = sg_recopts_cgroup(&a->rec, a->cgroup, &err);

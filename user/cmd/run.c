@@ -82,6 +82,7 @@ const struct argp sg_argp_run = {
 	"  sandglass run -- make -j2\n"
 	"  sandglass run --by wait -- ./client     what the command's main thread waited for\n"
 	"  sandglass run --container web -- curl -s localhost   what goes on in the container is part of the path\n"
+	"  sandglass run --vm web -- curl -s http://web/        and what the virtual machine does\n"
 	"  sandglass run --json=why.json -o run.sgt -- ./job\n\n"
 	"The command's output is untouched; the blame goes to standard error (JSON: to FILE or standard output). "
 	"The exit code is the command's own, 128+N when signal N killed it, 125 when sandglass itself failed, "
@@ -211,6 +212,8 @@ int sg_cmd_run(int argc, char **argv)
 						     "it with sudo")
 	    : a->rec.container ? sg_recopts_container(&a->rec, &err)
 			       : 0;
+	if (!r && a->rec.vm)
+		r = sg_recopts_vm(&a->rec, &err);
 	if (!r)
 		r = fd = open_recording(a, &err);
 	if (r >= 0) {

@@ -175,6 +175,27 @@ bool sg_ct_proc_cgroup(const char *text, struct sg_container_info *ret)
 	return best > 0;
 }
 
+bool sg_ct_cgroup_path(const char *text, char *ret, size_t cap)
+{
+	int best = 0;
+
+	for (const char *l = text; l && *l; l = strchr(l, '\n') ? strchr(l, '\n') + 1 : NULL) {
+		char line[4096];
+		const char *path;
+		int rank;
+
+		if (strcspn(l, "\n") >= sizeof(line))
+			continue;
+		snprintf(line, sizeof(line), "%.*s", (int)strcspn(l, "\n"), l);
+		rank = line_rank(line, &path);
+		if (rank <= best || strlen(path) >= cap)
+			continue;
+		best = rank;
+		snprintf(ret, cap, "%s", path);
+	}
+	return best > 0;
+}
+
 static bool is_dir(const char *path)
 {
 	struct stat st;

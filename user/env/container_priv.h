@@ -23,6 +23,8 @@ static inline const char *sg_ct_cgroot(const struct sg_container_opts *o)
 size_t sg_ct_cgroup_end(const char *path, char ret_id[SG_CONTAINER_ID], char ret_manager[32]);
 /** sg_ct_proc_cgroup() - id, manager and cgroup from the text of /proc/PID/cgroup; the memory controller's line first */
 bool sg_ct_proc_cgroup(const char *text, struct sg_container_info *ret);
+/** sg_ct_cgroup_path() - the cgroup that THREAD records mean, from the text of /proc/PID/cgroup: the memory controller's, else the only hierarchy's; false: none, or too long */
+bool sg_ct_cgroup_path(const char *text, char *ret, size_t cap);
 /** sg_ct_cgroup_dir() - folder of cgroup @path in hierarchy @controller (v1, hybrid) or the only one (v2); false: too long, or leads out */
 bool sg_ct_cgroup_dir(const char *root, const char *controller, const char *path, char *ret, size_t cap);
 /** sg_ct_cgroup_stat() - fill cgroup_id from @c's cgroup; 0 when there is no such folder */

@@ -21,25 +21,15 @@ void sg_watch_cgroup_named(struct sg_watch_cgroups *g, const struct sg_watch_ite
 /* Path of a process's cgroup in the hierarchy that THREAD records mean; false: gone, or too long. */
 static bool cgroup_path(const struct sg_watch_cgroups *g, uint32_t pid, char *ret, size_t cap)
 {
-	char path[4096], *text, *save = NULL;
-	bool memory = false;
+	char path[4096], *text;
+	bool known;
 
-	*ret = 0;
 	snprintf(path, sizeof(path), "%s/%u/cgroup", sg_ct_proc(&g->boxes->where), pid);
 	if (sg_proc_read(path, 16384, &text) < 0)
 		return false;
-	for (char *l = strtok_r(text, "\n", &save); l && !memory; l = strtok_r(NULL, "\n", &save)) {
-		char *ctl = strchr(l, ':'), *at = ctl ? strchr(ctl + 1, ':') : NULL;
-
-		if (!at || strlen(at + 1) >= cap)
-			continue;
-		*at = 0;
-		memory = !strcmp(ctl + 1, "memory");
-		if (memory || !ctl[1])
-			snprintf(ret, cap, "%s", at + 1);
-	}
+	known = sg_ct_cgroup_path(text, ret, cap);
 	free(text);
-	return *ret;
+	return known;
 }
 
 /*

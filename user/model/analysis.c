@@ -27,6 +27,7 @@ struct sg_analysis {
 	struct sg_analysis_opts opts;
 	char *only;
 	struct sg_owners *owners;
+	struct sg_vmsum *vms;
 	struct sg_model *model, *second;
 	struct sg_strtab name; /* of buckets, same numbers until sorted */
 	struct bucket *bucket;
@@ -70,6 +71,7 @@ void sg_analysis_free(struct sg_analysis *a)
 	sg_taskcalls_free(a->calls);
 	if (!a->opts.owners)
 		sg_owners_free(a->owners);
+	sg_vmsum_free(a->vms);
 	free(a->only);
 	free(a);
 }
@@ -282,6 +284,8 @@ int sg_analysis_new(struct sg_analysis **ret, const struct sg_analysis_opts *opt
 	if (!r && !a->owners)
 		r = sg_owners_new(&a->owners);
 	if (!r)
+		r = sg_vmsum_new(&a->vms);
+	if (!r)
 		r = sg_blame_new(&a->scratch);
 	if (!r && opts->calls && !opts->critical)
 		r = sg_taskcalls_new(&a->calls);
@@ -317,8 +321,8 @@ static void note_time(struct sg_analysis *a, const struct sg_hdr *ev)
 {
 	bool definition = ev->kind == SG_REC_FRAME || ev->kind == SG_REC_STACKDEF ||
 			  ev->kind == SG_REC_NAME || ev->kind == SG_REC_ROLE || ev->kind == SG_REC_CGNAME ||
-			  ev->kind == SG_REC_CONTAINER || ev->kind == SG_REC_MACHINE ||
-			  ev->kind == SG_REC_CLOCKMAP;
+			  ev->kind == SG_REC_CONTAINER || ev->kind == SG_REC_VM ||
+			  ev->kind == SG_REC_MACHINE || ev->kind == SG_REC_CLOCKMAP;
 
 	if (ev->kind == SG_REC_WINDOW && ((const struct sg_window *)ev)->type == SG_WINDOW_BEGIN)
 		a->info.first_ts = ev->ts;
@@ -337,6 +341,8 @@ int sg_analysis_feed(struct sg_analysis *a, const struct sg_hdr *ev, struct sg_e
 	a->info.events++;
 	note_time(a, ev);
 	ret = sg_owners_feed(a->owners, ev);
+	if (!ret)
+		ret = sg_vmsum_feed(a->vms, ev);
 	if (!ret && a->opts.on_event)
 		ret = a->opts.on_event(a->opts.ctx, ev);
 	if (!ret)
@@ -395,6 +401,11 @@ const struct sg_model *sg_analysis_model(const struct sg_analysis *a)
 struct sg_owners *sg_analysis_owners(const struct sg_analysis *a)
 {
 	return a->owners;
+}
+
+struct sg_vmsum *sg_analysis_vms(const struct sg_analysis *a)
+{
+	return a->vms;
 }
 
 static int bucket_order(const void *x, const void *y)

@@ -10,6 +10,7 @@
 #include "model/blame.h"
 #include "model/containers.h"
 #include "model/taskcalls.h"
+#include "model/vmsum.h"
 #include "trace/rec.h"
 
 enum sg_task_choice {
@@ -100,6 +101,7 @@ struct sg_analysis_info {
 void sg_analysis_info(const struct sg_analysis *a, struct sg_analysis_info *ret);
 const struct sg_model *sg_analysis_model(const struct sg_analysis *a);
 struct sg_owners *sg_analysis_owners(const struct sg_analysis *a);
+struct sg_vmsum *sg_analysis_vms(const struct sg_analysis *a);
 
 /** sg_analysis_groups() - the command's group first, then by falling total time. Valid until free. */
 size_t sg_analysis_groups(struct sg_analysis *a, struct sg_group *const **ret);

@@ -31,7 +31,7 @@ struct sg_vcpus {
 	size_t ntaker, taker_cap;
 	uint64_t uncounted;
 	struct sg_vcpu *sorted;
-	struct sg_vm *vm;
+	struct sg_vmm *vm;
 };
 
 int sg_vcpus_new(struct sg_vcpus **ret)
@@ -395,7 +395,7 @@ static void takers_of(const struct sg_vcpus *v, uint32_t vcpu, struct sg_vcpu *c
 }
 
 /* The name of a process is its first thread's. */
-static void vm_name(const struct sg_vcpus *v, struct sg_vm *vm)
+static void vm_name(const struct sg_vcpus *v, struct sg_vmm *vm)
 {
 	for (size_t i = 0; i < v->nthread; i++)
 		if (v->thread[i].tid == vm->tgid) {
@@ -405,7 +405,7 @@ static void vm_name(const struct sg_vcpus *v, struct sg_vm *vm)
 	memcpy(vm->comm, vm->vcpu->comm, sizeof(vm->comm));
 }
 
-int sg_vcpus_list(struct sg_vcpus *v, const struct sg_vm **ret, size_t *ret_n)
+int sg_vcpus_list(struct sg_vcpus *v, const struct sg_vmm **ret, size_t *ret_n)
 {
 	size_t n = 0;
 
@@ -425,7 +425,7 @@ int sg_vcpus_list(struct sg_vcpus *v, const struct sg_vm **ret, size_t *ret_n)
 	qsort(v->sorted, v->nvcpu, sizeof(*v->sorted), by_process);
 	for (size_t i = 0; i < v->nvcpu; i++) {
 		if (!n || v->vm[n - 1].tgid != v->sorted[i].tgid)
-			v->vm[n++] = (struct sg_vm){ .tgid = v->sorted[i].tgid, .vcpu = &v->sorted[i] };
+			v->vm[n++] = (struct sg_vmm){ .tgid = v->sorted[i].tgid, .vcpu = &v->sorted[i] };
 		v->vm[n - 1].nvcpu++;
 	}
 	for (size_t i = 0; i < n; i++)

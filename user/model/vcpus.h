@@ -61,7 +61,7 @@ struct sg_vcpu {
 };
 
 /* One process that runs guests. */
-struct sg_vm {
+struct sg_vmm {
 	uint32_t tgid;
 	char comm[16]; /* of its first thread; hostile bytes possible */
 	size_t nvcpu;
@@ -75,7 +75,7 @@ void sg_vcpus_free(struct sg_vcpus *v);
 /** sg_vcpus_feed() - next event, in time order; kinds it does not need are ignored. 0 or -ENOMEM. */
 int sg_vcpus_feed(struct sg_vcpus *v, const struct sg_hdr *ev);
 /** sg_vcpus_list() - the machines so far; valid until the next call or feed. 0 or -ENOMEM. */
-int sg_vcpus_list(struct sg_vcpus *v, const struct sg_vm **ret, size_t *ret_n);
+int sg_vcpus_list(struct sg_vcpus *v, const struct sg_vmm **ret, size_t *ret_n);
 /**
  * sg_vcpu_reasons() - the exits of @c, each of the VMM's parts with the most frequent reason of its class
  * @ret: room for SG_VCPU_EXITS

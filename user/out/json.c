@@ -170,6 +170,7 @@ static void put_groups(struct sg_sink *out, const struct sg_json_end *e)
 int sg_json_end(struct sg_json *j, FILE *f, const struct sg_json_end *e)
 {
 	const struct sg_owner_container *const *containers;
+	const struct sg_vmsum_row *const *vms;
 	struct sg_analysis_info info;
 	struct sg_sink out;
 
@@ -189,6 +190,8 @@ int sg_json_end(struct sg_json *j, FILE *f, const struct sg_json_end *e)
 	put_member(&out, "model", sg_jp_model(&info));
 	if (sg_owners_list(sg_analysis_owners(e->a), &containers))
 		put_member(&out, "containers", sg_jp_containers(sg_analysis_owners(e->a)));
+	if (sg_vmsum_rows(sg_analysis_vms(e->a), &vms))
+		put_member(&out, "vms", sg_vmsum_json(sg_analysis_vms(e->a)));
 	put_member(&out, "plan", from_meta(e->meta, "plan", json_type_array));
 	put_member(&out, "perturbation", from_meta(e->end_meta, "perturbation", json_type_object));
 	put_member(&out, "recording", head_of(e->meta));

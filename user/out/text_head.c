@@ -149,5 +149,7 @@ int sg_text_head(FILE *f, const struct sg_text_head *h, const struct sg_text_opt
 	print_gaps(f, meta);
 	json_object_put(meta);
 	ret = print_containers(f, h->owners, o);
+	if (!ret && h->vms)
+		ret = sg_vmsum_text(h->vms, f);
 	return ret ? ret : ferror(f) ? -EIO : 0;
 }

@@ -151,7 +151,7 @@ static int put_vcpu(FILE *f, const struct sg_vcpu *c, const struct sg_text_opts 
 
 int sg_vcpus_text(struct sg_vcpus *v, FILE *f, const struct sg_text_opts *o)
 {
-	const struct sg_vm *vm;
+	const struct sg_vmm *vm;
 	char name[64];
 	size_t n;
 	int ret = sg_vcpus_list(v, &vm, &n);
@@ -242,7 +242,7 @@ static struct json_object *vcpu_object(const struct sg_vcpu *c)
 struct json_object *sg_vcpus_json(struct sg_vcpus *v)
 {
 	struct json_object *list = json_object_new_array();
-	const struct sg_vm *vm;
+	const struct sg_vmm *vm;
 	size_t n;
 
 	if (!list || sg_vcpus_list(v, &vm, &n)) {

@@ -35,6 +35,7 @@ static struct tail tail_of(const struct sg_hdr *h)
 	const struct sg_container *ct = (const void *)h;
 	const struct sg_machine *mc = (const void *)h;
 	const struct sg_guest *gu = (const void *)h;
+	const struct sg_vm *vm = (const void *)h;
 
 	switch (h->kind) {
 	case SG_REC_SNAP:
@@ -51,6 +52,8 @@ static struct tail tail_of(const struct sg_hdr *h)
 		return (struct tail){ sizeof(*ct), ct->len, 1, SG_CONTAINER_TEXT_MAX };
 	case SG_REC_MACHINE:
 		return (struct tail){ sizeof(*mc), mc->len, 1, SG_MACHINE_TEXT_MAX };
+	case SG_REC_VM:
+		return (struct tail){ sizeof(*vm), vm->len, 1, SG_VM_TEXT_MAX };
 	case SG_REC_GUEST:
 		return (struct tail){ sizeof(*gu), gu->len, 1, SG_GUEST_TEXT_MAX };
 	default:
@@ -81,6 +84,9 @@ static void set_tail_count(struct sg_hdr *h, size_t n)
 		break;
 	case SG_REC_MACHINE:
 		((struct sg_machine *)h)->len = (uint16_t)n;
+		break;
+	case SG_REC_VM:
+		((struct sg_vm *)h)->len = (uint16_t)n;
 		break;
 	case SG_REC_GUEST:
 		((struct sg_guest *)h)->len = (uint16_t)n;

@@ -45,6 +45,9 @@ static size_t tail_size(const struct sg_hdr *h)
 	case SG_REC_MACHINE:
 		n = ((const struct sg_machine *)h)->len, each = 1, max = SG_MACHINE_TEXT_MAX;
 		break;
+	case SG_REC_VM:
+		n = ((const struct sg_vm *)h)->len, each = 1, max = SG_VM_TEXT_MAX;
+		break;
 	case SG_REC_GUEST:
 		n = ((const struct sg_guest *)h)->len, each = 1, max = SG_GUEST_TEXT_MAX;
 		break;

@@ -13,17 +13,19 @@
 #include "sg_abi.h"
 
 /* User-side record kinds (ids are part of recordings). */
-#define SG_UREC_LIST(X)                                                                    \
-	X(64, LOST, lost)	    /* records of one CPU were lost between two times */   \
-	X(65, CLOCK, clock)	    /* one instant on three clocks */                      \
-	X(66, ROLE, role)	    /* component name of a process */                      \
-	X(67, FRAME, frame)	    /* dictionary: frame id -> symbol, module */           \
-	X(68, STACKDEF, stackdef)   /* dictionary: stack id -> frame ids, leaf first */    \
-	X(69, STACKREF, stackref)   /* a STACK record after interning */                   \
-	X(70, NAME, name)	    /* dictionary: device or cgroup id -> name */          \
-	X(71, WINDOW, window)	    /* recording started (begin) or stopped (end) at ts */ \
-	X(72, CONTAINER, container) /* whose a cgroup is */                                \
-	X(75, MACHINE, machine)	    /* one of several machines of a recording */           \
+#define SG_UREC_LIST(X)                                                                       \
+	X(64, LOST, lost)	    /* records of one CPU were lost between two times */      \
+	X(65, CLOCK, clock)	    /* one instant on three clocks */                         \
+	X(66, ROLE, role)	    /* component name of a process */                         \
+	X(67, FRAME, frame)	    /* dictionary: frame id -> symbol, module */              \
+	X(68, STACKDEF, stackdef)   /* dictionary: stack id -> frame ids, leaf first */       \
+	X(69, STACKREF, stackref)   /* a STACK record after interning */                      \
+	X(70, NAME, name)	    /* dictionary: device or cgroup id -> name */             \
+	X(71, WINDOW, window)	    /* recording started (begin) or stopped (end) at ts */    \
+	X(72, CONTAINER, container) /* whose a cgroup is */                                   \
+	X(73, VM, vm)		    /* whose virtual machine a process runs */                \
+	X(74, BALLOON, balloon)	    /* a virtual machine's memory, as its balloon tells it */ \
+	X(75, MACHINE, machine)	    /* one of several machines of a recording */              \
 	X(76, CLOCKMAP, clockmap)   /* one instant on the clocks of a guest and its host */
 
 enum sg_urec {
@@ -145,12 +147,58 @@ struct sg_clockmap {
 	uint16_t flags;	   /* SG_CLOCKMAP_* */
 };
 
+/* Text: name, uuid, vmm ("qemu", "firecracker" ...), source ("libvirt", "process"), accel ("kvm", "tcg"), each ended by NUL. Hostile bytes possible. */
+struct sg_vm {
+	struct sg_hdr h;
+	uint64_t cgroup;       /* of the process, as in struct sg_thread; 0 unknown */
+	uint64_t memory_bytes; /* it was given at its start, 0 unknown */
+	uint32_t tgid;	       /* its virtual machine monitor */
+	uint16_t vcpus;	       /* 0 unknown */
+	uint16_t len;
+	char text[];
+};
+
+/*
+ * X(id, SYM, name, 1: bytes, 0: a count): what a BALLOON record tells. Those below "rss" come from the
+ * guest's driver; swap_in, swap_out and the counts have grown since the guest's start.
+ */
+#define SG_BALLOON_LIST(X)                                                                                \
+	X(1, MAXIMUM, maximum, 1)		   /* the guest's memory with an empty balloon */         \
+	X(2, ACTUAL, actual, 1)			   /* the guest's memory now: maximum less the balloon */ \
+	X(3, RSS, rss, 1)			   /* memory of the virtual machine monitor's process */  \
+	X(4, SWAP_IN, swap_in, 1)		   /* the guest read from its own swap */                 \
+	X(5, SWAP_OUT, swap_out, 1)		   /* the guest wrote to its own swap */                  \
+	X(6, MAJOR_FAULT, major_fault, 0)	   /* page faults in the guest that waited for a disk */  \
+	X(7, MINOR_FAULT, minor_fault, 0)	   /* page faults in the guest that did not */            \
+	X(8, UNUSED, unused, 1)			   /* free in the guest */                                \
+	X(9, AVAILABLE, available, 1)		   /* what the guest's kernel manages */                  \
+	X(10, USABLE, usable, 1)		   /* what the guest could use before it had to swap */   \
+	X(11, DISK_CACHES, disk_caches, 1)	   /* page cache in the guest that could be dropped */    \
+	X(12, HUGETLB_PGALLOC, hugetlb_pgalloc, 0) /* huge pages the guest allocated */                   \
+	X(13, HUGETLB_PGFAIL, hugetlb_pgfail, 0)   /* ... and could not allocate */
+
+enum sg_balloon_what {
+#define SG_X(id, sym, name, bytes) SG_BALLOON_##sym = id,
+	SG_BALLOON_LIST(SG_X)
+#undef SG_X
+		SG_BALLOON_MAX = 16, /* above every id */
+};
+
+struct sg_balloon {
+	struct sg_hdr h;
+	uint64_t value;
+	uint32_t tgid; /* as in struct sg_vm */
+	uint16_t what; /* enum sg_balloon_what */
+	uint16_t rsv;
+};
+
 /* Largest event in bytes; a decoder never produces a larger one. */
 #define SG_EVENT_MAX 4096
 /* What fits behind the fixed part of the records with a text or a list. */
 #define SG_FRAME_TEXT_MAX     (SG_EVENT_MAX - sizeof(struct sg_frame))
 #define SG_CONTAINER_TEXT_MAX (SG_EVENT_MAX - sizeof(struct sg_container))
 #define SG_MACHINE_TEXT_MAX   512
+#define SG_VM_TEXT_MAX	      (SG_EVENT_MAX - sizeof(struct sg_vm))
 #define SG_NAME_TEXT_MAX      (SG_EVENT_MAX - sizeof(struct sg_name))
 #define SG_STACKDEF_MAX	      ((SG_EVENT_MAX - sizeof(struct sg_stackdef)) / sizeof(uint32_t))
 

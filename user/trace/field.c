@@ -109,6 +109,9 @@ static const struct sg_word words_stack[] = {
 };
 
 static const struct sg_word words_name[] = { { "dev", SG_NAME_DEV }, { "cgroup", SG_NAME_CGROUP }, { 0 } };
+#define SG_X(id, sym, name, bytes) { #name, id },
+static const struct sg_word words_balloon[] = { SG_BALLOON_LIST(SG_X){ 0 } };
+#undef SG_X
 static const struct sg_word words_window[] = { { "begin", SG_WINDOW_BEGIN },
 					       { "end", SG_WINDOW_END },
 					       { 0 } };
@@ -227,6 +230,19 @@ static const struct sg_field fields_cgname[] = {
 static const struct sg_field fields_container[] = {
 	F(container, "cgroup", cgroup, DEC, .def = 0, .space = SG_SPACE_CGROUP),
 	F(container, "pid", pid, DEC, .def = 0, .space = SG_SPACE_PID),
+};
+
+static const struct sg_field fields_vm[] = {
+	F(vm, "cgroup", cgroup, DEC, .def = 0),
+	F(vm, "memory", memory_bytes, DEC, .def = 0),
+	F(vm, "tgid", tgid, DEC, .def = 0),
+	F(vm, "vcpus", vcpus, DEC, .def = 0),
+};
+
+static const struct sg_field fields_balloon[] = {
+	F(balloon, "value", value, DEC, .def = 0),
+	F(balloon, "tgid", tgid, DEC, .def = 0),
+	F(balloon, "what", what, DEC, .words = words_balloon),
 };
 
 static const struct sg_field fields_lost[] = {

@@ -99,11 +99,11 @@ enum sg_block_type {
  * Classes of streams, in the order in which records of one CPU and time come.
  * Definitions have no time: they come when their block is opened.
  */
-#define SG_CLASS_LIST(X)                                                   \
-	X(0, DEF, "frame, stackdef, name: what others refer to")           \
-	X(1, IDENT, "thread, role, cgname, container, machine, clockmap")  \
-	X(2, KERNEL, "the other records of the kernel side, and stackref") \
-	X(3, USER, "lost, clock, window, swapout: stamped by user space, on no CPU")
+#define SG_CLASS_LIST(X)                                                      \
+	X(0, DEF, "frame, stackdef, name: what others refer to")              \
+	X(1, IDENT, "thread, role, cgname, container, vm, machine, clockmap") \
+	X(2, KERNEL, "the other records of the kernel side, and stackref")    \
+	X(3, USER, "lost, clock, window, swapout, balloon: stamped by user space, on no CPU")
 /* clang-format off */
 enum sg_class {
 #define SG_X(id, sym, text) SG_CLASS_##sym = id,
@@ -135,10 +135,12 @@ static inline enum sg_class sg_class_of(unsigned kind)
 	case SG_REC_ROLE:
 	case SG_REC_CGNAME:
 	case SG_REC_CONTAINER:
+	case SG_REC_VM:
 	case SG_REC_MACHINE:
 	case SG_REC_CLOCKMAP:
 		return SG_CLASS_IDENT;
 	case SG_REC_SWAPOUT:
+	case SG_REC_BALLOON:
 	case SG_REC_LOST:
 	case SG_REC_CLOCK:
 	case SG_REC_WINDOW:

@@ -41,6 +41,7 @@ struct parser {
 		struct sg_container container;
 		struct sg_machine machine;
 		struct sg_guest guest;
+		struct sg_vm vm;
 		char bytes[SG_EVENT_MAX];
 	} ev;
 };
@@ -363,6 +364,10 @@ static int text(struct parser *P, struct sg_text_word w)
 		n = sg_text_unquote(w, P->ev.machine.text, SG_MACHINE_TEXT_MAX);
 		P->ev.machine.len = (uint16_t)n;
 		break;
+	case SG_REC_VM:
+		n = sg_text_unquote(w, P->ev.vm.text, SG_VM_TEXT_MAX);
+		P->ev.vm.len = (uint16_t)n;
+		break;
 	case SG_REC_GUEST:
 		n = sg_text_unquote(w, P->ev.guest.text, SG_GUEST_TEXT_MAX);
 		P->ev.guest.len = (uint16_t)n;
@@ -401,6 +406,7 @@ static int special_word(struct parser *P, struct sg_text_word w, struct sg_text_
 	case SG_REC_NAME:
 	case SG_REC_CONTAINER:
 	case SG_REC_MACHINE:
+	case SG_REC_VM:
 	case SG_REC_GUEST:
 		return has_val && sg_text_is_word(key, "text") ? text(P, val) : 0;
 	}

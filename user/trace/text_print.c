@@ -314,6 +314,7 @@ static void put_tail(struct out *o, const struct sg_hdr *h)
 	const struct sg_container *ct = (const void *)h;
 	const struct sg_machine *mc = (const void *)h;
 	const struct sg_guest *gu = (const void *)h;
+	const struct sg_vm *vm = (const void *)h;
 
 	switch (h->kind) {
 	case SG_REC_STACK:
@@ -339,6 +340,10 @@ static void put_tail(struct out *o, const struct sg_hdr *h)
 	case SG_REC_MACHINE:
 		put(o, " text=");
 		put_string(o, mc->text, mc->len);
+		break;
+	case SG_REC_VM:
+		put(o, " text=");
+		put_string(o, vm->text, vm->len);
 		break;
 	case SG_REC_GUEST:
 		put(o, gu->len ? " text=" : "");

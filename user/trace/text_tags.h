@@ -26,6 +26,8 @@
 	X('Q', GUEST, 1)     \
 	X('I', CGNAME, 0)    \
 	X('B', CONTAINER, 0) \
+	X('V', VM, 0)        \
+	X('U', BALLOON, 0)   \
 	X('Y', MACHINE, 0)   \
 	X('P', CLOCKMAP, 0)
 
