@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* Members that the results of all workloads have, as JSON. Their names are in docs/json.md. */
+#ifndef SG_RESULT_JSON_H
+#define SG_RESULT_JSON_H
+
+#include <json-c/json.h>
+#include <stdio.h>
+#include "base/stats.h"
+#include "model/blame.h"
+
+/* Add one member to @o. @v of sg_put_text() may be hostile bytes. */
+void sg_put_u64(struct json_object *o, const char *key, uint64_t v);
+void sg_put_i64(struct json_object *o, const char *key, int64_t v);
+void sg_put_double(struct json_object *o, const char *key, double v);
+void sg_put_text(struct json_object *o, const char *key, const char *v);
+
+/** sg_put_stats() - the members n, mean_ns, min_ns, p50_ns, p90_ns, p99_ns, max_ns */
+void sg_put_stats(struct json_object *o, const struct sg_stats *s);
+
+/** sg_put_blame() - blame_tasks, blame_total_ns, blame[]: sums over all tasks, whose rows add up to the total exactly */
+void sg_put_blame(struct json_object *o, struct sg_blame *b);
+
+/** sg_put_rows() - rows[] of a difference: means per task, which add up to diff_ns */
+void sg_put_rows(struct json_object *o, const struct sg_diff *d);
+
+/**
+ * sg_put_diff() - member @key: diff_ns, base_mean_ns, mean_ns, explained and rows[] of the difference between two blames
+ *
+ * Nothing when one is NULL or both are the same. 0 or -ENOMEM.
+ */
+int sg_put_diff(struct json_object *o, const char *key, struct sg_blame *base, struct sg_blame *b);
+
+/** sg_put_print() - write @o and a line break; 0 or -EIO */
+int sg_put_print(FILE *out, struct json_object *o);
+
+#endif
