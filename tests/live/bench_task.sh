@@ -63,7 +63,7 @@ small=(--servers 2 --rounds 3 --writes 200000)
 
 # ---- the words
 fails usage-what 2 'which workload' "$SANDGLASS" bench
-fails usage-word 2 "no workload 'cpu'" "$SANDGLASS" bench cpu
+fails usage-word 2 "no workload 'disk'" "$SANDGLASS" bench disk
 fails usage-pressure 2 'pressure takes' "$SANDGLASS" bench task --pressure 0,,1
 fails usage-twice 2 'pressure takes' "$SANDGLASS" bench task --pressure 1,1
 fails usage-size 2 'memory takes a size' "$SANDGLASS" bench task --memory lots

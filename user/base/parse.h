@@ -24,6 +24,13 @@ int sg_parse_duration(const char *text, uint64_t unit_ns, uint64_t *ret_ns);
 int sg_parse_list(const char *text, uint64_t max, unsigned *ret, unsigned cap);
 
 /**
+ * sg_parse_cpus() - "0-3,6,0": numbers below @max and ranges of them, in the order given; one may come again
+ *
+ * Return: how many, or -EINVAL, -ERANGE, -E2BIG (more than @cap).
+ */
+int sg_parse_cpus(const char *text, uint64_t max, unsigned *ret, unsigned cap);
+
+/**
  * sg_parse_word() - the next word of a comma-separated list
  * @text: the list; moved past the word, NULL after the last. An empty word is a word.
  * @ret_too_long: the word does not fit into @word, which is not written then
