@@ -7,7 +7,7 @@
 #include "load/cpu_env.h"
 
 static const struct sg_cpu_env_name envs[] = {
-#define SG_X(sym, word) { word, &sg_cpu_env_##sym },
+#define SG_X(sym, word, attr) { word, &sg_cpu_env_##sym },
 	SG_CPU_ENV_LIST(SG_X)
 #undef SG_X
 		{ 0 },

@@ -12,10 +12,10 @@
 #include "load/guard.h"
 
 /*
- * X(symbol suffix, name). An environment whose file is not part of the build is a weak symbol without a definition:
+ * X(symbol suffix, name, attributes of the symbol). An environment that a build may lack is weak: without its file
  * its name is known, and the command says that this build has no such environment.
  */
-#define SG_CPU_ENV_LIST(X) X(host, "host") X(kvm, "kvm")
+#define SG_CPU_ENV_LIST(X) X(host, "host", ) X(kvm, "kvm", __attribute__((weak)))
 
 /* A program that jobs need: its bare name (found on PATH or in /usr/games), and the Debian package that has it. */
 struct sg_cpu_program {
@@ -74,7 +74,7 @@ struct sg_cpu_env {
 	int (*used)(void *env, unsigned place, struct sg_cpu_used *ret, struct sg_err *err);
 };
 
-#define SG_X(sym, name) extern const struct sg_cpu_env sg_cpu_env_##sym __attribute__((weak));
+#define SG_X(sym, name, attr) extern const struct sg_cpu_env sg_cpu_env_##sym attr;
 SG_CPU_ENV_LIST(SG_X)
 #undef SG_X
 

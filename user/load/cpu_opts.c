@@ -73,13 +73,16 @@ static int by_number(const void *a, const void *b)
 
 int sg_cpu_defaults(struct sg_cpu_opts *o, const cpu_set_t *allowed, struct sg_err *err)
 {
-	for (unsigned i = 0; i < o->ncpu; i++)
+	unsigned said = o->ncpu;
+
+	for (unsigned i = 0; i < said; i++)
 		if (!CPU_ISSET(o->cpu[i], allowed))
-			return sg_err_set(err, -EINVAL,
-					  "--cpus: CPU %u is not one of those that this process may use (see "
-					  "taskset -p $$)",
-					  o->cpu[i]);
-	for (unsigned c = 0; c < CPU_SETSIZE && o->ncpu < (unsigned)CPU_COUNT(allowed); c++)
+			return sg_err_set(
+				err, -EINVAL,
+				"--cpus: CPU %u is not one of those that this process may use (taskset -p "
+				"shows them)",
+				o->cpu[i]);
+	for (unsigned c = 0; c < CPU_SETSIZE && !said && o->ncpu < SG_CPU_JOBS_MAX; c++)
 		if (CPU_ISSET(c, allowed))
 			o->cpu[o->ncpu++] = c;
 	if (!o->ncount) {

@@ -96,5 +96,8 @@ int sg_put_print(FILE *out, struct json_object *o)
 	const char *text =
 		json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
 
-	return text && fprintf(out, "%s\n", text) >= 0 ? 0 : -EIO;
+	if (!text)
+		return -ENOMEM;
+	errno = 0;
+	return fprintf(out, "%s\n", text) >= 0 ? 0 : errno ? -errno : -EIO;
 }

@@ -30,7 +30,7 @@ void sg_put_rows(struct json_object *o, const struct sg_diff *d);
  */
 int sg_put_diff(struct json_object *o, const char *key, struct sg_blame *base, struct sg_blame *b);
 
-/** sg_put_print() - write @o and a line break; 0 or -EIO */
+/** sg_put_print() - write @o and a line break; 0 or negative errno */
 int sg_put_print(FILE *out, struct json_object *o);
 
 #endif
