@@ -159,12 +159,7 @@ start() { # start DIR: in the background; returns when its jobs run
 }
 for sig in INT TERM; do
 	start "$tmp/s-$sig"
-	kill -$sig $bg
-	wait $bg
-	rc=$?
-	bg=
-	verdict signal-$sig "$([ $rc = $((128 + $(kill -l $sig))) ] || echo "status $rc; ")$(left)"
-	check signal-$sig-sentence "said '$(tail -n1 "$tmp/err")'" grep -qx 'sandglass: interrupted' "$tmp/err"
+	ends_by $sig
 done
 start "$tmp/kill"
 kill -KILL $bg

@@ -2,6 +2,17 @@
 # Sourced by the tests of bench, which set tmp (their folder) and workload (the word behind bench) and define left():
 # what is left of a run that has ended, nothing when all is as before.
 
+# ends_by SIGNAL: the run in the background (its pid in bg) ends by it, says so in one sentence, and leaves nothing
+ends_by() {
+	local rc
+	kill -"$1" "$bg"
+	wait "$bg"
+	rc=$?
+	bg=
+	verdict "signal-$1" "$([ $rc = $((128 + $(kill -l "$1"))) ] || echo "status $rc; ")$(left)"
+	check "signal-$1-sentence" "said '$(tail -n1 "$tmp/err")'" grep -qx 'sandglass: interrupted' "$tmp/err"
+}
+
 # fails NAME STATUS PATTERN COMMAND...: ends with that status and one sentence, and leaves nothing
 fails() {
 	local name=$1 want=$2 pattern=$3 rc bad=

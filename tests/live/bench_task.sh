@@ -185,12 +185,7 @@ start() { # start DIR OPTION...: in the background; returns when it measures
 }
 for sig in INT TERM HUP; do
 	start "$tmp/s-$sig" --no-record
-	kill -$sig $bg
-	wait $bg
-	rc=$?
-	bg=
-	verdict signal-$sig "$([ $rc = $((128 + $(kill -l $sig))) ] || echo "status $rc; ")$(left)"
-	check signal-$sig-sentence "said '$(tail -n1 "$tmp/err")'" grep -qx 'sandglass: interrupted' "$tmp/err"
+	ends_by $sig
 done
 start "$tmp/rec"
 kill -INT $bg

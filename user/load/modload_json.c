@@ -23,7 +23,7 @@ static int put_pairs(struct json_object *o, const struct sg_modload_result *r,
 	if (!v)
 		return -ENOMEM;
 	if (n) {
-		sg_put_u64(o, "pairs", n);
+		sg_jp_u64(o, "pairs", n);
 		sg_put_double(o, "recording_cost", sg_stats_median(v, n) - 1);
 	}
 	free(v);
@@ -59,9 +59,9 @@ static int put_combo(struct json_object *list, const struct sg_modload_result *r
 		rc = sg_modload_sum(&bare, c, false);
 	if (rc)
 		return rc;
-	sg_put_text(o, "runtime", r->opts.runtime[c->runtime]->name);
-	sg_put_u64(o, "containers", r->opts.count[c->count]);
-	sg_put_text(o, "module", r->opts.module[c->module].name);
+	sg_jp_text(o, "runtime", r->opts.runtime[c->runtime]->name);
+	sg_jp_u64(o, "containers", r->opts.count[c->count]);
+	sg_jp_text(o, "module", r->opts.module[c->module].name);
 	json_object_object_add(o, "client", stats_object(&s.latency));
 	json_object_object_add(o, "require", stats_object(&s.require));
 	sg_put_double(o, "ratio", sg_stats_ratio(s.latency.mean_ns, b.latency.mean_ns));
@@ -74,8 +74,8 @@ static int put_combo(struct json_object *list, const struct sg_modload_result *r
 	}
 	rc = put_pairs(o, r, c);
 	put_files(o, r, c);
-	sg_put_u64(o, "lost", c->lost);
-	sg_put_u64(o, "missing", c->missing);
+	sg_jp_u64(o, "lost", c->lost);
+	sg_jp_u64(o, "missing", c->missing);
 	if (c->blame)
 		sg_put_blame(o, c->blame);
 	return rc ? rc : sg_put_diff(o, "slowdown", base->blame, c->blame);
@@ -86,11 +86,11 @@ int sg_modload_json(FILE *out, const struct sg_modload_result *r)
 	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
 	int rc = 0;
 
-	sg_put_text(o, "bench", "modload");
-	sg_put_text(o, "base", r->opts.runtime[r->base]->name);
-	sg_put_u64(o, "rounds", r->opts.rounds);
-	json_object_object_add(o, "cold", json_object_new_boolean(r->opts.cold));
-	json_object_object_add(o, "recorded", json_object_new_boolean(r->opts.record));
+	sg_jp_text(o, "bench", "modload");
+	sg_jp_text(o, "base", r->opts.runtime[r->base]->name);
+	sg_jp_u64(o, "rounds", r->opts.rounds);
+	sg_jp_bool(o, "cold", r->opts.cold);
+	sg_jp_bool(o, "recorded", r->opts.record);
 	json_object_object_add(o, "combinations", list);
 	for (size_t i = 0; i < r->ncombo && !rc; i++)
 		rc = put_combo(list, r, &r->combo[i]);

@@ -7,12 +7,10 @@
 #include <stdio.h>
 #include "base/stats.h"
 #include "model/blame.h"
+#include "out/json_parts.h"
 
-/* Add one member to @o. @v of sg_put_text() may be hostile bytes. */
-void sg_put_u64(struct json_object *o, const char *key, uint64_t v);
-void sg_put_i64(struct json_object *o, const char *key, int64_t v);
+/** sg_put_double() - add one member; the others are in out/json_parts.h */
 void sg_put_double(struct json_object *o, const char *key, double v);
-void sg_put_text(struct json_object *o, const char *key, const char *v);
 
 /** sg_put_stats() - the members n, mean_ns, min_ns, p50_ns, p90_ns, p99_ns, max_ns */
 void sg_put_stats(struct json_object *o, const struct sg_stats *s);
@@ -20,11 +18,14 @@ void sg_put_stats(struct json_object *o, const struct sg_stats *s);
 /** sg_put_blame() - blame_tasks, blame_total_ns, blame[]: sums over all tasks, whose rows add up to the total exactly */
 void sg_put_blame(struct json_object *o, struct sg_blame *b);
 
-/** sg_put_rows() - rows[] of a difference: means per task, which add up to diff_ns */
-void sg_put_rows(struct json_object *o, const struct sg_diff *d);
+/**
+ * sg_diff_object() - a difference: diff_ns, base_mean_ns, mean_ns, explained, and rows[], whose means per task add up to
+ * diff_ns
+ */
+struct json_object *sg_diff_object(const struct sg_diff *d);
 
 /**
- * sg_put_diff() - member @key: diff_ns, base_mean_ns, mean_ns, explained and rows[] of the difference between two blames
+ * sg_put_diff() - the difference between two blames as member @key
  *
  * Nothing when one is NULL or both are the same. 0 or -ENOMEM.
  */

@@ -8,8 +8,8 @@
 static void put_stats(struct json_object *o, const struct sg_task_sum *s)
 {
 	sg_put_stats(o, &s->latency);
-	sg_put_u64(o, "write_mean_ns", s->write.mean_ns);
-	sg_put_u64(o, "majflt", s->majflt);
+	sg_jp_u64(o, "write_mean_ns", s->write.mean_ns);
+	sg_jp_u64(o, "majflt", s->majflt);
 }
 
 static int put_diff(struct json_object *o, struct sg_blame *base, struct sg_blame *b)
@@ -23,13 +23,9 @@ static int put_diff(struct json_object *o, struct sg_blame *base, struct sg_blam
 	rc = sg_diff_make(&d, base, b);
 	if (rc)
 		return rc;
-	x = json_object_new_object();
-	json_object_object_add(x, "diff_ns", json_object_new_int64(d.diff_ns));
-	sg_put_u64(x, "base_mean_ns", d.a_mean_ns);
-	sg_put_u64(x, "mean_ns", d.b_mean_ns);
+	x = sg_diff_object(&d);
 	json_object_object_add(x, "memory_ns", json_object_new_int64(sg_task_memory_ns(&d)));
 	json_object_object_add(x, "swap_ns", json_object_new_int64(sg_task_swap_ns(&d)));
-	sg_put_rows(x, &d);
 	json_object_object_add(o, "slowdown", x);
 	sg_diff_free(&d);
 	return 0;
@@ -43,16 +39,16 @@ static int put_level(struct json_object *levels, const struct sg_task_result *r,
 	int rc = sg_task_sum(&s, l, SG_ALL_SERVERS);
 
 	json_object_array_add(levels, o);
-	sg_put_u64(o, "pressure", l->pressure);
+	sg_jp_u64(o, "pressure", l->pressure);
 	put_stats(o, &s);
 	json_object_object_add(o, "spread", json_object_new_double(sg_task_spread(l, r->opts.servers)));
-	sg_put_u64(o, "swapin_pages", l->swapin_pages);
-	sg_put_u64(o, "swapout_pages", l->swapout_pages);
-	sg_put_u64(o, "swap_bytes", l->mem.swap_bytes);
+	sg_jp_u64(o, "swapin_pages", l->swapin_pages);
+	sg_jp_u64(o, "swapout_pages", l->swapout_pages);
+	sg_jp_u64(o, "swap_bytes", l->mem.swap_bytes);
 	if (l->file[0])
-		sg_put_text(o, "recording", l->file);
-	sg_put_u64(o, "lost", l->lost);
-	sg_put_u64(o, "missing", l->missing);
+		sg_jp_text(o, "recording", l->file);
+	sg_jp_u64(o, "lost", l->lost);
+	sg_jp_u64(o, "missing", l->missing);
 	if (l->blame)
 		sg_put_blame(o, l->blame);
 	if (!rc)
@@ -63,7 +59,7 @@ static int put_level(struct json_object *levels, const struct sg_task_result *r,
 
 		json_object_array_add(servers, one);
 		snprintf(name, sizeof(name), "server%d", k);
-		sg_put_text(one, "name", name);
+		sg_jp_text(one, "name", name);
 		rc = sg_task_sum(&s, l, k);
 		put_stats(one, &s);
 		if (l->server_blame[k])
@@ -80,18 +76,18 @@ struct json_object *sg_task_json_object(const struct sg_task_result *r, int *ret
 	struct json_object *o = json_object_new_object(), *levels = json_object_new_array();
 	int rc = 0;
 
-	sg_put_text(o, "bench", "task");
-	sg_put_text(o, "env", r->opts.env->name);
-	sg_put_text(o, "server", r->opts.node ? "node" : "native");
+	sg_jp_text(o, "bench", "task");
+	sg_jp_text(o, "env", r->opts.env->name);
+	sg_jp_text(o, "server", r->opts.node ? "node" : "native");
 	if (!r->opts.node)
-		sg_put_text(o, "write_mode", sg_write_mode_names[r->opts.mode]);
-	sg_put_text(o, "hog", sg_hog_kind_names[sg_hog_kind_resolve(r->opts.hog)]);
-	sg_put_u64(o, "hog_bytes", r->opts.hog_bytes);
-	sg_put_u64(o, "rounds", r->opts.rounds);
-	sg_put_u64(o, "writes", r->opts.writes);
-	sg_put_u64(o, "memory_bytes", r->opts.memory_bytes);
-	sg_put_u64(o, "swap_size_bytes", r->opts.swap_bytes);
-	sg_put_u64(o, "base_pressure", r->level[r->base].pressure);
+		sg_jp_text(o, "write_mode", sg_write_mode_names[r->opts.mode]);
+	sg_jp_text(o, "hog", sg_hog_kind_names[sg_hog_kind_resolve(r->opts.hog)]);
+	sg_jp_u64(o, "hog_bytes", r->opts.hog_bytes);
+	sg_jp_u64(o, "rounds", r->opts.rounds);
+	sg_jp_u64(o, "writes", r->opts.writes);
+	sg_jp_u64(o, "memory_bytes", r->opts.memory_bytes);
+	sg_jp_u64(o, "swap_size_bytes", r->opts.swap_bytes);
+	sg_jp_u64(o, "base_pressure", r->level[r->base].pressure);
 	json_object_object_add(o, "levels", levels);
 	for (unsigned i = 0; i < r->nlevel && !rc; i++)
 		rc = put_level(levels, r, i);
@@ -128,8 +124,8 @@ static int put_against(struct json_object *list, const struct sg_task_result *ba
 		rc = sg_task_sum(&sb, b, SG_ALL_SERVERS);
 	if (rc)
 		return rc;
-	sg_put_text(o, "env", r->opts.env->name);
-	sg_put_u64(o, "pressure", b->pressure);
+	sg_jp_text(o, "env", r->opts.env->name);
+	sg_jp_u64(o, "pressure", b->pressure);
 	if (sa.latency.mean_ns)
 		json_object_object_add(
 			o, "ratio",
@@ -143,8 +139,8 @@ int sg_task_envs_json(FILE *out, const struct sg_task_envs *e)
 			   *against = json_object_new_array();
 	int rc = 0;
 
-	sg_put_text(o, "bench", "task");
-	sg_put_text(o, "base", e->r[0].opts.env->name);
+	sg_jp_text(o, "bench", "task");
+	sg_jp_text(o, "base", e->r[0].opts.env->name);
 	json_object_object_add(o, "environments", envs);
 	json_object_object_add(o, "against", against);
 	for (unsigned k = 0; k < e->n && !rc; k++) {
