@@ -79,8 +79,8 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 		return 0;
 	case OPT_SIZE:
 		if (sg_parse_size(arg, &o->size.input_bytes) || o->size.input_bytes < 4096 ||
-		    o->size.input_bytes > 1ull << 34)
-			argp_error(s, "--size takes a size from 4K to 16G, like 6M, not '%s'", arg);
+		    o->size.input_bytes > 1ull << 32)
+			argp_error(s, "--size takes a size from 4K to 4G, like 6M, not '%s'", arg);
 		return 0;
 	case OPT_POSITIONS:
 		sg_bench_number(s, "positions", arg, 1, 10000, &v);

@@ -117,10 +117,11 @@ static int read_all(struct cpu *b, struct sg_child *c, char *buf, size_t cap, st
 	ssize_t n = 1;
 
 	while (n > 0) {
-		int rc = sg_child_wait_any(NULL, 0, c->out, b->o.sigfd, END_MS);
+		int rc = sg_child_wait_any(NULL, 0, c->out, b->o.sigfd, -1);
 
 		if (rc)
-			return sg_err_set(err, rc, rc == -EINTR ? "interrupted" : "%s does not end", c->name);
+			return sg_err_set(err, rc, rc == -EINTR ? "interrupted" : "cannot read what %s says",
+					  c->name);
 		n = read(c->out, buf + len, cap - 1 - len);
 		len += n > 0 ? (size_t)n : 0;
 		if (len == cap - 1)
@@ -151,9 +152,9 @@ static int try_job(struct cpu *b, const struct sg_cpu_combo *c, unsigned place, 
 	if (!rc && !quiet)
 		rc = read_all(b, &child, said, SAID_MAX, err);
 	if (!rc) {
-		rc = sg_child_wait_any(&cp, 1, -1, b->o.sigfd, END_MS);
+		rc = sg_child_wait_any(&cp, 1, -1, b->o.sigfd, -1);
 		if (rc)
-			sg_err_set(err, rc, rc == -EINTR ? "interrupted" : "%s does not end", child.name);
+			sg_err_set(err, rc, rc == -EINTR ? "interrupted" : "cannot wait for %s", child.name);
 		else if (child.status)
 			rc = sg_child_dead(&child, err);
 	}

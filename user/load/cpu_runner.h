@@ -7,6 +7,7 @@
 #ifndef SG_CPU_RUNNER_H
 #define SG_CPU_RUNNER_H
 
+#include <stdio.h>
 #include "load/cpu_env.h"
 
 #define SG_CPU_JOBS_MAX 1024 /* at the same time */
