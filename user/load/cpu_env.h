@@ -24,11 +24,11 @@ struct sg_cpu_program {
 
 struct sg_cpu_env_opts {
 	struct sg_guard *guard;
-	unsigned places; /* to make; they are numbered from 0 */
-	const char *self,
-		*dir; /* this program; the folder for results, in which downloads may stay (DIR/cache) */
-	const char *
-		data; /* folder with the jobs' input: each place is to have it under the environment's .data */
+	unsigned places;  /* to make; they are numbered from 0 */
+	const char *self; /* this program's file */
+	const char *dir;  /* for results; what is downloaded or built may stay in DIR/cache */
+	/* the jobs' input, complete by now: each place is to have this folder under the environment's .data */
+	const char *data;
 	const struct sg_cpu_program *program; /* each place is to have these; ends with a NULL name */
 	int sigfd; /* signals that mean "stop": look at it where something takes long */
 	sg_progress_fn progress;
@@ -37,8 +37,8 @@ struct sg_cpu_env_opts {
 
 /* What a place is to run next. */
 struct sg_cpu_order {
-	const char *const
-		*argv; /* ends with NULL; argv[0] is a bare name, paths begin with the place's data folder */
+	/* ends with NULL; argv[0] is a bare name, paths begin with the place's data folder */
+	const char *const *argv;
 	const cpu_set_t *cpus; /* the only CPUs of this machine that the place may use from now on */
 	bool quiet;	       /* throw away at the place what it writes to standard output */
 };
