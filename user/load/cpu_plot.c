@@ -79,8 +79,8 @@ static int plot_causes(const struct sg_cpu_result *r, unsigned job, struct sg_er
 
 		if (k->job != job)
 			continue;
-		snprintf(label[at], sizeof(label[at]), "%.16s %u %s", r->opts.env[k->env]->name,
-			 r->opts.count[k->count], k->pinned ? "pinned" : "");
+		snprintf(label[at], sizeof(label[at]), "%.16s %u%s", r->opts.env[k->env]->name,
+			 r->opts.count[k->count], k->pinned ? " pinned" : "");
 		x[at] = label[at];
 		rc = sg_cause_chart_add(cc, k->blame, at++);
 	}
