@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 # `sandglass bench modload`, small: order, sums, and that nothing stays behind however it ends.
 . tests/lib.sh
+workload=modload
+. tests/live/bench_lib.sh
 export LC_ALL=C
 SANDGLASS=${SANDGLASS:-$PWD/${O:-build}/sandglass}
 [ "$(id -u)" = 0 ] || { echo "bench modload needs root" >&2; exit 77; }
@@ -30,20 +32,6 @@ left() {
 		sleep 0.1
 	done
 	echo "left behind:$what"
-}
-
-# fails NAME STATUS PATTERN COMMAND...: ends with that status and one sentence, and leaves nothing
-fails() {
-	local name=$1 want=$2 pattern=$3 rc bad=
-	shift 3
-	timeout 60 "$@" > "$tmp/out" 2> "$tmp/err" < /dev/null
-	rc=$?
-	grep -v '^bench modload: ' "$tmp/err" > "$tmp/said"
-	[ $rc = "$want" ] || bad="status $rc, not $want; "
-	grep -qE "$pattern" "$tmp/said" || bad="${bad}said '$(cat "$tmp/said")'; "
-	[ "$want" = 2 ] || [ "$(wc -l < "$tmp/said")" = 1 ] || bad="${bad}not one line; "
-	[ ! -s "$tmp/out" ] || bad="${bad}standard output is not empty; "
-	verdict "$name" "$bad$(left)"
 }
 
 # ---- the words

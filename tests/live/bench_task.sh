@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 # `sandglass bench task`, small: results, sums, and that nothing stays behind however it ends.
 . tests/lib.sh
+workload=task
+. tests/live/bench_lib.sh
 export LC_ALL=C
 SANDGLASS=${SANDGLASS:-$PWD/${O:-build}/sandglass}
 [ "$(id -u)" = 0 ] || { echo "bench task needs root" >&2; exit 77; }
@@ -45,25 +47,11 @@ left() {
 	echo "left behind:$what"
 }
 
-# fails NAME STATUS PATTERN COMMAND...: ends with that status and one sentence, and leaves nothing
-fails() {
-	local name=$1 want=$2 pattern=$3 rc bad=
-	shift 3
-	timeout 60 "$@" > "$tmp/out" 2> "$tmp/err" < /dev/null
-	rc=$?
-	grep -v '^bench task: ' "$tmp/err" > "$tmp/said"
-	[ $rc = "$want" ] || bad="status $rc, not $want; "
-	grep -qE "$pattern" "$tmp/said" || bad="${bad}said '$(cat "$tmp/said")'; "
-	[ "$want" = 2 ] || [ "$(wc -l < "$tmp/said")" = 1 ] || bad="${bad}not one line; "
-	[ ! -s "$tmp/out" ] || bad="${bad}standard output is not empty; "
-	verdict "$name" "$bad$(left)"
-}
-
 small=(--servers 2 --rounds 3 --writes 200000)
 
 # ---- the words
 fails usage-what 2 'which workload' "$SANDGLASS" bench
-fails usage-word 2 "no workload 'cpu'" "$SANDGLASS" bench cpu
+fails usage-word 2 "no workload 'disk'" "$SANDGLASS" bench disk
 fails usage-pressure 2 'pressure takes' "$SANDGLASS" bench task --pressure 0,,1
 fails usage-twice 2 'pressure takes' "$SANDGLASS" bench task --pressure 1,1
 fails usage-size 2 'memory takes a size' "$SANDGLASS" bench task --memory lots
@@ -197,12 +185,7 @@ start() { # start DIR OPTION...: in the background; returns when it measures
 }
 for sig in INT TERM HUP; do
 	start "$tmp/s-$sig" --no-record
-	kill -$sig $bg
-	wait $bg
-	rc=$?
-	bg=
-	verdict signal-$sig "$([ $rc = $((128 + $(kill -l $sig))) ] || echo "status $rc; ")$(left)"
-	check signal-$sig-sentence "said '$(tail -n1 "$tmp/err")'" grep -qx 'sandglass: interrupted' "$tmp/err"
+	ends_by $sig
 done
 start "$tmp/rec"
 kill -INT $bg

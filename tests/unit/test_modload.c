@@ -247,7 +247,7 @@ Test(modload, pairs_are_of_one_round)
 	cr_expect_float_eq(v[0], 1.2, 1e-9);
 	cr_expect_float_eq(v[1], 1.05, 1e-9);
 	cr_expect_eq(sg_modload_pairs(&c, SG_SOURCE_DEFAULT, SG_SOURCE_NONE, v, 1), 1);
-	cr_expect_float_eq(sg_modload_median(v, 2), 1.125, 1e-9);
+	cr_expect_float_eq(sg_stats_median(v, 2), 1.125, 1e-9);
 	c.ntime = 0;
 	cr_expect_eq(sg_modload_pairs(&c, SG_SOURCE_DEFAULT, SG_SOURCE_NONE, v, 4), 0);
 }
@@ -294,15 +294,6 @@ Test(modload, sources_by_name)
 	cr_expect(strstr(err.msg, "there are default, trace and uprobes"), "%s", err.msg);
 }
 
-Test(modload, median)
-{
-	double odd[] = { 3, 1, 2 }, even[] = { 4, 1, 3, 2 };
-
-	cr_expect_float_eq(sg_modload_median(odd, 3), 2, 1e-12);
-	cr_expect_float_eq(sg_modload_median(even, 4), 2.5, 1e-12);
-	cr_expect_float_eq(sg_modload_median(odd, 0), 0, 1e-12);
-}
-
 Test(modload, explained_counts_unknown_of_both_signs)
 {
 	struct sg_diff_row rows[] = { { .cause = "cpu.user", .ns = 60 },
@@ -311,15 +302,15 @@ Test(modload, explained_counts_unknown_of_both_signs)
 				      { .cause = "unknownish", .ns = 0 } };
 	struct sg_diff d = { .diff_ns = 100, .nrow = 4, .row = rows };
 
-	cr_expect_float_eq(sg_modload_explained(&d), 0.4, 1e-9);
+	cr_expect_float_eq(sg_diff_explained(&d), 0.4, 1e-9);
 	d.diff_ns = -100;
-	cr_expect_float_eq(sg_modload_explained(&d), 0.4, 1e-9);
+	cr_expect_float_eq(sg_diff_explained(&d), 0.4, 1e-9);
 	d.diff_ns = 30; /* unknown is more than the whole */
-	cr_expect_float_eq(sg_modload_explained(&d), 0, 1e-9);
+	cr_expect_float_eq(sg_diff_explained(&d), 0, 1e-9);
 	d.nrow = 1;
-	cr_expect_float_eq(sg_modload_explained(&d), 1, 1e-9);
+	cr_expect_float_eq(sg_diff_explained(&d), 1, 1e-9);
 	d.diff_ns = 0;
-	cr_expect_float_eq(sg_modload_explained(&d), 1, 1e-9);
+	cr_expect_float_eq(sg_diff_explained(&d), 1, 1e-9);
 }
 
 /* ---- outputs ---- */

@@ -92,3 +92,23 @@ Test(parse, list)
 	cr_assert_eq(sg_parse_list("1,2,1", 64, v, 4), -EEXIST);
 	cr_assert_eq(sg_parse_list("1,2,3,4,5", 64, v, 4), -E2BIG);
 }
+
+Test(parse, words)
+{
+	const char *list = "ab,,toolong,c", *end = "", *none = NULL;
+	bool too_long;
+	char w[4];
+
+	cr_assert(sg_parse_word(&list, w, sizeof(w), &too_long) && !too_long);
+	cr_expect_str_eq(w, "ab");
+	cr_assert(sg_parse_word(&list, w, sizeof(w), &too_long) && !too_long);
+	cr_expect_str_eq(w, "");
+	cr_assert(sg_parse_word(&list, w, sizeof(w), &too_long) && too_long);
+	cr_expect_str_eq(w, "");
+	cr_assert(sg_parse_word(&list, w, sizeof(w), &too_long) && !too_long);
+	cr_expect_str_eq(w, "c");
+	cr_expect(!sg_parse_word(&list, w, sizeof(w), &too_long));
+	cr_assert(sg_parse_word(&end, w, sizeof(w), &too_long));
+	cr_expect_str_eq(w, "");
+	cr_expect(!sg_parse_word(&none, w, sizeof(w), &too_long));
+}

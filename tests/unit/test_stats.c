@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 #include <criterion/criterion.h>
+#include <math.h>
 #include "base/stats.h"
 
 Test(stats, empty_is_zero)
@@ -91,4 +92,30 @@ Test(stats, spread)
 	cr_assert_float_eq(sg_stats_spread(same, 2), 0, 1e-12);
 	cr_assert_float_eq(sg_stats_spread(zero, 2), 0, 1e-12);
 	cr_assert_float_eq(sg_stats_spread(v, 1), 0, 1e-12);
+}
+
+Test(stats, ratio_and_median)
+{
+	double odd[] = { 3, 1, 2 }, even[] = { 4, 1, 3, 2 };
+
+	cr_expect_float_eq(sg_stats_ratio(3, 2), 1.5, 1e-12);
+	cr_expect_float_eq(sg_stats_ratio(3, 0), 0, 1e-12);
+	cr_expect_float_eq(sg_stats_median(odd, 3), 2, 1e-12);
+	cr_expect_float_eq(sg_stats_median(even, 4), 2.5, 1e-12);
+	cr_expect_float_eq(sg_stats_median(odd, 0), 0, 1e-12);
+}
+
+/* Against a published example: 5 values, t(4) = 2.776. */
+Test(stats, half_width_of_the_mean)
+{
+	double v[] = { 1, 2, 3, 4, 5 }, one[] = { 7 }, mean, many[400];
+
+	cr_expect_float_eq(sg_stats_half(v, 5, &mean), 2.776 * 1.5811388 / 2.2360680, 1e-3);
+	cr_expect_float_eq(mean, 3, 1e-12);
+	cr_expect(isinf(sg_stats_half(one, 1, &mean)));
+	cr_expect_float_eq(mean, 7, 1e-12);
+	cr_expect(isinf(sg_stats_half(one, 0, &mean)));
+	for (int i = 0; i < 400; i++)
+		many[i] = i % 2; /* deviation 0.5006, t(399) = 1.9659 */
+	cr_expect_float_eq(sg_stats_half(many, 400, &mean), 1.9659 * 0.500626 / 20, 1e-5);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 #include <errno.h>
-#include <stddef.h>
 #include <string.h>
 #include "base/parse.h"
 
@@ -146,4 +145,48 @@ int sg_parse_list(const char *text, uint64_t max, unsigned *ret, unsigned cap)
 		if (*text++ != ',')
 			return -EINVAL;
 	}
+}
+
+int sg_parse_cpus(const char *text, uint64_t max, unsigned *ret, unsigned cap)
+{
+	unsigned n = 0;
+
+	for (;;) {
+		uint64_t from, to;
+		int rc = digits(&text, &from);
+
+		to = from;
+		if (!rc && *text == '-') {
+			text++;
+			rc = digits(&text, &to);
+		}
+		if (rc)
+			return rc;
+		if (to < from || to >= max)
+			return -ERANGE;
+		for (; from <= to; from++) {
+			if (n == cap)
+				return -E2BIG;
+			ret[n++] = (unsigned)from;
+		}
+		if (!*text)
+			return (int)n;
+		if (*text++ != ',')
+			return -EINVAL;
+	}
+}
+
+bool sg_parse_word(const char **text, char *word, size_t cap, bool *ret_too_long)
+{
+	size_t n = *text ? strcspn(*text, ",") : 0;
+
+	if (!*text)
+		return false;
+	*ret_too_long = n >= cap;
+	if (!*ret_too_long) {
+		memcpy(word, *text, n);
+		word[n] = 0;
+	}
+	*text = (*text)[n] ? *text + n + 1 : NULL;
+	return true;
 }

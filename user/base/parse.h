@@ -3,6 +3,8 @@
 #ifndef SG_PARSE_H
 #define SG_PARSE_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /** sg_parse_u64() - decimal digits only, @min..@max; -EINVAL, or -ERANGE when it is a number outside */
@@ -20,5 +22,21 @@ int sg_parse_duration(const char *text, uint64_t unit_ns, uint64_t *ret_ns);
  * Return: how many, or -EINVAL, -ERANGE, -EEXIST (twice), -E2BIG (more than @cap).
  */
 int sg_parse_list(const char *text, uint64_t max, unsigned *ret, unsigned cap);
+
+/**
+ * sg_parse_cpus() - "0-3,6,0": numbers below @max and ranges of them, in the order given; one may come again
+ *
+ * Return: how many, or -EINVAL, -ERANGE, -E2BIG (more than @cap).
+ */
+int sg_parse_cpus(const char *text, uint64_t max, unsigned *ret, unsigned cap);
+
+/**
+ * sg_parse_word() - the next word of a comma-separated list
+ * @text: the list; moved past the word, NULL after the last. An empty word is a word.
+ * @ret_too_long: the word does not fit into @word, which is not written then
+ *
+ * Return: false when *@text was NULL: there are no more words.
+ */
+bool sg_parse_word(const char **text, char *word, size_t cap, bool *ret_too_long);
 
 #endif

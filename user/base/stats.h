@@ -28,4 +28,17 @@ uint64_t sg_stats_rank(const uint64_t *sorted, size_t n, unsigned permille);
  */
 double sg_stats_spread(const uint64_t *mean, size_t n);
 
+/** sg_stats_ratio() - a / b; 0 when b is 0 */
+double sg_stats_ratio(uint64_t a_ns, uint64_t b_ns);
+
+/** sg_stats_median() - of @v, which is sorted in place; the mean of the middle two when @n is even; 0 for none */
+double sg_stats_median(double *v, size_t n);
+
+/**
+ * sg_stats_half() - mean of independent measurements, and how far it can be trusted
+ *
+ * Return: half the width of the mean's interval of 95 % confidence (Student's t); infinite for fewer than two.
+ */
+double sg_stats_half(const double *v, size_t n, double *ret_mean);
+
 #endif

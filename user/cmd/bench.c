@@ -15,7 +15,7 @@
 struct workload {
 	const char *word;
 	void (*defaults)(struct sg_bench_args *a);
-	void (*check)(struct argp_state *s, const struct sg_bench_args *a);
+	void (*check)(struct argp_state *s, struct sg_bench_args *a);
 	int (*run)(struct sg_bench_args *a, struct sg_err *err);
 };
 
@@ -30,15 +30,25 @@ static const struct workload workloads[SG_BENCH_MAX] = {
 static const char words[] = "there is:" WORDS;
 #undef SG_X
 
-enum { OPT_ROUNDS = 512, OPT_JSON, OPT_NO_RECORD };
+enum { OPT_ROUNDS = 512, OPT_JSON, OPT_NO_RECORD, OPT_ENV };
 
 static const struct argp_option options[] = {
+	{ "env", OPT_ENV, "LIST", 0,
+	  "where it runs; several are compared with each other. task: the servers on the host (the default), "
+	  "or each "
+	  "in a container: docker (runc), gvisor (the systrap platform), gvisor-systrap, gvisor-ptrace, "
+	  "gvisor-lisafs; one after the other, compared with the first. cpu: the jobs on the host (the "
+	  "default), or each "
+	  "in a virtual machine: kvm, where the build has it",
+	  8 },
 	{ "rounds", OPT_ROUNDS, "N", 0,
 	  "rounds of measurement (default: task 50 requests to each server; modload 5 fresh sets of "
-	  "containers)",
+	  "containers; cpu 5 runs of each combination)",
 	  9 },
 	{ "output", 'o', "DIR", 0,
-	  "folder for recordings, times, folded files and charts (default bench-task, bench-modload)", 9 },
+	  "folder for recordings, times, folded files and charts (default bench-task, bench-modload, "
+	  "bench-cpu)",
+	  9 },
 	{ "json", OPT_JSON, NULL, 0, "print the result as JSON", 9 },
 	{ "no-record", OPT_NO_RECORD, NULL, 0, "only measure the times", 9 },
 	{ 0 },
@@ -79,6 +89,11 @@ int sg_bench_store(const char *dir, const char *file, int (*write)(FILE *f, cons
 	return rc ? sg_err_set(err, rc, "cannot write %s: %s", path, strerror(-rc)) : 0;
 }
 
+void sg_bench_progress(void *ctx, const char *text)
+{
+	fprintf(stderr, "bench %s: %s\n", (const char *)ctx, text);
+}
+
 static void which(struct argp_state *s, struct sg_bench_args *a, const char *word)
 {
 	if (a->what >= 0)
@@ -115,6 +130,9 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 	case 'o':
 		a->dir = arg;
 		return 0;
+	case OPT_ENV:
+		a->envs = arg;
+		return 0;
 	case OPT_JSON:
 		a->json = true;
 		return 0;
@@ -134,23 +152,27 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 static const struct argp_child children[] = {
 	{ &sg_bench_task_argp, 0, "bench task:", 1 },
 	{ &sg_bench_modload_argp, 0, "bench modload:", 2 },
+	{ &sg_bench_cpu_argp, 0, "bench cpu:", 3 },
 	{ 0 },
 };
 
 /* clang-format off */
 const struct argp sg_argp_bench = {
-	options, parse, "task\nmodload",
+	options, parse, "task\nmodload\ncpu",
 	"The published experiments, each as one command; each step recorded, and what makes it slower explained cause by cause.\n"
 	"\n"
 	"task: HTTP servers that write a file per request, asked all at once by a client, under growing memory pressure with "
 	"real swap.\n"
 	"\n"
 	"modload: Node.js in fresh containers loads a module from a shared volume, under runc and gVisor, one or several "
-	"containers at once.\v"
+	"containers at once.\n"
+	"\n"
+	"cpu: the same job one or several times at once, on as many CPUs as there are and one less, pinned to CPUs and not.\v"
 	"The command sets up what it needs (task: a cgroup with a memory limit and swap space; modload: a Docker daemon, two "
-	"releases of gVisor, an image) and removes it when it ends, in whatever way. It needs root. Examples:\n"
+	"releases of gVisor, an image; cpu: the jobs' input) and removes it when it ends, in whatever way. It needs root. Examples:\n"
 	"  sandglass bench task --servers 2 --rounds 10 --pressure 0,2\n"
-	"  sandglass bench modload --runtime runc,runsc-systrap --modules express",
+	"  sandglass bench modload --runtime runc,runsc-systrap --modules express\n"
+	"  sandglass bench cpu --env host --jobs 3,4 --pin both --job bzip2,gobmk",
 	children, NULL, NULL
 };
 /* clang-format on */

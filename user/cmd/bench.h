@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include "cmd/cmd.h"
+#include "load/cpu.h"
 #include "load/modload.h"
 #include "load/task.h"
 
@@ -12,7 +13,7 @@
 #define SG_BENCH_ROUNDS_MAX 1000000
 
 /* X(word, suffix of its functions and its options' argp) */
-#define SG_BENCH_LIST(X) X("task", task) X("modload", modload)
+#define SG_BENCH_LIST(X) X("task", task) X("modload", modload) X("cpu", cpu)
 enum sg_bench_kind {
 #define SG_X(word, fn) SG_BENCH_##fn,
 	SG_BENCH_LIST(SG_X)
@@ -27,11 +28,13 @@ struct sg_bench_args {
 	uint64_t rounds; /* 0: the workload's default */
 	const char *dir; /* NULL: the workload's default */
 	int sigfd;
+	const char *envs; /* --env as it was said, for the workload's check; NULL: its default */
 	const char *given[SG_BENCH_MAX]; /* an option that only this workload has, as far as one was given */
 	struct sg_task_opts task;
 	const struct sg_task_env *env[SG_TASK_ENVS_MAX];
 	unsigned nenv;
 	struct sg_modload_opts modload;
+	struct sg_cpu_opts cpu;
 };
 
 /*
@@ -39,10 +42,10 @@ struct sg_bench_args {
  * first word, a check after the last, and the run that prints its result. The run's
  * negative errno has its sentence in @err; -EINTR when a signal stopped it.
  */
-#define SG_X(word, fn)                                                                   \
-	extern const struct argp sg_bench_##fn##_argp;                                   \
-	void sg_bench_##fn##_defaults(struct sg_bench_args *a);                          \
-	void sg_bench_##fn##_check(struct argp_state *s, const struct sg_bench_args *a); \
+#define SG_X(word, fn)                                                             \
+	extern const struct argp sg_bench_##fn##_argp;                             \
+	void sg_bench_##fn##_defaults(struct sg_bench_args *a);                    \
+	void sg_bench_##fn##_check(struct argp_state *s, struct sg_bench_args *a); \
 	int sg_bench_##fn##_run(struct sg_bench_args *a, struct sg_err *err);
 SG_BENCH_LIST(SG_X)
 #undef SG_X
@@ -53,6 +56,9 @@ void sg_bench_number(struct argp_state *s, const char *name, const char *text, u
 /** sg_bench_word() - what @find makes of @text, or an argp error that lists @words */
 int sg_bench_word(struct argp_state *s, const char *name, const char *text, int (*find)(const char *),
 		  const char *words);
+
+/** sg_bench_progress() - a line of progress to standard error; @ctx: the workload's word */
+void sg_bench_progress(void *ctx, const char *text);
 
 /** sg_bench_store() - write a file of the result into @dir by @write(f, ctx) */
 int sg_bench_store(const char *dir, const char *file, int (*write)(FILE *f, const void *ctx), const void *ctx,

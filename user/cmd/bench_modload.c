@@ -98,21 +98,19 @@ void sg_bench_modload_defaults(struct sg_bench_args *a)
 	sg_modload_parse_modules(o, MODULES_DEFAULT, NULL);
 }
 
-void sg_bench_modload_check(struct argp_state *s, const struct sg_bench_args *a)
+void sg_bench_modload_check(struct argp_state *s, struct sg_bench_args *a)
 {
 	const struct sg_modload_opts *o = &a->modload;
 
+	if (a->envs)
+		argp_error(
+			s,
+			"--env is no option of bench modload: --runtime says where the modules are loaded");
 	if (a->rounds > SG_MODLOAD_ROUNDS)
 		argp_error(s, "--rounds: bench modload runs at most %d", SG_MODLOAD_ROUNDS);
 	if (o->sources >> (SG_SOURCE_DEFAULT + 1) && (a->no_record || o->pairs == SG_PAIRS_NONE))
 		argp_error(s, "--sources: a price needs rounds with and without recording: no --no-record, "
 			      "no --pairs none");
-}
-
-static void progress(void *ctx, const char *text)
-{
-	(void)ctx;
-	fprintf(stderr, "bench modload: %s\n", text);
 }
 
 static int write_json(FILE *f, const void *r)
@@ -165,7 +163,8 @@ int sg_bench_modload_run(struct sg_bench_args *a, struct sg_err *err)
 	o->dir = a->dir ? a->dir : "bench-modload";
 	o->record = !a->no_record;
 	o->sigfd = a->sigfd;
-	o->progress = progress;
+	o->progress = sg_bench_progress;
+	o->ctx = (void *)(uintptr_t) "modload";
 	rc = sg_modload_run(&r, o, err);
 	if (!rc)
 		rc = store(&r, err);

@@ -86,6 +86,8 @@ bool sg_bench_part(int argc, char **argv, int *ret)
 		rc = sg_hog_run(bytes, &err);
 	else if (!strcmp(what, "modload-client") && argc >= 9)
 		rc = run_modclient(argc - 2, argv + 2, &err);
+	else if (!strcmp(what, "cpu-runner") && argc == 2)
+		rc = sg_cpu_runner_main(stdin, stdout, &err);
 	else
 		return false;
 	if (rc)

@@ -19,8 +19,7 @@ static const char env_words[] = "the servers run on or in one of" SG_TASK_ENV_LI
 #undef SG_X
 
 enum {
-	OPT_ENV = 256,
-	OPT_SERVERS,
+	OPT_SERVERS = 256,
 	OPT_WRITES,
 	OPT_PRESSURE,
 	OPT_SERVER,
@@ -34,11 +33,6 @@ enum {
 };
 
 static const struct argp_option options[] = {
-	{ "env", OPT_ENV, "LIST", 0,
-	  "where the servers run: host (the default), or each in a container: docker (runc), gvisor (the "
-	  "systrap platform), gvisor-systrap, gvisor-ptrace, gvisor-lisafs. Several are run one after the "
-	  "other and compared with the first",
-	  1 },
 	{ "servers", OPT_SERVERS, "N", 0, "HTTP servers (default 4)", 1 },
 	{ "writes", OPT_WRITES, "N", 0, "writes of 15 bytes per request (default 2000000: a file of 30 MB)",
 	  1 },
@@ -148,14 +142,11 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 	struct sg_task_opts *o = &a->task;
 	uint64_t v = 0;
 
-	if (key >= OPT_ENV && key <= OPT_PORT)
+	if (key >= OPT_SERVERS && key <= OPT_PORT)
 		for (const struct argp_option *op = options; op->name; op++)
 			if (op->key == key)
 				a->given[SG_BENCH_task] = op->name;
 	switch (key) {
-	case OPT_ENV:
-		environments(s, arg, a);
-		return 0;
 	case OPT_SERVERS:
 		sg_bench_number(s, "servers", arg, 1, SG_CLIENT_MAX, &v);
 		o->servers = (unsigned)v;
@@ -192,18 +183,14 @@ void sg_bench_task_defaults(struct sg_bench_args *a)
 	a->nenv = 1;
 }
 
-void sg_bench_task_check(struct argp_state *s, const struct sg_bench_args *a)
+void sg_bench_task_check(struct argp_state *s, struct sg_bench_args *a)
 {
 	const struct sg_task_opts *o = &a->task;
 
+	if (a->envs)
+		environments(s, a->envs, a);
 	if (o->port && o->port + o->servers - 1 > 65535)
 		argp_error(s, "--port %u leaves no ports for %u servers", o->port, o->servers);
-}
-
-static void progress(void *ctx, const char *text)
-{
-	(void)ctx;
-	fprintf(stderr, "bench task: %s\n", text);
 }
 
 static int write_json(FILE *f, const void *r)
@@ -284,7 +271,8 @@ int sg_bench_task_run(struct sg_bench_args *a, struct sg_err *err)
 	o->dir = a->dir ? a->dir : "bench-task";
 	o->record = !a->no_record;
 	o->sigfd = a->sigfd;
-	o->progress = progress;
+	o->progress = sg_bench_progress;
+	o->ctx = (void *)(uintptr_t) "task";
 	o->env = a->env[0];
 	/* one memory limit for all of them: then what differs is the environment */
 	for (unsigned i = 0; i < a->nenv; i++)

@@ -54,6 +54,8 @@ static void child_become(const struct sg_child_opts *o, char *const argv[], pid_
 	}
 	if (o->dir && chdir(o->dir))
 		child_fail(fail_fd, "enter its directory");
+	if (o->cpus && sched_setaffinity(0, sizeof(*o->cpus), o->cpus))
+		child_fail(fail_fd, "bind it to its CPUs");
 	if (o->idle && sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){ 0 }))
 		child_fail(fail_fd, "set its priority");
 	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -135,7 +137,7 @@ out:
 
 bool sg_child_reap(struct sg_child *c)
 {
-	if (c->pid > 0 && !c->done && waitpid(c->pid, &c->status, WNOHANG) == c->pid)
+	if (c->pid > 0 && !c->done && wait4(c->pid, &c->status, WNOHANG, &c->ru) == c->pid)
 		c->done = true;
 	return c->done;
 }
@@ -147,7 +149,7 @@ void sg_child_kill(struct sg_child *c)
 	if (!sg_child_reap(c)) {
 		/* only while it is not reaped is its number surely its own */
 		kill(c->group ? -c->pid : c->pid, SIGKILL);
-		while (waitpid(c->pid, &c->status, 0) < 0 && errno == EINTR)
+		while (wait4(c->pid, &c->status, 0, &c->ru) < 0 && errno == EINTR)
 			;
 		c->done = true;
 	}

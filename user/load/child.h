@@ -3,8 +3,10 @@
 #ifndef SG_CHILD_H
 #define SG_CHILD_H
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 #include "base/err.h"
 
@@ -16,7 +18,8 @@ struct sg_child {
 	int err;    /* read end of its standard error, -1 when not asked for */
 	bool group; /* leads a process group of its own */
 	bool done;
-	int status; /* as waitpid tells, when done */
+	int status;	  /* as waitpid tells, when done */
+	struct rusage ru; /* what it used, when done */
 	char name[48];
 };
 #define SG_CHILD_NONE                                       \
@@ -25,17 +28,18 @@ struct sg_child {
 	}
 
 struct sg_child_opts {
-	const char *name;   /* for sentences: "server 2" */
-	const char *cgroup; /* directory of the cgroup to start in, or NULL */
-	const char *dir;    /* working directory, or NULL */
-	bool in;	    /* give us a pipe to its standard input; else that is /dev/null */
-	bool out, err;	    /* give us its output */
-	bool quiet;	    /* its standard output goes to /dev/null */
-	int out_fd;	    /* > 0: its standard output goes there */
-	int err_fd;	    /* > 0: its standard error goes there */
-	bool group;	    /* a process group of its own */
-	bool idle;	    /* runs only when nobody else wants the CPU (SCHED_IDLE) */
-	const int *keep;    /* descriptors that it inherits under their numbers, ends with -1; or NULL */
+	const char *name;      /* for sentences: "server 2" */
+	const char *cgroup;    /* directory of the cgroup to start in, or NULL */
+	const char *dir;       /* working directory, or NULL */
+	bool in;	       /* give us a pipe to its standard input; else that is /dev/null */
+	bool out, err;	       /* give us its output */
+	bool quiet;	       /* its standard output goes to /dev/null */
+	int out_fd;	       /* > 0: its standard output goes there */
+	int err_fd;	       /* > 0: its standard error goes there */
+	bool group;	       /* a process group of its own */
+	bool idle;	       /* runs only when nobody else wants the CPU (SCHED_IDLE) */
+	const cpu_set_t *cpus; /* it may run on these only; NULL: as we may */
+	const int *keep;       /* descriptors that it inherits under their numbers, ends with -1; or NULL */
 };
 
 /**

@@ -2,8 +2,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <poll.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,25 +9,6 @@
 #include "load/modload_priv.h"
 
 #define TRIES 3
-
-void sg_modload_say(const struct sg_modload_opts *o, const char *fmt, ...)
-{
-	char text[256];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	if (o->progress)
-		o->progress(o->ctx, text);
-}
-
-int sg_modload_stopped(const struct sg_modload_opts *o, struct sg_err *err)
-{
-	struct pollfd p = { .fd = o->sigfd, .events = POLLIN };
-
-	return poll(&p, 1, 0) > 0 ? sg_err_set(err, -EINTR, "interrupted") : 0;
-}
 
 static int keep_times(struct sg_modload_combo *c, const struct sg_modclient_time *t, unsigned n,
 		      uint32_t round, enum sg_modload_source source)
@@ -71,7 +50,7 @@ static int start_over(struct modload *b, struct sg_err *err)
 {
 	int rc;
 
-	sg_modload_say(&b->o, "%s; once more, with a new daemon", err->msg);
+	sg_say(b->o.progress, b->o.ctx, "%s; once more, with a new daemon", err->msg);
 	rc = sg_sandbox_close(b->box, err);
 	b->box = NULL;
 	memset(b->container, 0, sizeof(b->container));
@@ -148,8 +127,8 @@ static int run_all(struct modload *b, struct sg_modload_result *r, struct sg_err
 			struct sg_modload_combo *c = &r->combo[i];
 			unsigned n = sources_of(&b->o, c, source);
 
-			sg_modload_say(&b->o, "round %" PRIu32 " of %u: %s", round + 1, b->o.rounds,
-				       sg_modload_task(name, sizeof(name), &b->o, c, '/'));
+			sg_say(b->o.progress, b->o.ctx, "round %" PRIu32 " of %u: %s", round + 1, b->o.rounds,
+			       sg_modload_task(name, sizeof(name), &b->o, c, '/'));
 			for (unsigned k = 0; k < n && !rc; k++)
 				rc = one_round(b, c, round, source[(round + k) % n], err);
 		}

@@ -4,8 +4,8 @@
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
+#include "load/marked.h"
 #include "load/modload.h"
-#include "model/analysis.h"
 
 struct explain {
 	struct sg_modload_combo *c;
@@ -23,49 +23,20 @@ static int on_task(void *ctx, const struct sg_model *m, const struct sg_task *t,
 	return sg_blame_add(x->c->blame, m, t);
 }
 
-static int read_recording(struct explain *x, const char *path, int fd, struct sg_err *err)
-{
-	struct sg_analysis_opts o = { .tasks = SG_TASKS_MARKED, .on_task = on_task, .ctx = x };
-	struct sg_analysis *a = NULL;
-	struct sg_reader *r = NULL;
-	struct sg_analysis_info info;
-	int rc = sg_reader_open(&r, fd, err);
-
-	if (rc)
-		return rc;
-	rc = sg_analysis_new(&a, &o);
-	if (rc) {
-		sg_err_set(err, rc, "out of memory");
-	} else {
-		rc = sg_analysis_run(a, r, err);
-		if (!rc && sg_reader_damage(r))
-			rc = sg_err_set(err, -EIO, "the recording %s is damaged: %s", path,
-					sg_reader_damage(r));
-		sg_analysis_info(a, &info);
-		x->c->lost += info.model.lost;
-	}
-	sg_analysis_free(a);
-	sg_reader_close(r);
-	return rc;
-}
-
 int sg_modload_explain(struct sg_modload_combo *c, const struct sg_modload_opts *o, const char *path,
 		       struct sg_err *err)
 {
 	struct explain x = { .c = c };
+	struct sg_marked mk = { .on_task = on_task, .ctx = &x };
 	uint64_t before = c->whole;
-	int rc = 0, fd;
+	int rc = 0;
 
 	sg_modload_task(x.name, sizeof(x.name), o, c, '/');
 	if (!c->blame)
 		rc = sg_blame_new(&c->blame);
 	if (rc)
 		return sg_err_set(err, rc, "out of memory");
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return sg_err_set(err, -errno, "cannot read %s: %s", path, strerror(errno));
-	rc = read_recording(&x, path, fd, err);
-	close(fd);
+	rc = sg_marked_read(path, &mk, &c->lost, err);
 	if (rc)
 		return rc;
 	if (c->whole == before)

@@ -3,26 +3,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "load/load_json.h"
 #include "load/modload_sums.h"
+#include "load/result_json.h"
 
-static struct json_object *stats(const struct sg_stats *s)
+static struct json_object *stats_object(const struct sg_stats *s)
 {
 	struct json_object *o = json_object_new_object();
 
-	sg_lj_u64(o, "n", s->n);
-	sg_lj_u64(o, "mean_ns", s->mean_ns);
-	sg_lj_u64(o, "min_ns", s->min_ns);
-	sg_lj_u64(o, "p50_ns", s->p50_ns);
-	sg_lj_u64(o, "p90_ns", s->p90_ns);
-	sg_lj_u64(o, "p99_ns", s->p99_ns);
-	sg_lj_u64(o, "max_ns", s->max_ns);
+	sg_put_stats(o, s);
 	return o;
-}
-
-static void put_explained(struct json_object *o, const struct sg_diff *d)
-{
-	sg_lj_double(o, "explained", sg_modload_explained(d));
 }
 
 static int put_prices(struct json_object *o, const struct sg_modload_result *r,
@@ -42,15 +31,15 @@ static int put_prices(struct json_object *o, const struct sg_modload_result *r,
 		if (!p.pairs)
 			continue;
 		if (s == SG_SOURCE_DEFAULT) {
-			sg_lj_u64(o, "pairs", p.pairs);
-			sg_lj_double(o, "recording_cost", p.cost);
+			sg_jp_u64(o, "pairs", p.pairs);
+			sg_put_double(o, "recording_cost", p.cost);
 		}
 		v = json_object_new_object();
-		sg_lj_text(v, "source", sg_modload_sources_names[s]);
-		sg_lj_u64(v, "pairs", p.pairs);
-		sg_lj_double(v, "cost", p.cost);
-		sg_lj_double(v, "added", p.added);
-		sg_lj_u64(v, "guest_calls", c->seen[s]);
+		sg_jp_text(v, "source", sg_modload_sources_names[s]);
+		sg_jp_u64(v, "pairs", p.pairs);
+		sg_put_double(v, "cost", p.cost);
+		sg_put_double(v, "added", p.added);
+		sg_jp_u64(v, "guest_calls", c->seen[s]);
 		json_object_array_add(list, v);
 	}
 	json_object_object_add(o, "sources", list);
@@ -86,25 +75,26 @@ static int put_combo(struct json_object *list, const struct sg_modload_result *r
 		rc = sg_modload_sum(&bare, c, false);
 	if (rc)
 		return rc;
-	sg_lj_text(o, "runtime", r->opts.runtime[c->runtime]->name);
-	sg_lj_u64(o, "containers", r->opts.count[c->count]);
-	sg_lj_text(o, "module", r->opts.module[c->module].name);
-	json_object_object_add(o, "client", stats(&s.latency));
-	json_object_object_add(o, "require", stats(&s.require));
-	sg_lj_double(o, "ratio", sg_modload_ratio(s.latency.mean_ns, b.latency.mean_ns));
-	sg_lj_double(o, "require_ratio", sg_modload_ratio(s.require.p50_ns, b.require.p50_ns));
+	sg_jp_text(o, "runtime", r->opts.runtime[c->runtime]->name);
+	sg_jp_u64(o, "containers", r->opts.count[c->count]);
+	sg_jp_text(o, "module", r->opts.module[c->module].name);
+	json_object_object_add(o, "client", stats_object(&s.latency));
+	json_object_object_add(o, "require", stats_object(&s.require));
+	sg_put_double(o, "ratio", sg_stats_ratio(s.latency.mean_ns, b.latency.mean_ns));
+	sg_put_double(o, "require_ratio", sg_stats_ratio(s.require.p50_ns, b.require.p50_ns));
 	if (!r->opts.record)
 		return 0;
 	if (bare.latency.n) {
-		json_object_object_add(o, "client_not_recorded", stats(&bare.latency));
-		json_object_object_add(o, "require_not_recorded", stats(&bare.require));
+		json_object_object_add(o, "client_not_recorded", stats_object(&bare.latency));
+		json_object_object_add(o, "require_not_recorded", stats_object(&bare.require));
 	}
 	rc = put_prices(o, r, c);
 	put_files(o, r, c);
-	sg_lj_u64(o, "lost", c->lost);
-	sg_lj_u64(o, "missing", c->missing);
-	sg_lj_blame(o, c->blame);
-	return rc ? rc : sg_lj_slowdown(o, base->blame, c->blame, put_explained);
+	sg_jp_u64(o, "lost", c->lost);
+	sg_jp_u64(o, "missing", c->missing);
+	if (c->blame)
+		sg_put_blame(o, c->blame);
+	return rc ? rc : sg_put_diff(o, "slowdown", base->blame, c->blame);
 }
 
 int sg_modload_json(FILE *out, const struct sg_modload_result *r)
@@ -112,13 +102,16 @@ int sg_modload_json(FILE *out, const struct sg_modload_result *r)
 	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
 	int rc = 0;
 
-	sg_lj_text(o, "bench", "modload");
-	sg_lj_text(o, "base", r->opts.runtime[r->base]->name);
-	sg_lj_u64(o, "rounds", r->opts.rounds);
-	json_object_object_add(o, "cold", json_object_new_boolean(r->opts.cold));
-	json_object_object_add(o, "recorded", json_object_new_boolean(r->opts.record));
+	sg_jp_text(o, "bench", "modload");
+	sg_jp_text(o, "base", r->opts.runtime[r->base]->name);
+	sg_jp_u64(o, "rounds", r->opts.rounds);
+	sg_jp_bool(o, "cold", r->opts.cold);
+	sg_jp_bool(o, "recorded", r->opts.record);
 	json_object_object_add(o, "combinations", list);
 	for (size_t i = 0; i < r->ncombo && !rc; i++)
 		rc = put_combo(list, r, &r->combo[i]);
-	return sg_lj_print(out, o, rc);
+	if (!rc)
+		rc = sg_put_print(out, o);
+	json_object_put(o);
+	return rc;
 }

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
+#include "base/parse.h"
 #include "load/modload.h"
 
 const char *const sg_modload_pairs_names[SG_PAIRS_MAX] = {
@@ -25,29 +26,13 @@ int sg_modload_pairs_find(const char *name)
 	return -EINVAL;
 }
 
-/* The next word of a comma-separated list into @word; false at its end. An empty word is a word. */
-static bool next_word(const char **text, char *word, size_t cap, bool *too_long)
-{
-	size_t n = *text ? strcspn(*text, ",") : 0;
-
-	if (!*text)
-		return false;
-	*too_long = n >= cap;
-	if (!*too_long) {
-		memcpy(word, *text, n);
-		word[n] = 0;
-	}
-	*text = (*text)[n] ? *text + n + 1 : NULL;
-	return true;
-}
-
 int sg_modload_parse_runtimes(struct sg_modload_opts *o, const char *text, struct sg_err *err)
 {
 	char word[64];
 	bool too_long;
 
 	o->nruntime = 0;
-	while (next_word(&text, word, sizeof(word), &too_long)) {
+	while (sg_parse_word(&text, word, sizeof(word), &too_long)) {
 		const struct sg_sandbox_runtime *rt = too_long ? NULL : sg_sandbox_runtime(word);
 
 		if (!rt)
@@ -109,7 +94,7 @@ int sg_modload_parse_modules(struct sg_modload_opts *o, const char *text, struct
 	bool too_long;
 
 	o->nmodule = 0;
-	while (next_word(&text, word, sizeof(word), &too_long)) {
+	while (sg_parse_word(&text, word, sizeof(word), &too_long)) {
 		struct sg_modload_module m;
 		int rc = too_long ? -ENAMETOOLONG : parse_module(&m, word);
 
@@ -133,7 +118,7 @@ int sg_modload_parse_sources(struct sg_modload_opts *o, const char *text, struct
 	bool too_long;
 
 	o->sources = 0;
-	while (next_word(&text, word, sizeof(word), &too_long)) {
+	while (sg_parse_word(&text, word, sizeof(word), &too_long)) {
 		unsigned i = SG_SOURCE_DEFAULT;
 
 		while (i < SG_SOURCES_MAX && (too_long || strcmp(sg_modload_sources_names[i], word)))

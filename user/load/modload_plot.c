@@ -39,7 +39,7 @@ static int bars(const struct sg_modload_result *r, bool ratio, struct sg_err *er
 		rc = sg_modload_sum(&s, k, r->opts.record);
 		if (!rc)
 			rc = sg_modload_sum(&b, sg_modload_base(r, k), r->opts.record);
-		v[k->runtime * nx + at] = ratio ? sg_modload_ratio(s.latency.mean_ns, b.latency.mean_ns)
+		v[k->runtime * nx + at] = ratio ? sg_stats_ratio(s.latency.mean_ns, b.latency.mean_ns)
 						: (double)s.latency.mean_ns / MS;
 	}
 	rc = rc ? sg_err_set(err, rc, "out of memory")

@@ -3,6 +3,7 @@
 #ifndef SG_MODLOAD_PRIV_H
 #define SG_MODLOAD_PRIV_H
 
+#include "load/common.h"
 #include "load/modload.h"
 
 struct modload {
@@ -15,12 +16,6 @@ struct modload {
 	struct sg_sandbox_container container[SG_MODCLIENT_MAX];
 	struct sg_child loader[SG_MODCLIENT_MAX], client;
 };
-
-void sg_modload_say(const struct sg_modload_opts *o, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-/** sg_modload_stopped() - -EINTR and a sentence when a signal waits in the options' sigfd, else 0 */
-int sg_modload_stopped(const struct sg_modload_opts *o, struct sg_err *err);
 
 /* Folders (self, dir), the loader and the modules by npm, the daemon. */
 int sg_modload_setup(struct modload *b, struct sg_err *err);

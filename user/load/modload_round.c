@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include "load/modload_priv.h"
 #include "load/pagecache.h"
@@ -21,24 +20,6 @@
 #define SENTRY_UP_NS 7000000000u
 /* Between the last loader's "ready" and the order: longer than a recorder needs to begin and to look around. */
 #define SETTLE_NS 3000000000u
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-/* A sentence about a child that ended although it was needed. */
-static int dead(struct sg_child *c, struct sg_err *err)
-{
-	char fate[64], said[200] = "";
-
-	sg_child_read_err(c, said, sizeof(said));
-	return sg_err_set(err, -ECHILD, "%s ended (%s)%s%s", c->name, sg_child_fate(c, fate, sizeof(fate)),
-			  said[0] ? ": " : "", said);
-}
 
 static int start_loader(struct modload *b, unsigned i, struct sg_err *err)
 {
@@ -66,7 +47,7 @@ static int wait_ready(struct modload *b, unsigned i, struct sg_err *err)
 
 	if (rc == -EPIPE) {
 		sg_child_wait_any(&c, 1, -1, -1, 2000);
-		return dead(c, err);
+		return sg_child_dead(c, err);
 	}
 	if (rc == -EINTR)
 		return sg_err_set(err, rc, "interrupted");
@@ -88,7 +69,7 @@ static int start_all(struct modload *b, const struct sg_modload_combo *c, struct
 	snprintf(bind, sizeof(bind), "%s:" GUEST_DIR, b->work);
 	for (unsigned i = 0; i < n && !rc; i++) {
 		snprintf(name, sizeof(name), "sandglass-modload-%u", i);
-		rc = sg_modload_stopped(&b->o, err);
+		rc = sg_stopped(b->o.sigfd, err);
 		if (!rc)
 			rc = sg_sandbox_start(b->box, &run, &b->container[i], err);
 	}
@@ -172,7 +153,7 @@ static int start_client(struct modload *b, const struct sg_modload_combo *c, enu
 	sg_arg(&a, "%s", times);
 	sg_arg(&a, "%s", sg_modload_task(task, sizeof(task), &b->o, c, '/'));
 	sg_arg(&a, "%s", b->o.module[c->module].name);
-	sg_arg(&a, "%" PRIu64, now_ns() + SETTLE_NS);
+	sg_arg(&a, "%" PRIu64, sg_now_ns() + SETTLE_NS);
 	sg_arg(&a, "%d", ANSWER_S);
 	for (unsigned i = 0; i < n; i++) {
 		keep[2 * i] = b->loader[i].in;
@@ -201,13 +182,13 @@ static int wait_client(struct modload *b, unsigned n, struct sg_err *err)
 	if (rc < 0)
 		return sg_err_set(err, rc, "cannot wait for the client: %s", strerror(-rc));
 	if (rc > 0)
-		return dead(all[rc], err);
+		return sg_child_dead(all[rc], err);
 	if (!b->client.status)
 		return 0;
 	/* the client fails when a loader dies under it: then the loader is the news */
 	for (unsigned i = 1; i <= n; i++)
 		if (sg_child_wait_any(&all[i], 1, -1, -1, 50) == 0)
-			return dead(all[i], err);
+			return sg_child_dead(all[i], err);
 	sg_child_read_err(&b->client, said, sizeof(said));
 	if (said[0])
 		return sg_err_set(err, -EIO, "%s", sg_child_sentence(said));
@@ -230,7 +211,7 @@ static int read_times(const char *path, unsigned n, struct sg_modclient_time *re
 /* Until the containers are old enough for every source that is asked for, or a signal comes. */
 static int let_age(struct modload *b, uint64_t born, struct sg_err *err)
 {
-	uint64_t now = now_ns(), until = born + SENTRY_UP_NS;
+	uint64_t now = sg_now_ns(), until = born + SENTRY_UP_NS;
 	struct pollfd p = { .fd = b->o.sigfd, .events = POLLIN };
 
 	if (!(b->o.sources >> SG_SOURCE_UPROBES & 1) || now >= until)
@@ -253,7 +234,7 @@ int sg_modload_round(struct modload *b, const struct sg_modload_combo *c, enum s
 	rc = sg_guard_add(b->guard, SG_GUARD_FILE, times, err);
 	if (!rc)
 		rc = start_all(b, c, err);
-	born = now_ns();
+	born = sg_now_ns();
 	if (!rc)
 		rc = let_age(b, born, err);
 	if (!rc)

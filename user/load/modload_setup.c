@@ -4,40 +4,25 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "load/modload_priv.h"
 
 #define NPM_MS 300000
 
-static int make_dir(const char *path, struct sg_err *err)
-{
-	if (mkdir(path, 0755) && errno != EEXIST)
-		return sg_err_set(err, -errno, "cannot make the folder %s: %s", path, strerror(errno));
-	return 0;
-}
-
 static int setup_dirs(struct modload *b, struct sg_err *err)
 {
-	char path[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", b->self, sizeof(b->self) - 1);
-	int rc;
+	int rc = sg_self_path(b->self, sizeof(b->self), err);
 
-	if (n < 0)
-		return sg_err_set(err, -errno, "cannot find this program's own file: %s", strerror(errno));
-	b->self[n] = 0;
-	rc = make_dir(b->o.dir, err);
+	if (!rc)
+		rc = sg_result_dir(b->o.dir, b->dir, sizeof(b->dir), err);
 	if (rc)
 		return rc;
-	if (!realpath(b->o.dir, path) || strlen(path) >= sizeof(b->dir) - 100)
-		return sg_err_set(err, -ENAMETOOLONG, "the path of %s is too long", b->o.dir);
-	strcpy(b->dir, path);
 	/* the volume is given to the daemon as HOST:GUEST */
 	if (strchr(b->dir, ':'))
 		return sg_err_set(err, -EINVAL, "the path %s has a ':' in it, which a volume cannot have",
 				  b->dir);
 	snprintf(b->work, sizeof(b->work), "%s/modules", b->dir);
-	return make_dir(b->work, err);
+	return sg_make_dir(b->work, err);
 }
 
 static int write_loader(struct modload *b, struct sg_err *err)
@@ -142,7 +127,7 @@ static int setup_modules(struct modload *b, struct sg_err *err)
 		at += (size_t)snprintf(want + at, sizeof(want) - at, "%s ", b->o.module[i].spec);
 	if (rc || have_all(b, want))
 		return rc;
-	sg_modload_say(&b->o, "npm brings %sinto %s", want, b->work);
+	sg_say(b->o.progress, b->o.ctx, "npm brings %sinto %s", want, b->work);
 	rc = run_npm(b, err);
 	for (unsigned i = 0; i < b->o.nmodule && !rc; i++)
 		if (!have_module(b, i))
@@ -166,7 +151,7 @@ int sg_modload_open(struct modload *b, struct sg_err *err)
 
 	snprintf(cache, sizeof(cache), "%s/cache", b->dir);
 	rc = sg_sandbox_open(&b->box, &so, err);
-	return rc ? rc : sg_modload_stopped(&b->o, err);
+	return rc ? rc : sg_stopped(b->o.sigfd, err);
 }
 
 int sg_modload_setup(struct modload *b, struct sg_err *err)
@@ -176,6 +161,6 @@ int sg_modload_setup(struct modload *b, struct sg_err *err)
 	if (!rc)
 		rc = setup_modules(b, err);
 	if (!rc)
-		rc = sg_modload_stopped(&b->o, err);
+		rc = sg_stopped(b->o.sigfd, err);
 	return rc ? rc : sg_modload_open(b, err);
 }

@@ -37,11 +37,6 @@ const struct sg_modload_combo *sg_modload_base(const struct sg_modload_result *r
 	return NULL;
 }
 
-double sg_modload_ratio(uint64_t a_ns, uint64_t b_ns)
-{
-	return b_ns ? (double)a_ns / (double)b_ns : 0;
-}
-
 /* Mean latency of one round by a source; 0 when it was not run so. */
 static double round_mean(const struct sg_modload_combo *c, uint32_t round, enum sg_modload_source source)
 {
@@ -84,40 +79,10 @@ int sg_modload_price(struct sg_modload_price *ret, const struct sg_modload_combo
 		return -ENOMEM;
 	ret->pairs = sg_modload_pairs(c, source, SG_SOURCE_NONE, v, rounds);
 	if (ret->pairs) {
-		ret->cost = sg_modload_median(v, ret->pairs) - 1;
+		ret->cost = sg_stats_median(v, ret->pairs) - 1;
 		ret->added =
-			sg_modload_median(v, sg_modload_pairs(c, source, SG_SOURCE_DEFAULT, v, rounds)) - 1;
+			sg_stats_median(v, sg_modload_pairs(c, source, SG_SOURCE_DEFAULT, v, rounds)) - 1;
 	}
 	free(v);
 	return 0;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-double sg_modload_median(double *v, size_t n)
-{
-	if (!n)
-		return 0;
-	qsort(v, n, sizeof(*v), by_value);
-	return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
-}
-
-double sg_modload_explained(const struct sg_diff *d)
-{
-	double unknown = 0, all = (double)(d->diff_ns < 0 ? -d->diff_ns : d->diff_ns);
-
-	for (size_t i = 0; i < d->nrow; i++) {
-		const char *cause = d->row[i].cause;
-
-		if (!strcmp(cause, "unknown") || !strncmp(cause, "unknown.", 8))
-			unknown += (double)(d->row[i].ns < 0 ? -d->row[i].ns : d->row[i].ns);
-	}
-	if (unknown <= 0)
-		return 1;
-	return unknown >= all ? 0 : 1 - unknown / all;
 }

@@ -18,9 +18,6 @@ int sg_modload_sum(struct sg_modload_sum *ret, const struct sg_modload_combo *c,
 const struct sg_modload_combo *sg_modload_base(const struct sg_modload_result *r,
 					       const struct sg_modload_combo *c);
 
-/** sg_modload_ratio() - a / b; 0 when b is 0 */
-double sg_modload_ratio(uint64_t a_ns, uint64_t b_ns);
-
 /**
  * sg_modload_pairs() - for every round that was run both ways: mean time by @source / mean time by @than
  * @ret: @cap places; what does not fit is left out
@@ -39,16 +36,5 @@ struct sg_modload_price {
 /** sg_modload_price() - of @source; 0 or -ENOMEM */
 int sg_modload_price(struct sg_modload_price *ret, const struct sg_modload_combo *c,
 		     enum sg_modload_source source, size_t rounds);
-
-/** sg_modload_median() - of @v, which is sorted in place; the mean of the middle two when @n is even; 0 for none */
-double sg_modload_median(double *v, size_t n);
-
-/**
- * sg_modload_explained() - share of a difference that has a cause: what is left after all rows of unknown*
- *
- * Rows of unknown count with their size, whatever their sign, so they cannot hide each other. 0..1; 1 for a
- * difference of nothing without unknown rows.
- */
-double sg_modload_explained(const struct sg_diff *d);
 
 #endif

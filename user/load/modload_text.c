@@ -2,14 +2,13 @@
 /* The module-load workload's results for people. */
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "load/because.h"
 #include "load/modload_sums.h"
 #include "out/text.h"
 
-#define CAUSES_SHOWN 5
-#define ROWS_KEPT    40
+#define ROWS_KEPT 40
 
 static const char *runtime_of(const struct sg_modload_result *r, const struct sg_modload_combo *c)
 {
@@ -21,42 +20,6 @@ static const char *containers(char *buf, size_t cap, unsigned n)
 {
 	snprintf(buf, cap, n == 1 ? "%u container" : "%u containers at once", n);
 	return buf;
-}
-
-/* "x6.90 of runc: +329 ms: +41 % sentry trap.ptrace, ...; explained 99.1 %." */
-static int because(FILE *out, const struct sg_modload_result *r, const struct sg_modload_combo *c)
-{
-	const struct sg_modload_combo *base = sg_modload_base(r, c);
-	char t[32], comp[64], cause[64];
-	struct sg_diff d;
-	int64_t rest;
-	double whole;
-	int rc;
-
-	if (!c->blame || !base->blame) {
-		fprintf(out, "nothing was recorded, so the cause is not known\n");
-		return 0;
-	}
-	rc = sg_diff_make(&d, base->blame, c->blame);
-	if (rc)
-		return rc;
-	rest = d.diff_ns;
-	/* shares keep their sign: what makes it slower is above zero */
-	whole = fabs((double)d.diff_ns);
-	fprintf(out, "%c%s", d.diff_ns < 0 ? '-' : '+',
-		sg_text_ns(t, sizeof(t), d.diff_ns < 0 ? 0 - (uint64_t)d.diff_ns : (uint64_t)d.diff_ns));
-	for (size_t i = 0; i < d.nrow && i < CAUSES_SHOWN && d.diff_ns; i++) {
-		fprintf(out, "%s %+.0f %% %s %s", i ? "," : ":", 100.0 * (double)d.row[i].ns / whole,
-			sg_text_clean(comp, sizeof(comp), d.row[i].comp),
-			sg_text_clean(cause, sizeof(cause), d.row[i].cause));
-		rest -= d.row[i].ns;
-	}
-	if (d.nrow > CAUSES_SHOWN && d.diff_ns)
-		fprintf(out, ", %+.0f %% in %zu other causes", 100.0 * (double)rest / whole,
-			d.nrow - CAUSES_SHOWN);
-	fprintf(out, "; explained %.1f %%\n", 100 * sg_modload_explained(&d));
-	sg_diff_free(&d);
-	return 0;
 }
 
 static int table_row(FILE *out, const struct sg_modload_result *r, const struct sg_modload_combo *c)
@@ -78,9 +41,9 @@ static int table_row(FILE *out, const struct sg_modload_result *r, const struct 
 		r->opts.count[c->count], r->opts.module[c->module].name, s.latency.n,
 		sg_text_ns(t[0], sizeof(t[0]), s.latency.mean_ns),
 		sg_text_ns(t[1], sizeof(t[1]), s.latency.p50_ns),
-		sg_modload_ratio(s.latency.mean_ns, b.latency.mean_ns),
+		sg_stats_ratio(s.latency.mean_ns, b.latency.mean_ns),
 		sg_text_ns(t[2], sizeof(t[2]), s.require.p50_ns),
-		sg_modload_ratio(s.require.p50_ns, b.require.p50_ns), bare);
+		sg_stats_ratio(s.require.p50_ns, b.require.p50_ns), bare);
 	return 0;
 }
 
@@ -118,9 +81,8 @@ static int ratios(FILE *out, const struct sg_modload_result *r)
 			break;
 		fprintf(out, "%s, %s, %s: x%.2f of %s: ", runtime_of(r, c),
 			containers(n, sizeof(n), r->opts.count[c->count]), r->opts.module[c->module].name,
-			sg_modload_ratio(s.latency.mean_ns, b.latency.mean_ns),
-			r->opts.runtime[r->base]->name);
-		rc = because(out, r, c);
+			sg_stats_ratio(s.latency.mean_ns, b.latency.mean_ns), r->opts.runtime[r->base]->name);
+		rc = sg_because(out, sg_modload_base(r, c)->blame, c->blame);
 	}
 	return rc;
 }
@@ -140,7 +102,7 @@ static int headline(FILE *out, const struct sg_modload_result *r)
 		rc = sg_modload_sum(&s, &r->combo[i], r->opts.record);
 		if (!rc)
 			rc = sg_modload_sum(&b, sg_modload_base(r, &r->combo[i]), r->opts.record);
-		x = rc ? 0 : sg_modload_ratio(s.latency.mean_ns, b.latency.mean_ns);
+		x = rc ? 0 : sg_stats_ratio(s.latency.mean_ns, b.latency.mean_ns);
 		if (x > most) {
 			most = x;
 			worst = &r->combo[i];
@@ -160,7 +122,7 @@ static int headline(FILE *out, const struct sg_modload_result *r)
 	}
 	fprintf(out, ", %.2f times the %s of %s: ", most, sg_text_ns(t1, sizeof(t1), wb.latency.mean_ns),
 		r->opts.runtime[r->base]->name);
-	return because(out, r, worst);
+	return sg_because(out, sg_modload_base(r, worst)->blame, worst->blame);
 }
 
 static int price_of(FILE *out, const struct sg_modload_result *r, const struct sg_modload_combo *c,

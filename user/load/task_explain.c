@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /* From a level's recording to its blames, and to the folded files beside it. */
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "load/folded.h"
+#include "load/marked.h"
 #include "load/task_priv.h"
-#include "model/analysis.h"
 
 struct explain {
 	struct sg_task_level *l;
@@ -35,37 +34,12 @@ static int on_task(void *ctx, const struct sg_model *m, const struct sg_task *t,
 	return rc ? rc : sg_blame_add(x->l->server_blame[server], m, t);
 }
 
-static int read_recording(struct explain *x, int fd, struct sg_err *err)
-{
-	struct sg_analysis_opts o = { .tasks = SG_TASKS_MARKED, .on_task = on_task, .ctx = x };
-	struct sg_analysis *a = NULL;
-	struct sg_reader *r = NULL;
-	struct sg_analysis_info info;
-	int rc = sg_reader_open(&r, fd, err);
-
-	if (rc)
-		return rc;
-	rc = sg_analysis_new(&a, &o);
-	if (rc) {
-		sg_err_set(err, rc, "out of memory");
-	} else {
-		rc = sg_analysis_run(a, r, err);
-		if (!rc && sg_reader_damage(r))
-			rc = sg_err_set(err, -EIO, "the recording %s is damaged: %s", x->l->file,
-					sg_reader_damage(r));
-		sg_analysis_info(a, &info);
-		x->l->lost = info.model.lost;
-	}
-	sg_analysis_free(a);
-	sg_reader_close(r);
-	return rc;
-}
-
 int sg_task_explain(struct sg_task_level *l, const char *dir, unsigned servers, struct sg_err *err)
 {
 	struct explain x = { .l = l, .servers = servers };
+	struct sg_marked mk = { .on_task = on_task, .ctx = &x };
 	char path[PATH_MAX];
-	int rc, fd;
+	int rc;
 
 	rc = sg_blame_new(&l->blame);
 	for (unsigned i = 0; i < servers && !rc; i++)
@@ -73,11 +47,7 @@ int sg_task_explain(struct sg_task_level *l, const char *dir, unsigned servers, 
 	if (rc)
 		return sg_err_set(err, rc, "out of memory");
 	snprintf(path, sizeof(path), "%s/%s", dir, l->file);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return sg_err_set(err, -errno, "cannot read %s: %s", path, strerror(errno));
-	rc = read_recording(&x, fd, err);
-	close(fd);
+	rc = sg_marked_read(path, &mk, &l->lost, err);
 	if (rc)
 		return rc;
 	l->missing = l->ntime > x.whole ? l->ntime - x.whole : 0;

@@ -127,5 +127,12 @@ int sg_diff_make(struct sg_diff *ret, struct sg_blame *a, struct sg_blame *b);
 /** sg_diff_bands() - the same for the means of the bands around quantile @q. -ENODATA: too few tasks. */
 int sg_diff_bands(struct sg_diff *ret, struct sg_group *a, struct sg_group *b, double q);
 void sg_diff_free(struct sg_diff *d);
+/**
+ * sg_diff_explained() - share of a difference that has a cause: what is left after all rows of unknown*
+ *
+ * Rows of unknown count with their size, whatever their sign, so they cannot hide each other. 0..1; 1 for a
+ * difference of nothing without unknown rows.
+ */
+double sg_diff_explained(const struct sg_diff *d);
 
 #endif

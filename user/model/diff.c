@@ -55,3 +55,18 @@ void sg_diff_free(struct sg_diff *d)
 	free(d->row);
 	memset(d, 0, sizeof(*d));
 }
+
+double sg_diff_explained(const struct sg_diff *d)
+{
+	double unknown = 0, all = (double)(d->diff_ns < 0 ? -d->diff_ns : d->diff_ns);
+
+	for (size_t i = 0; i < d->nrow; i++) {
+		const char *cause = d->row[i].cause;
+
+		if (!strcmp(cause, "unknown") || !strncmp(cause, "unknown.", 8))
+			unknown += (double)(d->row[i].ns < 0 ? -d->row[i].ns : d->row[i].ns);
+	}
+	if (unknown <= 0)
+		return 1;
+	return unknown >= all ? 0 : 1 - unknown / all;
+}

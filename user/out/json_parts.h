@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
-/* Pieces of the JSON documents as json-c objects. Private to user/out. */
+/* Pieces of the JSON documents as json-c objects. For user/out, and for the results of workloads. */
 #ifndef SG_JSON_PARTS_H
 #define SG_JSON_PARTS_H
 
