@@ -68,16 +68,18 @@ PKG += $(if $(shell command -v npm),,nodejs npm) # the task workload's express s
 PKG += python3                   # tests read exported files back
 PKG += python3-jsonschema        # tests check exported JSON against published schemas
 PKG += docker.io                 # a Docker daemon of our own, for benches and tests of containers
-PKG += busybox-static            # shell and tools in the image that the program makes itself
+PKG += busybox-static            # shell and tools in the images that the program makes itself
+PKG += libvirt-dev               # virtual machines: libvirt's client library (loaded when wanted)
+PKG += libvirt-daemon            # virtual machines: a libvirtd of our own, for benches and tests
 PKG += strace                    # tests: the system calls by which other languages mark
 PKG += procps                    # tests: ps, pgrep
 PKG += util-linux                # tests: taskset, losetup, swapon
-PKG += qemu-system-x86           # the lab: stock kernels in an emulated machine
-PKG += kmod                      # the lab: modules of kernels that are not installed
+PKG += qemu-system-x86           # virtual machines; the lab: stock kernels in an emulated machine
+PKG += kmod                      # virtual machines and the lab: modules of kernels that are not installed
 PKG += cpio                      # the lab: its initrd
-PKG += xz-utils                  # the lab: compressed modules
-PKG += zstd                      # the lab: compressed modules
-PKG += e2fsprogs                 # the lab: the guest's disk
+PKG += xz-utils                  # virtual machines and the lab: compressed modules
+PKG += zstd                      # virtual machines and the lab: compressed modules
+PKG += e2fsprogs                 # virtual machines and the lab: the guest's disk
 PKG += git                       # tests: list of the project's files
 
 all: $(O)/sandglass

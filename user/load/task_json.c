@@ -142,6 +142,11 @@ struct json_object *sg_task_json_object(const struct sg_task_result *r, int *ret
 	put_u64(o, "rounds", r->opts.rounds);
 	put_u64(o, "writes", r->opts.writes);
 	put_u64(o, "memory_bytes", r->opts.memory_bytes);
+	if (r->opts.env->vm) {
+		put_text(o, "accel", sg_accel_names[r->opts.accel]);
+		put_u64(o, "vm_memory_bytes", r->opts.vm_memory_bytes);
+		put_u64(o, "vcpus", r->opts.vcpus);
+	}
 	put_u64(o, "swap_size_bytes", r->opts.swap_bytes);
 	put_u64(o, "base_pressure", r->level[r->base].pressure);
 	json_object_object_add(o, "levels", levels);
