@@ -45,7 +45,8 @@ static int commands(struct sg_domain *d)
 	check("run-output", !rc && !strcmp(r->out, "out\nerr\n"), rc ? err.msg : r->out);
 	if (!rc)
 		rc = sg_domain_run(d, "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done", RUN_MS, r, &err);
-	check("run-times", !rc && !r->status && r->user_ns && r->user_ns + r->system_ns <= r->wall_ns + 50000000,
+	check("run-times",
+	      !rc && !r->status && r->user_ns && r->user_ns + r->system_ns <= r->wall_ns + 50000000,
 	      rc ? err.msg : "CPU time is 0 or above the time");
 	if (!rc)
 		rc = sg_domain_run(d, "sleep 100000", 300, r, &err);
@@ -55,9 +56,11 @@ static int commands(struct sg_domain *d)
 	check("run-long-output", !rc && r->len == SG_VMAGENT_OUT_MAX && strstr(r->out, "\nend\n"),
 	      rc ? err.msg : "not the last of it");
 	if (!rc)
-		rc = sg_domain_run(d, "mount | grep '/data type ext4' && nproc && ls /proc/[0-9]*/exe >/dev/null 2>&1; "
-				      "ps | grep -c '[s]leep 100000'",
-				   RUN_MS, r, &err);
+		rc = sg_domain_run(
+			d,
+			"mount | grep '/data type ext4' && nproc && ls /proc/[0-9]*/exe >/dev/null 2>&1; "
+			"ps | grep -c '[s]leep 100000'",
+			RUN_MS, r, &err);
 	check("run-machine", !rc && strstr(r->out, " /data type ext4 ") && strstr(r->out, "\n2\n0\n"),
 	      rc ? err.msg : r->out);
 	free(r);

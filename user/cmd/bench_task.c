@@ -41,7 +41,8 @@ enum {
 static const struct argp_option options[] = {
 	{ "env", OPT_ENV, "LIST", 0,
 	  "where the servers run: host (the default), or each in a container: docker (runc), gvisor (the "
-	  "systrap platform), gvisor-systrap, gvisor-ptrace, gvisor-lisafs; or each in a virtual machine: kvm, "
+	  "systrap platform), gvisor-systrap, gvisor-ptrace, gvisor-lisafs; or each in a virtual machine: "
+	  "kvm, "
 	  "docker-in-kvm (there in a container). Several are run one after the other and compared with the "
 	  "first",
 	  1 },
@@ -69,7 +70,8 @@ static const struct argp_option options[] = {
 	  "memory of each virtual machine (default: what kernel and server need)", 3 },
 	{ "vcpus", OPT_VCPUS, "N", 0, "virtual CPUs of each virtual machine (default 1)", 3 },
 	{ "accel", OPT_ACCEL, "HOW", 0,
-	  "virtual machines run by kvm, emulated by tcg, or auto (the default): kvm when a Linux guest is found to "
+	  "virtual machines run by kvm, emulated by tcg, or auto (the default): kvm when a Linux guest is "
+	  "found to "
 	  "boot on /dev/kvm, else tcg",
 	  3 },
 	{ "cache", OPT_CACHE, "DIR", 0,
@@ -341,8 +343,8 @@ static void settle(const struct sg_bench_args *a, struct sg_task_opts *o)
 		return;
 	o->servers = sg_task_vms(o);
 	snprintf(text, sizeof(text), "%u servers: %s (--servers)", o->servers,
-		 o->servers < SERVERS_DEFAULT ? "no more virtual machines fit into memory" :
-						"as many virtual machines at a time");
+		 o->servers < SERVERS_DEFAULT ? "no more virtual machines fit into memory"
+					      : "as many virtual machines at a time");
 	progress(NULL, text);
 }
 

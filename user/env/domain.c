@@ -98,8 +98,8 @@ static int join_cgroup(const struct sg_domain *d, const char *cgroup, struct sg_
 	snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, text, (size_t)n) != n)
-		rc = sg_err_set(err, -errno, "cannot put the virtual machine %s into the cgroup %s: %s", d->name,
-				cgroup, strerror(errno));
+		rc = sg_err_set(err, -errno, "cannot put the virtual machine %s into the cgroup %s: %s",
+				d->name, cgroup, strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	return rc;

@@ -18,10 +18,11 @@ struct sg_domain_opts {
 	const char *disk; /* ext4 in a file, the guest's /data; NULL: none, /data is memory */
 	uint64_t memory_bytes;
 	unsigned vcpus;
-	bool kvm;	    /* else TCG */
+	bool kvm;	     /* else TCG */
 	unsigned guest_port; /* TCP port of the guest that becomes one of 127.0.0.1; 0: none */
-	const char *cgroup; /* folder of a cgroup that the VMM is put into before the guest runs; NULL: libvirtd's */
-	int sigfd;	    /* signals that end waiting, -1: none; used until sg_domain_free() */
+	const char *
+		cgroup; /* folder of a cgroup that the VMM is put into before the guest runs; NULL: libvirtd's */
+	int sigfd;	/* signals that end waiting, -1: none; used until sg_domain_free() */
 };
 
 struct sg_domain;

@@ -68,7 +68,8 @@ static void around(FILE *f, const char *before, const char *text, const char *af
 static void disk(FILE *f, const char *path, const char *dev, bool readonly)
 {
 	around(f,
-	       "<disk type='file' device='disk'><driver name='qemu' type='raw' discard='unmap'/><source file='",
+	       "<disk type='file' device='disk'><driver name='qemu' type='raw' discard='unmap'/><source "
+	       "file='",
 	       path, "'/>");
 	fprintf(f, "<target dev='%s' bus='virtio'/>%s</disk>\n", dev, readonly ? "<readonly/>" : "");
 }
@@ -87,7 +88,8 @@ static void write_all(FILE *f, const struct sg_domain_xml *d)
 		fprintf(f, "<tcg><tb-cache unit='MiB'>%d</tb-cache></tcg>", SG_DOMAIN_TCG_MIB);
 	fprintf(f, "</features>\n<cpu mode='%s'/>\n", d->kvm ? "host-passthrough" : "maximum");
 	/* nothing of ours ever starts anew */
-	fputs("<on_poweroff>destroy</on_poweroff><on_reboot>destroy</on_reboot><on_crash>destroy</on_crash>\n",
+	fputs("<on_poweroff>destroy</on_poweroff><on_reboot>destroy</on_reboot><on_crash>destroy</"
+	      "on_crash>\n",
 	      f);
 	around(f, "<devices><emulator>", d->emulator, "</emulator>\n");
 	disk(f, d->root, "vda", true);
@@ -115,7 +117,8 @@ int sg_domain_xml(const struct sg_domain_xml *d, char **ret, struct sg_err *err)
 	*ret = NULL;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		if (!fits(texts[i]))
-			return sg_err_set(err, -EINVAL, "a path or name of a virtual machine is no UTF-8 text");
+			return sg_err_set(err, -EINVAL,
+					  "a path or name of a virtual machine is no UTF-8 text");
 	if (d->disk && !fits(d->disk))
 		return sg_err_set(err, -EINVAL, "the path of a virtual machine's disk is no UTF-8 text");
 	f = open_memstream(ret, &len);

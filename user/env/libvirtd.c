@@ -44,8 +44,8 @@ const char *sg_libvirtd_top(const struct sg_libvirtd *d)
 
 int sg_libvirtd_pid_file(const struct sg_libvirtd *d, const char *name, char *ret, size_t cap)
 {
-	return snprintf(ret, cap, "%s/run/libvirt/qemu/run/%s.pid", d->top, name) < (int)cap ? 0 :
-											       -ENAMETOOLONG;
+	return snprintf(ret, cap, "%s/run/libvirt/qemu/run/%s.pid", d->top, name) < (int)cap ? 0
+											     : -ENAMETOOLONG;
 }
 
 static int write_file(const struct sg_libvirtd *d, const char *name, const char *text, struct sg_err *err)
@@ -71,7 +71,8 @@ static int make_folder(struct sg_libvirtd *d, struct sg_err *err)
 	for (const char *const *s = sub; *s; s++) {
 		snprintf(path, sizeof(path), "%s%s", d->top, *s);
 		if (mkdir(path, 0700))
-			return sg_err_set(err, -errno, "cannot make the folder %s: %s", path, strerror(errno));
+			return sg_err_set(err, -errno, "cannot make the folder %s: %s", path,
+					  strerror(errno));
 	}
 	/* else it starts virtlogd, which would outlive it */
 	rc = write_file(d, "cfg/libvirt/qemu.conf", "stdio_handler = \"file\"\n", err);

@@ -24,6 +24,7 @@ void sg_tree_remove(const char *path)
 int sg_tree_make(const char *path)
 {
 	char part[PATH_MAX];
+	struct stat st;
 
 	if (snprintf(part, sizeof(part), "%s", path) >= (int)sizeof(part))
 		return -ENAMETOOLONG;
@@ -35,5 +36,7 @@ int sg_tree_make(const char *path)
 			return -errno;
 		*p = '/';
 	}
-	return mkdir(part, 0755) && errno != EEXIST ? -errno : 0;
+	if (mkdir(part, 0755) && errno != EEXIST)
+		return -errno;
+	return stat(part, &st) ? -errno : S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
 }

@@ -6,7 +6,7 @@
 /** sg_tree_remove() - remove @path and all below it on the same file system; what stays is told by its being there */
 void sg_tree_remove(const char *path);
 
-/** sg_tree_make() - make @path and the folders above it; 0, also when it exists, or negative errno */
+/** sg_tree_make() - make @path and the folders above it; 0, also when it exists, or negative errno; -ENOTDIR: there is something else */
 int sg_tree_make(const char *path);
 
 #endif

@@ -17,10 +17,12 @@
 #define SG_VMAGENT_OUT_MAX     16384
 
 struct sg_vmagent_result {
-	int status;			    /* of the command: 128 + signal; 124: it took too long and was killed */
-	uint64_t wall_ns, user_ns, system_ns; /* by the guest's clocks; CPU time of it and all it waited for */
+	int status; /* of the command: 128 + signal; 124: it took too long and was killed */
+	uint64_t wall_ns, user_ns,
+		system_ns; /* by the guest's clocks; CPU time of it and all it waited for */
 	size_t len;
-	char out[SG_VMAGENT_OUT_MAX + 1]; /* standard output and error, the last of it, NUL-terminated; hostile bytes */
+	char out[SG_VMAGENT_OUT_MAX +
+		 1]; /* standard output and error, the last of it, NUL-terminated; hostile bytes */
 };
 
 /**

@@ -15,8 +15,8 @@
 #include <unistd.h>
 #include "env/vmagent.h"
 
-#define ABSENT_NS   50000000
-#define TOO_LONG    124
+#define ABSENT_NS 50000000
+#define TOO_LONG  124
 
 /* Whole, or negative errno; a port whose other end is closed reads as its end. */
 static int get(int fd, char *buf, size_t n, bool lasting)
@@ -146,7 +146,8 @@ static int one(int fd, bool lasting, char *command, struct sg_vmagent_result *r)
 			break;
 		}
 	}
-	if (sscanf(line, "run %d %zu%n", &timeout_ms, &len, &n) != 2 || line[n] || len > SG_VMAGENT_COMMAND_MAX)
+	if (sscanf(line, "run %d %zu%n", &timeout_ms, &len, &n) != 2 || line[n] ||
+	    len > SG_VMAGENT_COMMAND_MAX)
 		return -EPROTO;
 	rc = get(fd, command, len, lasting);
 	if (rc)

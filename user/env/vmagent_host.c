@@ -123,7 +123,8 @@ int sg_vmagent_run(int fd, const char *command, int timeout_ms, int sigfd, struc
 
 	memset(ret, 0, sizeof(*ret));
 	if (len > SG_VMAGENT_COMMAND_MAX)
-		return sg_err_set(err, -E2BIG, "a command of %zu bytes is too long for a virtual machine", len);
+		return sg_err_set(err, -E2BIG, "a command of %zu bytes is too long for a virtual machine",
+				  len);
 	n = snprintf(line, sizeof(line), "run %d %zu\n", timeout_ms, len);
 	rc = put(fd, line, (size_t)n, sigfd, end);
 	if (!rc)

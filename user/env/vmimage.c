@@ -12,8 +12,8 @@
 #include "env/tree.h"
 #include "env/vmimage_priv.h"
 
-#define PREFIX	  "vm-"
-#define LAYOUT	  1 /* counts up when the images are made differently */
+#define PREFIX "vm-"
+#define LAYOUT 2 /* counts up when the images are made differently */
 
 /* What Docker Engine consists of, and where the guest looks for it. */
 static const struct {
@@ -147,8 +147,8 @@ static int make(struct sg_vmimage *i, const struct sg_vmimage_opts *o, const str
 	int rc;
 
 	if (o->progress)
-		o->progress(o->ctx, o->docker ? "making the virtual machines' image, with Docker Engine" :
-						"making the virtual machines' image");
+		o->progress(o->ctx, o->docker ? "making the virtual machines' image, with Docker Engine"
+					      : "making the virtual machines' image");
 	snprintf(tmp, sizeof(tmp), "%.3900s/new.XXXXXX", o->cache);
 	if (!mkdtemp(tmp))
 		return sg_err_set(err, -errno, "cannot make a folder in %s: %s", o->cache, strerror(errno));

@@ -15,7 +15,7 @@
 
 #define SG_VMIMAGE_CMDLINE "console=ttyS0 quiet panic=-1 net.ifnames=0"
 #define SG_VMIMAGE_SELF	   "/usr/bin/sandglass" /* this program, in the guest and in its containers */
-#define SG_VMIMAGE_TAR	   "/image.tar"	  /* with docker: the containers' image, for sg_engine_import() */
+#define SG_VMIMAGE_TAR	   "/image.tar" /* with docker: the containers' image, for sg_engine_import() */
 
 struct sg_vmimage_opts {
 	const char *cache; /* folder for kernel and images, made when missing; see sg_vmimage_cache() */

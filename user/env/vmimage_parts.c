@@ -30,25 +30,28 @@ static const char initrd_init[] = "#!/bin/busybox sh\n"
  * The root's: what programs expect, the network of QEMU's user mode, then commands from the host. The shell stays
  * as process 1 and reaps what the commands leave.
  */
-static const char root_init[] = "#!/bin/sh\n"
-				"export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root\n"
-				"mount -t tmpfs run /run\n"
-				"mount -t tmpfs tmp /tmp\n"
-				"mkdir -p /dev/shm /dev/pts\n"
-				"mount -t devpts pts /dev/pts\n"
-				"mount -t cgroup2 cgroup2 /sys/fs/cgroup\n"
-				"for c in cpuset cpu io memory pids; do echo +$c >/sys/fs/cgroup/cgroup.subtree_control; done\n"
-				"ip link set lo up\n"
-				"ip addr add 10.0.2.15/24 dev eth0 && ip link set eth0 up && ip route add default via 10.0.2.2\n"
-				"if [ -b /dev/vdb ]; then mount -t ext4 /dev/vdb /data; else mount -t tmpfs data /data; fi\n"
-				"mkdir -p /data/tmp && mount --bind /data/tmp /var/tmp\n"
-				"for p in /sys/class/virtio-ports/*; do\n"
-				"	read -r name <$p/name\n"
-				"	[ \"$name\" != " SG_DOMAIN_CHANNEL " ] || " SG_VMIMAGE_SELF
-				" bench vm-agent \"/dev/${p##*/}\"\n"
-				"done\n"
-				"sync\n"
-				"poweroff -f\n";
+static const char root_init[] =
+	"#!/bin/sh\n"
+	"export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root\n"
+	"mount -t tmpfs run /run\n"
+	"mount -t tmpfs tmp /tmp\n"
+	/* Docker Engine keeps a key there */
+	"cp -a /etc /run/etc && mount --bind /run/etc /etc\n"
+	"mkdir -p /dev/shm /dev/pts\n"
+	"mount -t devpts pts /dev/pts\n"
+	"mount -t cgroup2 cgroup2 /sys/fs/cgroup\n"
+	"for c in cpuset cpu io memory pids; do echo +$c >/sys/fs/cgroup/cgroup.subtree_control; done\n"
+	"ip link set lo up\n"
+	"ip addr add 10.0.2.15/24 dev eth0 && ip link set eth0 up && ip route add default via 10.0.2.2\n"
+	"if [ -b /dev/vdb ]; then mount -t ext4 /dev/vdb /data; else mount -t tmpfs data /data; fi\n"
+	"mkdir -p /data/tmp && mount --bind /data/tmp /var/tmp\n"
+	"for p in /sys/class/virtio-ports/*; do\n"
+	"	read -r name <$p/name\n"
+	"	[ \"$name\" != " SG_DOMAIN_CHANNEL " ] || " SG_VMIMAGE_SELF
+	" bench vm-agent \"/dev/${p##*/}\"\n"
+	"done\n"
+	"sync\n"
+	"poweroff -f\n";
 
 static int run(const char *what, char *const argv[], struct sg_err *err)
 {
@@ -71,12 +74,18 @@ int sg_vmimage_initrd(const char *dir, const struct vmimage_files *f, const stru
 		      struct sg_err *err)
 {
 	char top[PATH_MAX], init[PATH_MAX], out[PATH_MAX];
-	char *fill[] = { "sh", "-c",
+	char *fill[] = { "sh",
+			 "-c",
 			 "set -e; cd \"$1\"; mkdir bin proc sys dev root modules; cp -- \"$2\" bin/busybox; "
 			 "cp -- \"$3\"/order \"$3\"/*.ko modules",
-			 "sh", top, (char *)(uintptr_t)f->busybox, (char *)(uintptr_t)k->dir, NULL };
-	char *pack[] = { "sh", "-c", "cd \"$1\" && find . | \"$2\" cpio -o -H newc >\"$3\"", "sh", top,
-			 (char *)(uintptr_t)f->busybox, out, NULL };
+			 "sh",
+			 top,
+			 (char *)(uintptr_t)f->busybox,
+			 (char *)(uintptr_t)k->dir,
+			 NULL };
+	char *pack[] = { "sh", "-c", "cd \"$1\" && find . | \"$2\" cpio -o -H newc >\"$3\"",
+			 "sh", top,  (char *)(uintptr_t)f->busybox,
+			 out,  NULL };
 	int rc;
 
 	snprintf(top, sizeof(top), "%.4000s/initrd.d", dir);
@@ -131,11 +140,15 @@ int sg_vmimage_root(const char *dir, const struct vmimage_files *f, bool docker,
 {
 	const struct sg_image_file self[] = { f->file[0], { 0 } };
 	char top[PATH_MAX], tar[PATH_MAX], init[PATH_MAX], image[PATH_MAX], out[PATH_MAX];
-	char *unpack[] = { "sh", "-c",
+	char *unpack[] = { "sh",
+			   "-c",
 			   "set -e; tar -x -f \"$1\" -C \"$2\"; cd \"$2\"; "
 			   "mkdir -p run data usr/sbin sbin usr/bin var/tmp var/lib; "
 			   "echo 127.0.0.1 localhost >etc/hosts; echo nameserver 10.0.2.3 >etc/resolv.conf",
-			   "sh", tar, top, NULL };
+			   "sh",
+			   tar,
+			   top,
+			   NULL };
 	uint64_t bytes;
 	int rc;
 

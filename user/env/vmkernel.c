@@ -21,9 +21,9 @@
 static const struct {
 	const char *name;
 	bool vital;
-} modules[] = { { "virtio_pci", true },	    { "virtio_blk", true },    { "ext4", true },
-		{ "virtio_net", true },	    { "virtio_console", true }, { "virtio_balloon", true },
-		{ "virtio_rng", false },    { "overlay", false } };
+} modules[] = { { "virtio_pci", true },	 { "virtio_blk", true },     { "ext4", true },
+		{ "virtio_net", true },	 { "virtio_console", true }, { "virtio_balloon", true },
+		{ "virtio_rng", false }, { "overlay", false } };
 
 int sg_vmkernel_newer(const char *a, const char *b)
 {
@@ -31,8 +31,8 @@ int sg_vmkernel_newer(const char *a, const char *b)
 }
 
 /* Newest entry of @dir that begins with @prefix and ends with @suffix; what is between is the release */
-static bool newest(const char *dir, const char *prefix, const char *suffix, bool (*usable)(const char *release),
-		   char *ret, size_t cap)
+static bool newest(const char *dir, const char *prefix, const char *suffix,
+		   bool (*usable)(const char *release), char *ret, size_t cap)
 {
 	DIR *d = opendir(dir);
 	size_t p = strlen(prefix), s = strlen(suffix);
@@ -75,13 +75,21 @@ static int copy_module(const char *from, const char *dir, char *ret_name, struct
 {
 	const char *base = strrchr(from, '/') ? strrchr(from, '/') + 1 : from;
 	size_t len = strlen(base);
-	const char *how = len > 3 && !strcmp(base + len - 3, ".xz")  ? "xz"
+	const char *how = len > 3 && !strcmp(base + len - 3, ".xz")    ? "xz"
 			  : len > 4 && !strcmp(base + len - 4, ".zst") ? "zstd"
-								      : "cat";
+								       : "cat";
 	char to[PATH_MAX];
 	/* in a shell: the output is a file */
-	char *argv[] = { "sh", "-c", "if [ \"$1\" = cat ]; then exec cat \"$2\" >\"$3\"; fi; exec \"$1\" -dc \"$2\" >\"$3\"",
-			 "sh", (char *)(uintptr_t)how, (char *)(uintptr_t)from, to, NULL };
+	char *argv[] = {
+		"sh",
+		"-c",
+		"if [ \"$1\" = cat ]; then exec cat \"$2\" >\"$3\"; fi; exec \"$1\" -dc \"$2\" >\"$3\"",
+		"sh",
+		(char *)(uintptr_t)how,
+		(char *)(uintptr_t)from,
+		to,
+		NULL
+	};
 
 	len -= !strcmp(how, "xz") ? 3 : !strcmp(how, "zstd") ? 4 : 0;
 	snprintf(ret_name, 256, "%.*s", (int)len, base);
@@ -94,8 +102,14 @@ static int copy_module(const char *from, const char *dir, char *ret_name, struct
 static int add_module(FILE *order, char *have, size_t cap, const char *base, const char *release,
 		      const char *name, const char *dir, struct sg_err *err)
 {
-	char *argv[] = { "modprobe", "-d", (char *)(uintptr_t)base, "-S", (char *)(uintptr_t)release,
-			 "--show-depends", (char *)(uintptr_t)name, NULL };
+	char *argv[] = { "modprobe",
+			 "-d",
+			 (char *)(uintptr_t)base,
+			 "-S",
+			 (char *)(uintptr_t)release,
+			 "--show-depends",
+			 (char *)(uintptr_t)name,
+			 NULL };
 	char modprobe[PATH_MAX], *out = NULL, *save = NULL, file[256], mark[260];
 	int rc = sg_tool_find("modprobe", "kmod", modprobe, err);
 
@@ -176,8 +190,14 @@ static int find_packages(char *ret_release, size_t cap, char **ret_list, struct 
 static int download(const char *dir, const char *release, char *list, struct sg_err *err)
 {
 	char name[4][256], *save = NULL;
-	char *argv[12] = { "sh", "-c", "d=$1; shift; cd \"$d\" && exec apt-get -q -o APT::Sandbox::User=root download \"$@\"",
-			   "sh", (char *)(uintptr_t)dir, name[0] };
+	char *argv[12] = {
+		"sh",
+		"-c",
+		"d=$1; shift; cd \"$d\" && exec apt-get -q -o APT::Sandbox::User=root download \"$@\"",
+		"sh",
+		(char *)(uintptr_t)dir,
+		name[0]
+	};
 	size_t n = 1;
 
 	snprintf(name[0], sizeof(name[0]), "linux-image-%.200s", release);
@@ -195,11 +215,14 @@ static int download(const char *dir, const char *release, char *list, struct sg_
 
 static int unpack(const char *top, struct sg_err *err)
 {
-	char *argv[] = { "sh", "-c",
+	char *argv[] = { "sh",
+			 "-c",
 			 "cd \"$1\" && mkdir -p root/usr/lib && ln -s usr/lib root/lib && "
 			 "for d in *.deb; do dpkg-deb --fsys-tarfile \"$d\" | "
 			 "tar -x -C root --keep-directory-symlink --no-same-owner || exit 1; done",
-			 "sh", (char *)(uintptr_t)top, NULL };
+			 "sh",
+			 (char *)(uintptr_t)top,
+			 NULL };
 
 	return run("dpkg-deb", argv, UNPACK_MS, NULL, err);
 }
@@ -253,8 +276,8 @@ static int fetch(const char *cache, char *release, size_t cap, struct sg_err *er
 	return rc;
 }
 
-int sg_vmkernel_get(struct sg_vmkernel *ret, const char *cache,
-		    void (*progress)(void *ctx, const char *text), void *ctx, struct sg_err *err)
+int sg_vmkernel_get(struct sg_vmkernel *ret, const char *cache, void (*progress)(void *ctx, const char *text),
+		    void *ctx, struct sg_err *err)
 {
 	char image[PATH_MAX];
 	struct sg_err why;
@@ -269,7 +292,8 @@ int sg_vmkernel_get(struct sg_vmkernel *ret, const char *cache,
 				progress(ctx, "fetching Debian's cloud kernel (some 30 MB), once");
 			rc = fetch(cache, ret->release, sizeof(ret->release), &why);
 			if (rc)
-				sg_err_set(err, rc, "cannot fetch a kernel for virtual machines: %.300s", why.msg);
+				sg_err_set(err, rc, "cannot fetch a kernel for virtual machines: %.300s",
+					   why.msg);
 		}
 	}
 	if (snprintf(ret->dir, sizeof(ret->dir), "%.3900s/" SG_VMKERNEL_PREFIX "%s", cache, ret->release) >=

@@ -20,8 +20,8 @@ struct sg_vmkernel {
  *
  * Return: 0; -ENOENT with @err: what could not be had and why; another negative errno.
  */
-int sg_vmkernel_get(struct sg_vmkernel *ret, const char *cache,
-		    void (*progress)(void *ctx, const char *text), void *ctx, struct sg_err *err);
+int sg_vmkernel_get(struct sg_vmkernel *ret, const char *cache, void (*progress)(void *ctx, const char *text),
+		    void *ctx, struct sg_err *err);
 
 /** sg_vmkernel_newer() - is release @a newer than @b ("6.1.0-56-amd64"), numbers by value? Pure. */
 int sg_vmkernel_newer(const char *a, const char *b);

@@ -190,8 +190,8 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *conn, const 
 	return reply(conn, MHD_HTTP_OK, text);
 }
 
-int sg_server_run(unsigned port, const char *file, uint64_t writes, enum sg_write_mode mode,
-		  bool outside, struct sg_err *err)
+int sg_server_run(unsigned port, const char *file, uint64_t writes, enum sg_write_mode mode, bool outside,
+		  struct sg_err *err)
 {
 	struct server s = { .file = file, .writes = writes, .mode = mode };
 	struct sockaddr_in at = { .sin_family = AF_INET,

@@ -42,8 +42,8 @@ uint64_t sg_server_queue_bytes(enum sg_write_mode mode, uint64_t writes);
  *
  * Says "port N" on standard output once it listens. Only returns on failure.
  */
-int sg_server_run(unsigned port, const char *file, uint64_t writes, enum sg_write_mode mode,
-		  bool outside, struct sg_err *err);
+int sg_server_run(unsigned port, const char *file, uint64_t writes, enum sg_write_mode mode, bool outside,
+		  struct sg_err *err);
 
 /** sg_server_node_source() - the same server for Node.js and express: node SOURCE PORT FILE WRITES */
 const char *sg_server_node_source(void);

@@ -16,7 +16,8 @@
 /* Of a guest's disk beside the file: ext4's own; what Docker Engine unpacks. */
 #define DISK_BYTES   (64 * MIB)
 #define ENGINE_BYTES (512 * MIB)
-#define START_MS     600000 /* Docker Engine in an emulated guest beside three others: minutes */
+#define COMMAND_MS   60000
+#define START_MS     900000 /* Docker Engine in an emulated guest beside three others: minutes */
 
 unsigned sg_task_vms(const struct sg_task_opts *o)
 {
@@ -64,31 +65,57 @@ static void vm_name(unsigned i, char *ret)
 	snprintf(ret, SG_DOMAIN_NAME_MAX, "task-%u", i);
 }
 
-/* The guest's shell starts the server in the background and waits until it says that it listens. */
-static int start_server(struct bench *b, unsigned i, struct sg_err *err)
+/* Commands of all guests are under way at the same time: first this one everywhere, then await_server(). */
+static int start_server(struct bench *b, unsigned i, struct sg_vmagent_result *r, struct sg_err *err)
 {
-	static const char wrap[] = "%s >/run/server.out 2>&1 & p=$!\n"
-				   "while [ -d /proc/$p ]; do grep -q ^port /run/server.out && exit 0; sleep 0.1; done\n"
-				   "cat /run/server.out; exit 1";
-	struct sg_vmagent_result *r = malloc(sizeof(*r));
-	char server[256], docker[320], command[640], said[200];
+	char server[256], docker[320], command[480];
 	int rc;
 
-	if (!r)
-		return sg_err_set(err, -ENOMEM, "out of memory");
 	snprintf(server, sizeof(server),
 		 SG_VMIMAGE_SELF " bench task-server %d /data/server %" PRIu64 " %s outside", GUEST_PORT,
 		 b->o.writes, sg_write_mode_names[b->o.mode]);
 	snprintf(docker, sizeof(docker), SG_VMIMAGE_SELF " bench vm-docker %d %s", GUEST_PORT, server);
-	snprintf(command, sizeof(command), wrap, b->o.env->vm == SG_TASK_VM_DOCKER ? docker : server);
-	rc = sg_domain_run(b->domain[i], command, START_MS, r, err);
-	if (!rc && r->status) {
-		sg_text_clean(said, sizeof(said), r->out);
-		rc = sg_err_set(err, -EIO, "server %u in its virtual machine ended with %d: %s", i, r->status,
-				said);
-	}
-	free(r);
+	snprintf(command, sizeof(command), "%s >/run/server.out 2>&1 & echo $! >/run/server.pid",
+		 b->o.env->vm == SG_TASK_VM_DOCKER ? docker : server);
+	rc = sg_domain_run(b->domain[i], command, COMMAND_MS, r, err);
+	if (!rc && r->status)
+		rc = sg_err_set(err, -EIO, "server %u cannot be started in its virtual machine", i);
 	b->port[i] = sg_domain_port(b->domain[i]);
+	return rc;
+}
+
+static int await_server(struct bench *b, unsigned i, struct sg_vmagent_result *r, struct sg_err *err)
+{
+	static const char command[] = "p=$(cat /run/server.pid)\n"
+				      "while [ -d /proc/$p ]; do\n"
+				      "	grep -q ^port /run/server.out && exit 0\n"
+				      "	sleep 0.1\n"
+				      "done\n"
+				      "cat /run/server.out; exit 1";
+	char said[200];
+	int rc = sg_domain_run(b->domain[i], command, START_MS, r, err);
+
+	if (rc || !r->status)
+		return rc;
+	sg_text_clean(said, sizeof(said), r->out);
+	said[strcspn(said, "\n")] = 0;
+	return sg_err_set(err, -EIO, "server %u did not start in its virtual machine (%d): %s", i, r->status,
+			  sg_child_sentence(said));
+}
+
+static int start_servers(struct bench *b, struct sg_err *err)
+{
+	struct sg_vmagent_result *r = malloc(sizeof(*r));
+	int rc = r ? 0 : sg_err_set(err, -ENOMEM, "out of memory");
+
+	if (!rc && b->o.env->vm == SG_TASK_VM_DOCKER)
+		sg_task_say(&b->o, "starting Docker Engine in %u virtual machines%s", b->o.servers,
+			    sg_vms_accel(b->vms) == SG_ACCEL_TCG ? ": minutes, emulated" : "");
+	for (unsigned i = 0; i < b->o.servers && !rc; i++)
+		rc = start_server(b, i, r, err);
+	for (unsigned i = 0; i < b->o.servers && !rc; i++)
+		rc = await_server(b, i, r, err);
+	free(r);
 	return rc;
 }
 
@@ -98,8 +125,7 @@ static int watch(struct bench *b, struct sg_err *err)
 	for (unsigned i = 0; i < b->o.servers; i++) {
 		struct epoll_event e = { .events = EPOLLIN, .data.u32 = i };
 
-		if (b->vm_end < 0 ||
-		    epoll_ctl(b->vm_end, EPOLL_CTL_ADD, sg_domain_pidfd(b->domain[i]), &e))
+		if (b->vm_end < 0 || epoll_ctl(b->vm_end, EPOLL_CTL_ADD, sg_domain_pidfd(b->domain[i]), &e))
 			return sg_err_set(err, -errno, "cannot watch a virtual machine: %s", strerror(errno));
 	}
 	return 0;
@@ -121,11 +147,8 @@ int sg_task_vm_level(struct bench *b, struct sg_err *err)
 	}
 	for (unsigned i = 0; i < b->o.servers && !rc; i++)
 		rc = sg_vms_wait(b->vms, b->domain[i], err);
-	if (!rc && b->o.env->vm == SG_TASK_VM_DOCKER)
-		sg_task_say(&b->o, "starting Docker Engine in %u virtual machines, one after the other",
-			    b->o.servers);
-	for (unsigned i = 0; i < b->o.servers && !rc; i++)
-		rc = start_server(b, i, err);
+	if (!rc)
+		rc = start_servers(b, err);
 	return rc ? rc : watch(b, err);
 }
 

@@ -54,7 +54,9 @@ static int wait_port(struct sg_engine *e, const char *id, unsigned port, struct 
 int sg_vmdocker_run(const char *const *argv, unsigned port, struct sg_err *err)
 {
 	static const char *const binds[] = { DIR_FILES ":/data", NULL };
-	struct sg_engine_run r = { .name = "task", .image = IMAGE, .argv = argv, .binds = binds, .network = "host" };
+	struct sg_engine_run r = {
+		.name = "task", .image = IMAGE, .argv = argv, .binds = binds, .network = "host"
+	};
 	struct sg_engine *e = NULL;
 	struct sg_dockerd *d = NULL;
 	char id[65] = "";
@@ -74,9 +76,9 @@ int sg_vmdocker_run(const char *const *argv, unsigned port, struct sg_err *err)
 	if (!rc && (printf("port %u\n", port) < 0 || fflush(stdout)))
 		rc = sg_err_set(err, -EPIPE, "the starter is gone");
 	while (!rc)
-		rc = sg_engine_wait(e, id, 3600 * 1000, err) == -ETIMEDOUT ?
-			     0 :
-			     sg_err_set(err, -ECHILD, "the server's container ended");
+		rc = sg_engine_wait(e, id, 3600 * 1000, err) == -ETIMEDOUT
+			     ? 0
+			     : sg_err_set(err, -ECHILD, "the server's container ended");
 	sg_engine_close(e);
 	sg_dockerd_stop(d);
 	return rc;

@@ -68,9 +68,10 @@ static int check_way(const char *path, struct sg_err *err)
 	for (char *end = part + strlen(part); end > part; end = strrchr(part, '/')) {
 		*end = 0;
 		if (*part && !stat(part, &st) && st.st_uid != geteuid() && !(st.st_mode & S_IXOTH))
-			return sg_err_set(err, -EACCES,
-					  "virtual machines cannot enter the folder %s: choose another with --cache",
-					  part);
+			return sg_err_set(
+				err, -EACCES,
+				"virtual machines cannot enter the folder %s: choose another with --cache",
+				part);
 	}
 	return 0;
 }
@@ -103,8 +104,8 @@ static enum sg_accel remembered(const struct sg_vms *v, const char *id)
 		word[0] = 0;
 	fclose(f);
 	found = sg_accel_find(word);
-	return found > 0 && !strcmp(was, id) && !strcmp(release, v->image.release) ? (enum sg_accel)found :
-										      SG_ACCEL_AUTO;
+	return found > 0 && !strcmp(was, id) && !strcmp(release, v->image.release) ? (enum sg_accel)found
+										   : SG_ACCEL_AUTO;
 }
 
 static void remember(const struct sg_vms *v, const char *id, enum sg_accel a)
@@ -172,8 +173,8 @@ static int choose(struct sg_vms *v, struct sg_err *err)
 	if (v->accel == SG_ACCEL_KVM)
 		return 0;
 	snprintf(text, sizeof(text), "the virtual machines are emulated (TCG), ten times slower and more: %s",
-		 fd < 0 ? "there is no /dev/kvm that can be opened" :
-			  "no Linux guest came up on this machine's /dev/kvm");
+		 fd < 0 ? "there is no /dev/kvm that can be opened"
+			: "no Linux guest came up on this machine's /dev/kvm");
 	say(v, text);
 	return 0;
 }
@@ -188,17 +189,19 @@ int sg_vms_open(struct sg_vms **ret, const struct sg_vms_opts *o, struct sg_err 
 				      .files = o->files,
 				      .progress = o->progress,
 				      .ctx = o->ctx };
-	int rc = 0;
+	int rc;
 
 	*ret = v;
 	if (!v)
 		return sg_err_set(err, -ENOMEM, "out of memory");
 	v->o = *o;
 	v->image.lock = -1;
-	if (o->cache ? sg_tree_make(o->cache) || !realpath(o->cache, v->cache) :
-		       sg_vmimage_cache(v->cache, sizeof(v->cache)))
-		rc = sg_err_set(err, -errno, "cannot use the folder %s: %s", o->cache ? o->cache : "of the cache",
-				strerror(errno));
+	rc = o->cache ? sg_tree_make(o->cache) : sg_vmimage_cache(v->cache, sizeof(v->cache));
+	if (!rc && o->cache && !realpath(o->cache, v->cache))
+		rc = -errno;
+	if (rc)
+		sg_err_set(err, rc, "cannot use the folder %s: %s", o->cache ? o->cache : "of the cache",
+			   strerror(-rc));
 	io.cache = v->cache;
 	if (!rc)
 		rc = sg_vmimage_get(&v->image, &io, err);
@@ -227,7 +230,8 @@ int sg_vms_close(struct sg_vms *v, struct sg_err *err)
 	if (!v)
 		return 0;
 	if (sg_libvirtd_stop(v->daemon))
-		rc = sg_err_set(err, -EBUSY, "not all of the virtual machines in %s could be removed", v->top);
+		rc = sg_err_set(err, -EBUSY, "not all of the virtual machines in %s could be removed",
+				v->top);
 	if (v->top[0] && !rc)
 		rc = sg_guard_clean(v->o.guard, SG_GUARD_LIBVIRTD, v->top, err);
 	if (v->place[0] && !rc)
