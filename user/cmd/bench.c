@@ -147,9 +147,10 @@ const struct argp sg_argp_bench = {
 	"\n"
 	"modload: Node.js in fresh containers loads a module from a shared volume, under runc and gVisor, one or several "
 	"containers at once.\v"
-	"The command sets up what it needs (task: a cgroup with a memory limit and swap space; modload: a Docker daemon, two "
+	"The command sets up what it needs (task: a cgroup with a memory limit and swap space, containers, virtual machines; modload: a Docker daemon, two "
 	"releases of gVisor, an image) and removes it when it ends, in whatever way. It needs root. Examples:\n"
 	"  sandglass bench task --servers 2 --rounds 10 --pressure 0,2\n"
+	"  sandglass bench task --env host,docker,kvm --rounds 10\n"
 	"  sandglass bench modload --runtime runc,runsc-systrap --modules express",
 	children, NULL, NULL
 };
