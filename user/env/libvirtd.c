@@ -75,7 +75,8 @@ static int make_folder(struct sg_libvirtd *d, struct sg_err *err)
 					  strerror(errno));
 	}
 	/* else it starts virtlogd, which would outlive it */
-	rc = write_file(d, "cfg/libvirt/qemu.conf", "stdio_handler = \"file\"\n", err);
+	rc = write_file(d, "cfg/libvirt/qemu.conf", "stdio_handler = \"file\"\nsecurity_driver = \"none\"\n",
+			err);
 	return rc ? rc : write_file(d, "libvirtd.conf", "log_level = 3\n", err);
 }
 
