@@ -2,6 +2,7 @@
 /* Virtual machines: their XML, the image's key, the agent's two sides, what belongs to a libvirtd of ours, sizes. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -317,6 +318,41 @@ Test(vm, memory_by_default)
 	o.vm_memory_bytes = 1024 * MIB; /* as asked for */
 	sg_task_defaults(&o);
 	cr_expect_eq(o.vm_memory_bytes, 1024 * MIB);
+}
+
+/* How it ran is told where there are virtual machines, and only there. */
+Test(vm, json_tells_how_it_ran)
+{
+	struct sg_task_result *r = calloc(1, sizeof(*r));
+	struct sg_client_time t = { .latency_ns = 10, .write_ns = 5 };
+	struct json_object *o, *v;
+	int rc;
+
+	r->opts = (struct sg_task_opts){ .env = sg_task_env("kvm"),
+					 .servers = 1,
+					 .rounds = 1,
+					 .nlevel = 1,
+					 .vcpus = 2,
+					 .vm_memory_bytes = 128 * MIB,
+					 .accel = SG_ACCEL_TCG };
+	r->nlevel = 1;
+	r->level[0].time = &t;
+	r->level[0].ntime = 1;
+	o = sg_task_json_object(r, &rc);
+	cr_assert_not_null(o);
+	cr_assert(json_object_object_get_ex(o, "accel", &v));
+	cr_expect_str_eq(json_object_get_string(v), "tcg");
+	cr_assert(json_object_object_get_ex(o, "vcpus", &v));
+	cr_expect_eq(json_object_get_int(v), 2);
+	cr_assert(json_object_object_get_ex(o, "vm_memory_bytes", &v));
+	cr_expect_eq(json_object_get_int64(v), (int64_t)(128 * MIB));
+	json_object_put(o);
+	r->opts.env = sg_task_env("host");
+	o = sg_task_json_object(r, &rc);
+	cr_assert_not_null(o);
+	cr_expect_not(json_object_object_get_ex(o, "accel", &v));
+	json_object_put(o);
+	free(r);
 }
 
 Test(vm, as_many_as_fit)
