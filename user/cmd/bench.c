@@ -37,7 +37,8 @@ static const struct argp_option options[] = {
 	  "where it runs; several are compared with each other. task: the servers on the host (the default), "
 	  "or each "
 	  "in a container: docker (runc), gvisor (the systrap platform), gvisor-systrap, gvisor-ptrace, "
-	  "gvisor-lisafs; one after the other, compared with the first. cpu: the jobs on the host (the "
+	  "gvisor-lisafs; or each in a virtual machine: kvm, docker-in-kvm; one after the other, compared "
+	  "with the first. cpu: the jobs on the host (the "
 	  "default), or each "
 	  "in a virtual machine: kvm, where the build has it",
 	  8 },
@@ -168,9 +169,10 @@ const struct argp sg_argp_bench = {
 	"containers at once.\n"
 	"\n"
 	"cpu: the same job one or several times at once, on as many CPUs as there are and one less, pinned to CPUs and not.\v"
-	"The command sets up what it needs (task: a cgroup with a memory limit and swap space; modload: a Docker daemon, two "
+	"The command sets up what it needs (task: a cgroup with a memory limit and swap space, containers, virtual machines; modload: a Docker daemon, two "
 	"releases of gVisor, an image; cpu: the jobs' input) and removes it when it ends, in whatever way. It needs root. Examples:\n"
 	"  sandglass bench task --servers 2 --rounds 10 --pressure 0,2\n"
+	"  sandglass bench task --env host,docker,kvm --rounds 10\n"
 	"  sandglass bench modload --runtime runc,runsc-systrap --modules express\n"
 	"  sandglass bench cpu --env host --jobs 3,4 --pin both --job bzip2,gobmk",
 	children, NULL, NULL

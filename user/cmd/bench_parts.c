@@ -1,21 +1,47 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /* The processes of the workloads: this program again, by words that are no workloads. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/parse.h"
 #include "cmd/bench.h"
+#include "env/vmagent.h"
+#include "load/vmdocker.h"
 
-/* bench task-server PORT FILE WRITES MODE */
-static int run_server(char **v, struct sg_err *err)
+/* bench task-server PORT FILE WRITES MODE [outside] */
+static int run_server(int n, char **v, struct sg_err *err)
 {
 	uint64_t port, writes;
 	int mode = sg_write_mode_find(v[3]);
 
 	if (sg_parse_u64(v[0], 0, 65535, &port) || sg_parse_u64(v[2], 1, SG_BENCH_WRITES_MAX, &writes) ||
-	    mode < 0)
-		return sg_err_set(err, -EINVAL, "task-server: PORT FILE WRITES MODE");
-	return sg_server_run((unsigned)port, v[1], writes, (enum sg_write_mode)mode, err);
+	    mode < 0 || (n > 4 && strcmp(v[4], "outside")))
+		return sg_err_set(err, -EINVAL, "task-server: PORT FILE WRITES MODE [outside]");
+	return sg_server_run((unsigned)port, v[1], writes, (enum sg_write_mode)mode, n > 4, err);
+}
+
+/* bench vm-docker PORT COMMAND...: in a virtual machine, the command in a container */
+static int run_docker(char **v, struct sg_err *err)
+{
+	uint64_t port;
+
+	if (sg_parse_u64(v[0], 1, 65535, &port))
+		return sg_err_set(err, -EINVAL, "vm-docker: PORT COMMAND...");
+	return sg_vmdocker_run((const char *const *)(v + 1), (unsigned)port, err);
+}
+
+/* bench vm-agent DEVICE: in a virtual machine, runs what the host says */
+static int run_agent(const char *device, struct sg_err *err)
+{
+	int fd = open(device, O_RDWR | O_CLOEXEC), rc;
+
+	if (fd < 0)
+		return sg_err_set(err, -errno, "cannot open %s: %s", device, strerror(errno));
+	rc = sg_vmagent_serve(fd, true, err);
+	close(fd);
+	return rc;
 }
 
 /* bench task-client FILE ROUNDS TIMEOUT PORT... */
@@ -78,8 +104,12 @@ bool sg_bench_part(int argc, char **argv, int *ret)
 	uint64_t bytes;
 	int rc;
 
-	if (!strcmp(what, "task-server") && argc == 6)
-		rc = run_server(argv + 2, &err);
+	if (!strcmp(what, "task-server") && (argc == 6 || argc == 7))
+		rc = run_server(argc - 2, argv + 2, &err);
+	else if (!strcmp(what, "vm-docker") && argc >= 4)
+		rc = run_docker(argv + 2, &err);
+	else if (!strcmp(what, "vm-agent") && argc == 3)
+		rc = run_agent(argv[2], &err);
 	else if (!strcmp(what, "task-client") && argc >= 6)
 		rc = run_client(argc - 2, argv + 2, &err);
 	else if (!strcmp(what, "task-hog") && argc == 3 && !sg_parse_size(argv[2], &bytes))

@@ -13,8 +13,9 @@
 #define ROUNDS_DEFAULT	50
 #define WRITES_DEFAULT	2000000
 #define HOG_DEFAULT	(256ull << 20)
+#define VM_MEMORY_MIN	(96ull << 20)
 
-#define SG_X(name, runtime) " " name
+#define SG_X(name, runtime, vm) " " name
 static const char env_words[] = "the servers run on or in one of" SG_TASK_ENV_LIST(SG_X);
 #undef SG_X
 
@@ -29,11 +30,16 @@ enum {
 	OPT_SWAP_SIZE,
 	OPT_HOG,
 	OPT_HOG_SIZE,
+	OPT_VM_MEMORY,
+	OPT_VCPUS,
+	OPT_ACCEL,
+	OPT_CACHE,
 	OPT_PORT,
 };
 
 static const struct argp_option options[] = {
-	{ "servers", OPT_SERVERS, "N", 0, "HTTP servers (default 4)", 1 },
+	{ "servers", OPT_SERVERS, "N", 0,
+	  "HTTP servers (default 4; with virtual machines as many of them as fit into memory)", 1 },
 	{ "writes", OPT_WRITES, "N", 0, "writes of 15 bytes per request (default 2000000: a file of 30 MB)",
 	  1 },
 	{ "server", OPT_SERVER, "KIND", 0,
@@ -52,6 +58,16 @@ static const struct argp_option options[] = {
 	{ "hog", OPT_HOG, "KIND", 0,
 	  "stress (Debian's stress -m 1), own, or auto (stress when it is installed; the default)", 2 },
 	{ "hog-size", OPT_HOG_SIZE, "SIZE", 0, "memory of one hog (default 256M)", 2 },
+	{ "vm-memory", OPT_VM_MEMORY, "SIZE", 0,
+	  "memory of each virtual machine (default: what kernel and server need)", 3 },
+	{ "vcpus", OPT_VCPUS, "N", 0, "virtual CPUs of each virtual machine (default 1)", 3 },
+	{ "accel", OPT_ACCEL, "HOW", 0,
+	  "virtual machines run by kvm, emulated by tcg, or auto (the default): kvm when a Linux guest is "
+	  "found to "
+	  "boot on /dev/kvm, else tcg",
+	  3 },
+	{ "cache", OPT_CACHE, "DIR", 0,
+	  "folder that keeps kernel and image of the virtual machines (default: ~/.cache/sandglass)", 3 },
 	{ "port", OPT_PORT, "PORT", 0, "TCP port of the first server, the others follow (default: free ones)",
 	  3 },
 	{ 0 },
@@ -111,6 +127,32 @@ static error_t parse_swap(int key, char *arg, struct argp_state *s, struct sg_ta
 	return ARGP_ERR_UNKNOWN;
 }
 
+static error_t parse_vm(int key, char *arg, struct argp_state *s, struct sg_task_opts *o)
+{
+	uint64_t v = 0;
+
+	switch (key) {
+	case OPT_VM_MEMORY:
+		size(s, "vm-memory", arg, &o->vm_memory_bytes);
+		if (o->vm_memory_bytes < VM_MEMORY_MIN)
+			argp_error(s, "--vm-memory %s: a Linux guest does not boot in less than 96M", arg);
+		return 0;
+	case OPT_VCPUS:
+		sg_bench_number(s, "vcpus", arg, 1, SG_VMS_VCPUS_MAX, &v);
+		o->vcpus = (unsigned)v;
+		return 0;
+	case OPT_ACCEL:
+		o->accel = (enum sg_accel)sg_bench_word(s, "accel", arg, sg_accel_find, "auto, kvm, tcg");
+		return 0;
+	case OPT_CACHE:
+		if (!*arg)
+			argp_error(s, "--cache takes a folder");
+		o->vm_cache = arg;
+		return 0;
+	}
+	return parse_swap(key, arg, s, o);
+}
+
 static void environments(struct argp_state *s, const char *text, struct sg_bench_args *a)
 {
 	char word[32];
@@ -165,7 +207,7 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 		pressure(s, arg, o);
 		return 0;
 	}
-	return parse_swap(key, arg, s, o);
+	return parse_vm(key, arg, s, o);
 }
 
 const struct argp sg_bench_task_argp = { options, parse, NULL, NULL, NULL, NULL, NULL };
@@ -173,11 +215,11 @@ const struct argp sg_bench_task_argp = { options, parse, NULL, NULL, NULL, NULL,
 void sg_bench_task_defaults(struct sg_bench_args *a)
 {
 	a->task = (struct sg_task_opts){
-		.servers = SERVERS_DEFAULT,
 		.writes = WRITES_DEFAULT,
 		.nlevel = 3,
 		.level = { 0, 1, 2 },
 		.hog_bytes = HOG_DEFAULT,
+		.vcpus = 1,
 	};
 	a->env[0] = sg_task_env("host");
 	a->nenv = 1;
@@ -186,11 +228,19 @@ void sg_bench_task_defaults(struct sg_bench_args *a)
 void sg_bench_task_check(struct argp_state *s, struct sg_bench_args *a)
 {
 	const struct sg_task_opts *o = &a->task;
+	unsigned servers = o->servers ? o->servers : SERVERS_DEFAULT;
+	const struct sg_task_env *vm = NULL;
 
 	if (a->envs)
 		environments(s, a->envs, a);
-	if (o->port && o->port + o->servers - 1 > 65535)
-		argp_error(s, "--port %u leaves no ports for %u servers", o->port, o->servers);
+	for (unsigned i = 0; i < a->nenv; i++)
+		vm = a->env[i]->vm ? a->env[i] : vm;
+	if (o->port && o->port + servers - 1 > 65535)
+		argp_error(s, "--port %u leaves no ports for %u servers", o->port, servers);
+	if (vm && o->node)
+		argp_error(s, "--env %s has the native server only, not --server node", vm->name);
+	if (vm && o->port)
+		argp_error(s, "--port: the ports of --env %s are free ones", vm->name);
 }
 
 static int write_json(FILE *f, const void *r)
@@ -259,6 +309,30 @@ static int run_envs(struct sg_bench_args *a, struct sg_task_opts *o, struct sg_t
 	return rc ? sg_err_set(err, rc, "cannot print the result: %s", strerror(-rc)) : 0;
 }
 
+/* How many servers, and what all environments have in common: then what differs is the environment. */
+static void settle(const struct sg_bench_args *a, struct sg_task_opts *o)
+{
+	bool given = o->servers;
+	char text[160];
+
+	for (unsigned i = 0; i < a->nenv; i++) {
+		if (!strncmp(a->env[i]->name, "gvisor", 6))
+			o->gvisor = true;
+		if (a->env[i]->vm > o->vm)
+			o->vm = a->env[i]->vm;
+	}
+	if (given)
+		return;
+	o->servers = SERVERS_DEFAULT;
+	if (!o->vm)
+		return;
+	o->servers = sg_task_vms(o);
+	snprintf(text, sizeof(text), "%u servers: %s (--servers)", o->servers,
+		 o->servers < SERVERS_DEFAULT ? "no more virtual machines fit into memory"
+					      : "as many virtual machines at a time");
+	sg_bench_progress((void *)(uintptr_t) "task", text);
+}
+
 int sg_bench_task_run(struct sg_bench_args *a, struct sg_err *err)
 {
 	struct sg_task_result *r = calloc(SG_TASK_ENVS_MAX, sizeof(*r));
@@ -274,10 +348,7 @@ int sg_bench_task_run(struct sg_bench_args *a, struct sg_err *err)
 	o->progress = sg_bench_progress;
 	o->ctx = (void *)(uintptr_t) "task";
 	o->env = a->env[0];
-	/* one memory limit for all of them: then what differs is the environment */
-	for (unsigned i = 0; i < a->nenv; i++)
-		if (!strncmp(a->env[i]->name, "gvisor", 6))
-			o->gvisor = true;
+	settle(a, o);
 	if (a->nenv > 1) {
 		rc = run_envs(a, o, r, err);
 	} else {

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "env/dockerd_priv.h"
+#include "env/libvirtd.h"
 #include "load/cgtree.h"
 #include "load/guard.h"
 
@@ -119,6 +120,8 @@ static int clean_thing(const struct thing *t)
 		return sg_cgtree_remove(t->path);
 	case SG_GUARD_DOCKERD:
 		return sg_dockerd_sweep(t->path);
+	case SG_GUARD_LIBVIRTD:
+		return sg_libvirtd_sweep(t->path);
 	}
 	return -EINVAL;
 }

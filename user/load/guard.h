@@ -22,6 +22,7 @@ enum sg_guard_kind {
 		'T', /* kill what is in a cgroup and below it, remove both, in every hierarchy; path from their roots */
 	SG_GUARD_DOCKERD =
 		'K', /* end a Docker daemon and all its containers, unmount and remove its folder */
+	SG_GUARD_LIBVIRTD = 'V', /* end a libvirtd and all its virtual machines, remove its folder */
 };
 
 struct sg_guard;

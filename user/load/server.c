@@ -190,13 +190,13 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *conn, const 
 	return reply(conn, MHD_HTTP_OK, text);
 }
 
-int sg_server_run(unsigned port, const char *file, uint64_t writes, enum sg_write_mode mode,
+int sg_server_run(unsigned port, const char *file, uint64_t writes, enum sg_write_mode mode, bool outside,
 		  struct sg_err *err)
 {
 	struct server s = { .file = file, .writes = writes, .mode = mode };
 	struct sockaddr_in at = { .sin_family = AF_INET,
 				  .sin_port = htons((uint16_t)port),
-				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+				  .sin_addr.s_addr = htonl(outside ? INADDR_ANY : INADDR_LOOPBACK) };
 	const union MHD_DaemonInfo *info;
 	struct MHD_Daemon *d;
 
@@ -206,7 +206,7 @@ int sg_server_run(unsigned port, const char *file, uint64_t writes, enum sg_writ
 	d = MHD_start_daemon(MHD_USE_EPOLL, (uint16_t)port, NULL, NULL, on_request, &s, MHD_OPTION_SOCK_ADDR,
 			     &at, MHD_OPTION_END);
 	if (!d)
-		return sg_err_set(err, errno ? -errno : -EIO, "cannot listen on 127.0.0.1 port %u: %s", port,
+		return sg_err_set(err, errno ? -errno : -EIO, "cannot listen on port %u: %s", port,
 				  strerror(errno ? errno : EIO));
 	info = MHD_get_daemon_info(d, MHD_DAEMON_INFO_BIND_PORT);
 	if (printf("port %u\n", info ? info->port : port) < 0 || fflush(stdout)) {

@@ -17,26 +17,44 @@
 /* What a server's process needs beside its queue and its file. */
 #define NATIVE_BASE_BYTES (8 * MIB)
 #define NODE_BASE_BYTES	  (80 * MIB)
+/* Kernel, init and agent of a guest, measured at rest (60 MiB), and some page cache; Docker Engine beside them. */
+#define GUEST_BYTES  (96 * MIB)
+#define ENGINE_BYTES (192 * MIB)
 /* A Sentry and a Gofer, measured at rest with one server. */
 #define GVISOR_BYTES (64 * MIB)
 /* Node 20, measured: 585 MB resident after one request of 2,000,000 writes, 1.3 GB after four. */
 #define NODE_WRITE_BYTES 650
 
-static uint64_t server_need(const struct sg_task_opts *o)
+static uint64_t process_need(const struct sg_task_opts *o)
 {
 	uint64_t file = o->writes * (sizeof(SG_SERVER_LINE) - 1);
 
-	if (o->gvisor)
-		file += GVISOR_BYTES;
 	if (o->node)
 		return NODE_BASE_BYTES + file + o->writes * NODE_WRITE_BYTES;
 	return NATIVE_BASE_BYTES + file + sg_server_queue_bytes(o->mode, o->writes);
 }
 
+static uint64_t server_need(const struct sg_task_opts *o)
+{
+	uint64_t need = process_need(o);
+
+	if (o->gvisor)
+		need += GVISOR_BYTES;
+	/* a guest that runs long has touched all of its memory */
+	if (o->vm && need < o->vm_memory_bytes + SG_VMS_VMM_BYTES)
+		need = o->vm_memory_bytes + SG_VMS_VMM_BYTES;
+	return need;
+}
+
 void sg_task_defaults(struct sg_task_opts *o)
 {
-	uint64_t need = server_need(o) * o->servers, hogs = 0;
+	uint64_t need, hogs = 0;
 
+	if (o->vm && !o->vm_memory_bytes) {
+		need = process_need(o) + GUEST_BYTES + (o->vm == SG_TASK_VM_DOCKER ? ENGINE_BYTES : 0);
+		o->vm_memory_bytes = (need + 64 * MIB - 1) / (64 * MIB) * (64 * MIB);
+	}
+	need = server_need(o) * o->servers;
 	for (unsigned i = 0; i < o->nlevel; i++)
 		hogs = o->level[i] * o->hog_bytes > hogs ? o->level[i] * o->hog_bytes : hogs;
 	/* without hogs all fits, just so; each hog then is too much */
@@ -142,7 +160,7 @@ static int setup_level(struct bench *b, struct sg_err *err)
 		rc = sg_memlimit_make(&b->limit, b->guard, name, b->o.memory_bytes, err);
 	if (!rc)
 		rc = sg_task_env_level(b, err);
-	for (unsigned i = 0; i < b->o.servers && !rc; i++)
+	for (unsigned i = 0; i < b->o.servers && !rc && !b->vms; i++)
 		rc = start_server(b, i, err);
 	return rc;
 }
@@ -183,11 +201,13 @@ static int wait_client(struct bench *b, struct sg_err *err)
 	int rc;
 
 	all[n++] = &b->client;
-	for (unsigned i = 0; i < b->o.servers; i++)
+	for (unsigned i = 0; i < b->o.servers && !b->vms; i++)
 		all[n++] = &b->server[i];
 	for (unsigned i = 0; i < SG_HOG_MAX && b->hog[i].pid > 0; i++)
 		all[n++] = &b->hog[i];
-	rc = sg_child_wait_any(all, n, -1, b->o.sigfd, -1);
+	rc = sg_child_wait_any(all, n, b->vms ? b->vm_end : -1, b->o.sigfd, -1);
+	if (rc == (int)n)
+		return sg_task_vm_dead(b, err);
 	if (rc == -EINTR)
 		return sg_err_set(err, rc, "interrupted");
 	if (rc < 0)
@@ -197,6 +217,8 @@ static int wait_client(struct bench *b, struct sg_err *err)
 	if (!b->client.status)
 		return 0;
 	/* the client fails when a server dies under it: then the server is the news */
+	if (b->vms && sg_child_wait_any(NULL, 0, b->vm_end, -1, 50) == 0)
+		return sg_task_vm_dead(b, err);
 	for (size_t i = 1; i < n; i++)
 		if (sg_child_wait_any(&all[i], 1, -1, -1, 50) == 0)
 			return sg_task_dead(b, all[i], err);
@@ -237,9 +259,10 @@ static int run_client(struct bench *b, const char *record, const char *times, un
 				sg_arg(&a, "-p");
 				sg_arg(&a, "%d", (int)pid);
 			}
-			if (pid) {
+			/* on KVM the recorder tells the parts of a VMM apart itself */
+			if (pid && !(b->vms && sg_vms_accel(b->vms) == SG_ACCEL_KVM)) {
 				sg_arg(&a, "--role");
-				sg_arg(&a, "server=%d", (int)pid);
+				sg_arg(&a, "%s=%d", b->vms ? "vmm" : "server", (int)pid);
 			}
 		}
 		sg_arg(&a, "--");
@@ -298,6 +321,10 @@ static int run_level(struct bench *b, struct sg_task_level *l, struct sg_err *er
 	sg_task_say(&b->o, "%s, pressure %u: %u servers, %u hogs of %" PRIu64 " MiB, limit %" PRIu64 " MiB",
 		    b->o.env->name, l->pressure, b->o.servers, l->pressure, b->o.hog_bytes / MIB,
 		    b->o.memory_bytes / MIB);
+	if (b->vms)
+		sg_task_say(&b->o, "booting %u virtual machines of %" PRIu64 " MiB and %u vCPU, by %s",
+			    b->o.servers, b->o.vm_memory_bytes / MIB, b->o.vcpus,
+			    sg_accel_names[sg_vms_accel(b->vms)]);
 	rc = setup_level(b, err);
 	/* one round grows the heaps to their size; it is not measured */
 	snprintf(warm, sizeof(warm), "%s/data/warm", b->dir);
@@ -382,6 +409,8 @@ int sg_task_run(struct sg_task_result *r, const struct sg_task_opts *opts, struc
 	rc = sg_guard_start(&b->guard, err);
 	if (!rc)
 		rc = run_all(b, r, err);
+	if (b->vms)
+		r->opts.accel = sg_vms_accel(b->vms);
 	rc = sg_guard_ending(b->guard, rc, close_env, b, err);
 out:
 	free(b);

@@ -9,30 +9,46 @@
 #include "load/pressure.h"
 #include "load/sandbox.h"
 #include "load/server.h"
+#include "load/vms.h"
 #include "model/blame.h"
 
 #define SG_LEVELS_MAX 32
 
-/* X(name, runtime of its containers; NULL: none, the machine itself) */
-#define SG_TASK_ENV_LIST(X)                  \
-	X("host", NULL)                      \
-	X("docker", "runc")                  \
-	X("gvisor", "runsc-systrap")         \
-	X("gvisor-systrap", "runsc-systrap") \
-	X("gvisor-ptrace", "runsc-ptrace")   \
-	X("gvisor-lisafs", "runsc-lisafs")
+/* Is each server in a virtual machine of its own, and there in a container? */
+enum sg_task_vm { SG_TASK_VM_NONE, SG_TASK_VM_PLAIN, SG_TASK_VM_DOCKER };
+
+/* X(name, runtime of its containers on this machine; NULL: none, virtual machine) */
+#define SG_TASK_ENV_LIST(X)                                   \
+	X("host", NULL, SG_TASK_VM_NONE)                      \
+	X("docker", "runc", SG_TASK_VM_NONE)                  \
+	X("gvisor", "runsc-systrap", SG_TASK_VM_NONE)         \
+	X("gvisor-systrap", "runsc-systrap", SG_TASK_VM_NONE) \
+	X("gvisor-ptrace", "runsc-ptrace", SG_TASK_VM_NONE)   \
+	X("gvisor-lisafs", "runsc-lisafs", SG_TASK_VM_NONE)   \
+	X("kvm", NULL, SG_TASK_VM_PLAIN)                      \
+	X("docker-in-kvm", NULL, SG_TASK_VM_DOCKER)
 #define SG_TASK_ENVS_MAX 8
 
 /* Where the servers run. */
 struct sg_task_env {
 	const char *name, *runtime;
+	enum sg_task_vm vm;
 };
 /** sg_task_env() - the environment called @name, NULL when there is none */
 const struct sg_task_env *sg_task_env(const char *name);
 
 struct sg_task_opts {
 	const struct sg_task_env *env;
-	bool gvisor; /* memory_bytes, where it is 0, has room for a sandbox around each server */
+	/*
+	 * Of all environments that are compared: where memory_bytes is 0 it has room for a sandbox around each
+	 * server; memory_bytes and vm_memory_bytes for a virtual machine that can do the most that is asked of one.
+	 */
+	bool gvisor;
+	enum sg_task_vm vm;
+	uint64_t vm_memory_bytes; /* of each guest; 0: see sg_task_defaults() */
+	unsigned vcpus;
+	enum sg_accel accel;  /* as asked for; the result has what it was */
+	const char *vm_cache; /* see struct sg_vms_opts */
 	unsigned servers, rounds;
 	uint64_t writes;
 	bool node;
@@ -73,8 +89,11 @@ struct sg_task_result {
 	struct sg_task_level level[SG_LEVELS_MAX];
 };
 
-/** sg_task_defaults() - fill in memory_bytes and swap_bytes where they are 0 */
+/** sg_task_defaults() - fill in vm_memory_bytes, memory_bytes and swap_bytes where they are 0 */
 void sg_task_defaults(struct sg_task_opts *opts);
+
+/** sg_task_vms() - as many servers, of opts->servers, as fit into memory in virtual machines of their own; at least 1 */
+unsigned sg_task_vms(const struct sg_task_opts *opts);
 
 /**
  * sg_task_run() - run the whole workload; everything it made is gone when it returns

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
-/* Where the task workload's servers run: on the host, or each in a container of its own. */
+/* Where the task workload's servers run: on the host, or each in a container or virtual machine of its own. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #include "load/task_priv.h"
 
 static const struct sg_task_env envs[] = {
-#define SG_X(name, runtime) { name, runtime },
+#define SG_X(name, runtime, vm) { name, runtime, vm },
 	SG_TASK_ENV_LIST(SG_X)
 #undef SG_X
 		{ 0 },
@@ -44,6 +44,8 @@ int sg_task_env_open(struct bench *b, struct sg_err *err)
 				     .progress = b->o.progress,
 				     .ctx = b->o.ctx };
 
+	if (b->o.env->vm)
+		return sg_task_vm_open(b, err);
 	if (!rt)
 		return 0;
 	if (strchr(b->dir, ':'))
@@ -55,7 +57,7 @@ int sg_task_env_open(struct bench *b, struct sg_err *err)
 
 int sg_task_env_close(struct bench *b, struct sg_err *err)
 {
-	int rc = sg_sandbox_close(b->box, err);
+	int rc = b->vms ? sg_task_vm_close(b, err) : sg_sandbox_close(b->box, err);
 
 	b->box = NULL;
 	return rc;
@@ -70,6 +72,8 @@ int sg_task_env_level(struct bench *b, struct sg_err *err)
 	};
 	int rc;
 
+	if (b->vms)
+		return sg_task_vm_level(b, err);
 	if (!b->box)
 		return 0;
 	snprintf(data, sizeof(data), "%s/data:/data", b->dir);
@@ -89,6 +93,7 @@ int sg_task_env_end_level(struct bench *b, struct sg_err *err)
 	struct sg_err later;
 	int rc = 0, one;
 
+	sg_task_vm_end_level(b);
 	if (!b->box)
 		return 0;
 	for (unsigned i = 0; i < b->o.servers; i++) {
@@ -122,6 +127,8 @@ pid_t sg_task_env_pid(const struct bench *b, unsigned i)
 	struct sg_pids tree = { 0 };
 	pid_t pid = 0;
 
+	if (b->vms)
+		return sg_domain_pid(b->domain[i]);
 	if (!b->box)
 		return b->server[i].pid;
 	if (b->container[i].runtime->suite || sg_proc_tree(b->server[i].pid, false, &tree))

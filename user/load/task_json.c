@@ -86,6 +86,11 @@ struct json_object *sg_task_json_object(const struct sg_task_result *r, int *ret
 	sg_jp_u64(o, "rounds", r->opts.rounds);
 	sg_jp_u64(o, "writes", r->opts.writes);
 	sg_jp_u64(o, "memory_bytes", r->opts.memory_bytes);
+	if (r->opts.env->vm) {
+		sg_jp_text(o, "accel", sg_accel_names[r->opts.accel]);
+		sg_jp_u64(o, "vm_memory_bytes", r->opts.vm_memory_bytes);
+		sg_jp_u64(o, "vcpus", r->opts.vcpus);
+	}
 	sg_jp_u64(o, "swap_size_bytes", r->opts.swap_bytes);
 	sg_jp_u64(o, "base_pressure", r->level[r->base].pressure);
 	json_object_object_add(o, "levels", levels);

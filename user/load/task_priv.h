@@ -18,6 +18,9 @@ struct bench {
 	struct sg_child server[SG_CLIENT_MAX], hog[SG_HOG_MAX], client;
 	struct sg_sandbox *box; /* NULL: the servers run on the host */
 	struct sg_sandbox_container container[SG_CLIENT_MAX];
+	struct sg_vms *vms; /* NULL: no virtual machines */
+	struct sg_domain *domain[SG_CLIENT_MAX];
+	int vm_end;    /* readable when a virtual machine has ended; valid with vms */
 	char tree[64]; /* cgroup of servers and hogs, from the hierarchies' roots; empty: none */
 	unsigned port[SG_CLIENT_MAX];
 };
@@ -41,6 +44,17 @@ int sg_task_env_end_level(struct bench *b, struct sg_err *err);
 int sg_task_env_hogs(const struct bench *b, struct sg_memlimit *ret, struct sg_err *err);
 /** sg_task_env_pid() - process of server @i to give a role; 0: none, its parts are found by the recorder */
 pid_t sg_task_env_pid(const struct bench *b, unsigned i);
+
+/*
+ * Servers in virtual machines: image and libvirtd for the whole run; a level's machines, their VMMs in the level's
+ * cgroup, with a server in each, reached by b->port.
+ */
+int sg_task_vm_open(struct bench *b, struct sg_err *err);
+int sg_task_vm_close(struct bench *b, struct sg_err *err);
+int sg_task_vm_level(struct bench *b, struct sg_err *err);
+void sg_task_vm_end_level(struct bench *b);
+/** sg_task_vm_dead() - a sentence about the machine that ended; negative errno */
+int sg_task_vm_dead(struct bench *b, struct sg_err *err);
 
 /* A sentence about a child that ended although it was needed; negative errno. */
 int sg_task_dead(struct bench *b, const struct sg_child *c, struct sg_err *err);
