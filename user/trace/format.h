@@ -101,7 +101,7 @@ enum sg_block_type {
  */
 #define SG_CLASS_LIST(X)                                                   \
 	X(0, DEF, "frame, stackdef, name: what others refer to")           \
-	X(1, IDENT, "thread, role, cgname, container, machine, clockmap")                     \
+	X(1, IDENT, "thread, role, cgname, container, machine, clockmap")  \
 	X(2, KERNEL, "the other records of the kernel side, and stackref") \
 	X(3, USER, "lost, clock, window, swapout: stamped by user space, on no CPU")
 /* clang-format off */

@@ -6,27 +6,27 @@
 #include "trace/event.h"
 
 /* X(letter, KIND, the second word is the thread's uid) */
-#define SG_TEXT_TAGS(X)     \
-	X('T', THREAD, 1)   \
-	X('S', SLICE, 1)    \
-	X('N', SNAP, 1)     \
-	X('M', MARK, 1)     \
-	X('K', STACK, 1)    \
-	X('D', DETAIL, 1)   \
-	X('X', EXIT, 1)     \
-	X('O', SWAPOUT, 1)  \
-	X('H', STACKREF, 1) \
-	X('L', LOST, 0)     \
-	X('C', CLOCK, 0)    \
-	X('R', ROLE, 0)     \
-	X('F', FRAME, 0)    \
-	X('G', STACKDEF, 0) \
-	X('A', NAME, 0)     \
-	X('W', WINDOW, 0)   \
-	X('Q', GUEST, 1)    \
-	X('I', CGNAME, 0)   \
+#define SG_TEXT_TAGS(X)      \
+	X('T', THREAD, 1)    \
+	X('S', SLICE, 1)     \
+	X('N', SNAP, 1)      \
+	X('M', MARK, 1)      \
+	X('K', STACK, 1)     \
+	X('D', DETAIL, 1)    \
+	X('X', EXIT, 1)      \
+	X('O', SWAPOUT, 1)   \
+	X('H', STACKREF, 1)  \
+	X('L', LOST, 0)      \
+	X('C', CLOCK, 0)     \
+	X('R', ROLE, 0)      \
+	X('F', FRAME, 0)     \
+	X('G', STACKDEF, 0)  \
+	X('A', NAME, 0)      \
+	X('W', WINDOW, 0)    \
+	X('Q', GUEST, 1)     \
+	X('I', CGNAME, 0)    \
 	X('B', CONTAINER, 0) \
-	X('Y', MACHINE, 0)  \
+	X('Y', MACHINE, 0)   \
 	X('P', CLOCKMAP, 0)
 
 /* Names of causes in breakdowns: "cpu." may be left out. */
