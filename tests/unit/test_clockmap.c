@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /* The map between a guest's clock and its host's: exact at its points, never back, and never further off than it says. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include "gen_event.h"
 #include "trace/clockmap.h"
+#include "trace/joinclocks.h"
 
 #define SECOND 1000000000ull
 
@@ -186,4 +188,51 @@ Test(clockmap, any_numbers)
 		sg_clocks_shift(&c);
 		sg_clocks_free(&c);
 	}
+}
+
+/* Recordings made apart: one TSC of 3 ticks a ns, the guest's clock 5 s behind, its wall clock 2 ms off. */
+Test(clockmap, from_the_stamps_of_two_recordings)
+{
+	struct sg_stamps host = { 0 }, guest = { 0 };
+	uint64_t v, e;
+
+	for (unsigned i = 0; i < 10; i++) {
+		uint64_t t = (100 + i) * SECOND;
+		struct sg_clock h = { .h = { .ts = t }, .realtime_ns = t + 1000 * SECOND, .tsc = 3 * t };
+		struct sg_clock g = { .h = { .ts = t - 5 * SECOND + 300000000 },
+				      .realtime_ns = t + 300000000 + 1000 * SECOND + 2000000,
+				      .tsc = 3 * (t + 300000000) };
+
+		cr_assert_eq(sg_stamps_add(&host, &h), 0);
+		cr_assert_eq(sg_stamps_add(&guest, &g), 0);
+	}
+	for (int how = 0; how < 3; how++) {
+		struct sg_clocks c = { 0 };
+
+		cr_assert_eq(how == 0	? sg_clocks_by_tsc(&host, &guest, &c)
+			     : how == 1 ? sg_clocks_by_realtime(&host, &guest, 3000000, &c)
+					: sg_clocks_by_offset(5 * SECOND, 95 * SECOND, 105 * SECOND, 10,
+							      SG_CLOCK_GIVEN, &c),
+			     0);
+		for (uint64_t t = 96 * SECOND; t < 104 * SECOND; t += SECOND / 3) {
+			cr_assert(sg_clocks_host(&c, t, &v, &e));
+			cr_assert_leq(v > t + 5 * SECOND ? v - t - 5 * SECOND : t + 5 * SECOND - v, e,
+				      "way %d", how);
+		}
+		cr_assert_leq(sg_clocks_worst(&c), how == 1 ? 3001000 : 6000);
+		sg_clocks_free(&c);
+	}
+	{
+		struct sg_clocks c = { 0 };
+
+		guest.c[3].tsc = 0;
+		cr_assert_eq(sg_clocks_by_tsc(&host, &guest, &c), -ENODATA, "a machine without a TSC");
+		sg_clocks_free(&c);
+		guest.c[3].tsc = UINT64_MAX / 3;
+		host.n = 1;
+		cr_assert_eq(sg_clocks_by_tsc(&host, &guest, &c), -ENODATA);
+		sg_clocks_free(&c);
+	}
+	sg_stamps_free(&host);
+	sg_stamps_free(&guest);
 }

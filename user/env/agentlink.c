@@ -20,7 +20,8 @@
 	120000000000ull /* until the guest's recorder has loaded its programs: emulated machines are slow */
 #define SILENT_NS 10000000000ull /* it is asked for the time every second */
 #define AGAIN_NS  500000000ull	 /* between two tries to connect */
-#define LAST_NS	  15000000000ull /* at the end: without any piece coming */
+#define LAST_NS	  60000000000ull /* at the end, without any piece coming: a slow machine looks up its symbols */
+#define GONE_NS	  6000000000ull /* the same without a connection */
 
 enum state {
 	ST_DOWN,
@@ -311,7 +312,9 @@ static void tend(struct sg_agent_link *g)
 /* The recording of this machine has ended: what is still on its way is waited for, but not for ever. */
 static void hurry(struct sg_agent_link *g)
 {
-	if (!g->stopping || g->state == ST_OVER || sg_mono_ns() - g->moved_ns < LAST_NS)
+	uint64_t most = g->state == ST_DOWN || g->state == ST_PROVE ? GONE_NS : LAST_NS;
+
+	if (!g->stopping || g->state == ST_OVER || sg_mono_ns() - g->moved_ns < most)
 		return;
 	failed(g, -ETIMEDOUT,
 	       g->state == ST_DOWN ? "the connection is gone and did not come back; what had come is kept"

@@ -144,9 +144,12 @@ void sg_clocks_free(struct sg_clocks *c)
 
 uint64_t sg_clocks_shift(const struct sg_clocks *c)
 {
-	const struct sg_clock_point *p = c->n ? &c->p[c->n / 2] : NULL;
+	const struct sg_clock_point *best = c->p;
 
-	return p ? p->host - p->guest : 0;
+	for (size_t i = 1; i < c->n; i++)
+		if (c->p[i].error < best->error)
+			best = &c->p[i];
+	return c->n ? best->host - best->guest : 0;
 }
 
 /* ---- the map ------------------------------------------------------------- */

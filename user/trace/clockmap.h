@@ -47,7 +47,7 @@ int sg_clocks_add(struct sg_clocks *c, const struct sg_clock_point *p);
 int sg_clocks_finish(struct sg_clocks *c);
 void sg_clocks_free(struct sg_clocks *c);
 
-/** sg_clocks_shift() - the constant nearest to host - guest over the recording (modulo 2^64); 0 without a point */
+/** sg_clocks_shift() - host - guest (modulo 2^64) at the point that is known best; 0 without a point */
 uint64_t sg_clocks_shift(const struct sg_clocks *c);
 
 /**

@@ -233,15 +233,15 @@ static const struct sg_field fields_container[] = {
 };
 
 static const struct sg_field fields_vm[] = {
-	F(vm, "cgroup", cgroup, DEC, .def = 0),
+	F(vm, "cgroup", cgroup, DEC, .def = 0, .space = SG_SPACE_CGROUP),
 	F(vm, "memory", memory_bytes, DEC, .def = 0),
-	F(vm, "tgid", tgid, DEC, .def = 0),
+	F(vm, "tgid", tgid, DEC, .def = 0, .space = SG_SPACE_PID),
 	F(vm, "vcpus", vcpus, DEC, .def = 0),
 };
 
 static const struct sg_field fields_balloon[] = {
 	F(balloon, "value", value, DEC, .def = 0),
-	F(balloon, "tgid", tgid, DEC, .def = 0),
+	F(balloon, "tgid", tgid, DEC, .def = 0, .space = SG_SPACE_PID),
 	F(balloon, "what", what, DEC, .words = words_balloon),
 };
 

@@ -69,31 +69,43 @@ static bool ascending(const struct sg_stamps *s)
 	return true;
 }
 
+/* More than a century: stamps of a recording that was made to be read by nobody. */
+#define FAR_NS 4e18
+
+/* One stamp of the guest on the host's clock; false: too far from the host's. */
+static bool by_tsc(const struct sg_stamps *host, const struct sg_clock *g, struct sg_clock_point *ret)
+{
+	const struct sg_clock *a = around(host, g->tsc), *b = a + 1;
+	double span = (double)(b->h.ts - a->h.ts), per_tick = span / (double)(b->tsc - a->tsc);
+	double ns = (double)(int64_t)(g->tsc - a->tsc) * per_tick, far = ns < 0 ? -ns : ns - span, more;
+
+	/* beyond the host's stamps its rate is as good as two of them tell it */
+	more = far > 0 ? far * 2 * SG_STAMP_ERROR_NS / (span + 1) : 0;
+	if (!(ns > -FAR_NS && ns < FAR_NS && more < FAR_NS))
+		return false;
+	*ret = (struct sg_clock_point){ .guest = g->h.ts,
+					.host = a->h.ts + (uint64_t)(int64_t)ns,
+					.error = 2 * SG_STAMP_ERROR_NS + (uint64_t)more,
+					.source = SG_CLOCK_TSC };
+	return true;
+}
+
 int sg_clocks_by_tsc(const struct sg_stamps *host, const struct sg_stamps *guest, struct sg_clocks *ret)
 {
 	if (host->n < 2 || !guest->n || !ascending(host))
 		return -ENODATA;
 	for (size_t i = 0; i < guest->n; i++) {
-		const struct sg_clock *g = &guest->c[i], *a = around(host, g->tsc), *b = a + 1;
-		double per_tick = (double)(b->h.ts - a->h.ts) / (double)(b->tsc - a->tsc);
-		double ns = (double)(int64_t)(g->tsc - a->tsc) * per_tick,
-		       far = ns < 0 ? -ns : ns - (double)(b->h.ts - a->h.ts);
-		struct sg_clock_point p = { .guest = g->h.ts,
-					    .host = a->h.ts + (uint64_t)(int64_t)ns,
-					    .error = 2 * SG_STAMP_ERROR_NS,
-					    .source = SG_CLOCK_TSC };
-		int rc;
+		struct sg_clock_point p;
+		int rc = 0;
 
-		if (!g->tsc)
+		if (!guest->c[i].tsc)
 			return -ENODATA;
-		/* beyond the host's stamps its rate is as good as two of them tell it */
-		if (far > 0)
-			p.error += (uint64_t)(far * 2 * SG_STAMP_ERROR_NS / (double)(b->h.ts - a->h.ts + 1));
-		rc = sg_clocks_add(ret, &p);
+		if (by_tsc(host, &guest->c[i], &p))
+			rc = sg_clocks_add(ret, &p);
 		if (rc < 0)
 			return rc;
 	}
-	return sg_clocks_finish(ret);
+	return ret->n ? sg_clocks_finish(ret) : -ENODATA;
 }
 
 int sg_clocks_by_realtime(const struct sg_stamps *host, const struct sg_stamps *guest, uint64_t bound,
