@@ -67,7 +67,7 @@ static __always_inline void sys_books(struct thread *t, u16 key, u8 slot)
 }
 
 /*
- * A known vCPU's thread calls KVM_RUN. Up to the first entry this is all that is known
+ * A thread calls KVM_RUN: it is a vCPU's. Up to the first entry this is all that is known
  * of it, and for ever on a KVM without the tracepoints of entry and exit (PVM's).
  */
 __noinline int vcpu_run(void)
@@ -78,6 +78,7 @@ __noinline int vcpu_run(void)
 
 	if (!t || !t->insys)
 		return 0;
+	t->vcpu = 1;
 	slot = kvm_slot(t, SG_KEY_KVM | SG_KVM_RUN);
 	thread_update_begin(t, c);
 	sys_books(t, SG_KEY_KVM | SG_KVM_RUN, slot);
