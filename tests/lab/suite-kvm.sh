@@ -38,7 +38,7 @@ told() {
 holds() {
 	if has_vm; then
 		verdict "$1" "$(python3 -c 'import json, sys
-c = [v for m in json.load(open(sys.argv[1]))["vms"] for v in m["vcpus"]]
+c = [v for m in json.load(open(sys.argv[1]))["kvm"] for v in m["vcpus"]]
 print((lambda: '"$3"')() or "", end="")' "$2" 2>&1 | tail -n1)"
 	else
 		skip "$1" 'this sandglass has no report --vm'

@@ -29,6 +29,8 @@ for r in doc["plan"]:
     if why == "not asked for" and not r["on"]:
         if r["group"] == "gvisor":
             print("skip", name, "needs --gvisor-uprobes and a sandbox")
+        elif r["name"] == "kvm.refault":
+            print("skip", name, "needs --vm; the recording of a cgroup below has it")
         elif where != "doctor":
             bad += 1
             print("not ok", name, "was asked for, but is off")
@@ -46,6 +48,9 @@ sys.exit(bad != 0)
 PY
 }
 
+# What has its probes only where its module is.
+modprobe kvm_amd
+modprobe virtio_balloon
 SECONDS=0
 "$sg" doctor --json >"$dir/doctor" 2>"$dir/err"
 code=$?
@@ -97,9 +102,9 @@ causes = {b["cause"] for t in d["tasks"] for b in t["blame"]}
 say("causes", {"cpu.user", "cpu.irq", "timer.sleep"} <= causes and any(c.startswith("cpu.sys") for c in causes), sorted(causes))
 PY
 
-# The row of -G.
+# The rows of -G and of --vm.
 mkfifo "$dir/ready"
-"$sg" record -q -o "$dir/g.sgt" -G "$group" --ready-fd 3 3>"$dir/ready" 2>"$dir/err" &
+"$sg" record -q -o "$dir/g.sgt" -G "$group" --probes sched,syscall,kvm --ready-fd 3 3>"$dir/ready" 2>"$dir/err" &
 rec=$!
 read -r _ <"$dir/ready"
 sh -c "echo \$\$ >$group/cgroup.procs; ls / >/dev/null"
@@ -111,7 +116,8 @@ rmdir "$group"
 python3 - "$dir/g" "$code" <<'PY'
 import json, sys
 d = json.load(open(sys.argv[1]))
-r = [r for r in d["plan"] if r["name"] == "sched.cgroup"]
-ok = r and r[0]["on"] and not r[0]["reason"]
-print("ok record/sched.cgroup " + r[0]["variant"] if ok else "not ok record/sched.cgroup %s (record ended with %s)" % (r, sys.argv[2]))
+for name in "sched.cgroup", "kvm.refault":
+    r = [r for r in d["plan"] if r["name"] == name]
+    ok = r and r[0]["on"] and not r[0]["reason"]
+    print("ok record/%s %s" % (name, r[0]["variant"]) if ok else "not ok record/%s %s (record ended with %s)" % (name, r, sys.argv[2]))
 PY

@@ -282,7 +282,7 @@ Test(vcpus, text_and_json_say_it)
 
 	cr_assert_eq(sg_vcpus_new(&v), 0);
 	f = open_memstream(&text, &len);
-	cr_assert_eq(sg_vcpus_text(v, f, &opts), 0);
+	cr_assert_eq(sg_vcpus_text(v, f, NULL, &opts), 0);
 	fclose(f);
 	cr_expect(strstr(text, "no vCPU ran"), "%s", text);
 	free(text);
@@ -293,12 +293,12 @@ Test(vcpus, text_and_json_say_it)
 	pair(&m, AMD(0x7b), 100, 5);
 	feed(v, &m);
 	f = open_memstream(&text, &len);
-	cr_assert_eq(sg_vcpus_text(v, f, &opts), 0);
+	cr_assert_eq(sg_vcpus_text(v, f, NULL, &opts), 0);
 	fclose(f);
 	cr_expect(!strchr(text, 0x1b), "a name's bytes reach the terminal");
 	cr_expect(strstr(text, "guest mode") && strstr(text, "90.0%"), "%s", text);
 	free(text);
-	j = sg_vcpus_json(v);
+	j = sg_vcpus_json(v, NULL);
 	cr_assert(j && json_object_array_length(j) == 1);
 	o = json_object_array_get_idx(json_object_object_get(json_object_array_get_idx(j, 0), "vcpus"), 0);
 	cr_expect_eq(json_object_get_int64(json_object_object_get(o, "guest_ns")), 900);

@@ -158,7 +158,7 @@ def both(perf, path):
     rows = perf_rows(perf)
     if not rows:
         return
-    vcpus = [c for m in json.load(open(path))["vms"] for c in m["vcpus"]]
+    vcpus = [c for m in json.load(open(path))["kvm"] for c in m["vcpus"]]
     got = {}
     for c in vcpus:
         for e in c["exits"]:
@@ -173,7 +173,7 @@ def both(perf, path):
 
 def vcpus_of(doc, path):
     """Pairs of (what miniguest says, what sandglass says) of its vCPUs."""
-    vm = [m for m in json.load(open(path))["vms"] if m["tgid"] == doc["tgid"]]
+    vm = [m for m in json.load(open(path))["kvm"] if m["tgid"] == doc["tgid"]]
     say("vm", len(vm) == 1, "%d VMs of process %d" % (len(vm), doc["tgid"]))
     if len(vm) != 1:
         return []

@@ -56,6 +56,7 @@ int sg_recopts_vm(struct sg_recopts *r, struct sg_err *err)
 	sg_pids_free(&tree);
 	for (size_t n = sg_vm_helpers(v->pid, &from, helper, 64); n; n--)
 		add(r, helper[n - 1]);
+	r->o.live.refaults = true;
 	r->o.gone = vm_gone;
 	r->o.gone_ctx = r;
 	snprintf(r->vm_text, sizeof(r->vm_text), "VM %s (%s%s%s)", name,

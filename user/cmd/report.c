@@ -307,7 +307,7 @@ static int print_text(FILE *f, const struct args *a, struct sg_input *in)
 	if (!ret && a->syscalls)
 		ret = sg_syscalls_text(a->syscalls, f, &a->text);
 	if (!ret && a->vcpus)
-		ret = sg_vcpus_text(a->vcpus, f, &a->text);
+		ret = sg_vcpus_text(a->vcpus, f, sg_analysis_vms(in->a), &a->text);
 	if (!ret && a->oracle) {
 		fputc('\n', f);
 		ret = sg_oracle_text(a->oracle, f);
@@ -349,7 +349,7 @@ static int print_json(FILE *f, const struct args *a, struct sg_input *in)
 	if (e.extra && a->syscalls)
 		json_object_object_add(e.extra, "syscalls", sg_syscalls_json(a->syscalls));
 	if (e.extra && a->vcpus)
-		json_object_object_add(e.extra, "vms", sg_vcpus_json(a->vcpus));
+		json_object_object_add(e.extra, "kvm", sg_vcpus_json(a->vcpus, sg_analysis_vms(in->a)));
 	if (e.extra && a->guest)
 		json_object_object_add(e.extra, "guest_syscalls", sg_guestcalls_json(a->guest));
 	ret = sg_json_end(a->doc, f, &e);

@@ -223,7 +223,8 @@ static unsigned detail_kind(const struct sg_detail *d)
 #define OF_WAITS                                                                                        \
 	(BIT(SYSCALL) | BIT(FILE) | BIT(SOCKET) | BIT(PIPE) | BIT(DEVICE) | BIT(SERVICE) | BIT(WAKER) | \
 	 BIT(STACK) | BIT(USTACK))
-#define OF_ALL (BIT(PROCESS) | BIT(PATH) | BIT(FOR) | BIT(INSIDE) | BIT(MESSAGE) | BIT(HANDOFF))
+#define OF_ALL \
+	(BIT(PROCESS) | BIT(PATH) | BIT(FOR) | BIT(INSIDE) | BIT(MESSAGE) | BIT(HANDOFF) | BIT(BALLOON))
 
 uint32_t sg_evid_kinds(const struct sg_seg *s)
 {
@@ -287,7 +288,7 @@ bool sg_evid_has(const struct sg_model *m, const struct sg_seg *s, unsigned kind
 		*ret_id = s->chain;
 		break;
 	case SG_EV_MESSAGE:
-		*ret_id = s->note;
+		*ret_id = s->note & SG_NOTE_FLIPCALL ? s->note : 0;
 		break;
 	case SG_EV_HANDOFF:
 		*ret_id = sg_model_handoff(m, s->chain);
@@ -297,6 +298,8 @@ bool sg_evid_has(const struct sg_model *m, const struct sg_seg *s, unsigned kind
 		*ret_id = sg_dict_sysmon(m, s->stack_user) && !strcmp(sg_model_comp(m, s->comp), "sentry") &&
 			  sg_model_chain(m, s->chain, &f) > 1;
 		break;
+	case SG_EV_BALLOON:
+		return sg_inflate_before(m, s, ret_id);
 	case SG_EV_FOR:
 		*ret_id = s->forwhom == SG_FOR_OTHER;
 		break;
@@ -336,9 +339,11 @@ void sg_chain_text(const struct sg_model *m, uint32_t chain, char *buf, size_t c
 bool sg_evid_text(const struct sg_model *m, const struct sg_seg *s, unsigned kind, char *buf, size_t cap)
 {
 	struct out o = { .buf = buf, .cap = cap };
+	const struct sg_inflation *inflation;
 	const struct sg_chain_frame *f;
 	const char *name;
 	char cause[48];
+	uint64_t id;
 
 	*buf = 0;
 	switch (kind) {
@@ -397,6 +402,13 @@ bool sg_evid_text(const struct sg_model *m, const struct sg_seg *s, unsigned kin
 		put(&o,
 		    "is Go's scheduler: a goroutine waited until sysmon, which sleeps up to 10 ms, took a "
 		    "processor for it from a thread inside a system call");
+		return true;
+	case SG_EV_BALLOON:
+		inflation = sg_inflate_before(m, s, &id);
+		if (!inflation)
+			return false;
+		put(&o, "after balloon #%" PRIu64 ", which took %.1f MiB in %.3f s", id,
+		    (double)inflation->pages / 256, (double)(inflation->end - inflation->begin) / 1e9);
 		return true;
 	case SG_EV_FOR:
 		put(&o, "other tasks");

@@ -9,6 +9,7 @@
 #define SG_EV_LIST(X)                \
 	X(WHY, "why")                \
 	X(INSIDE, "inside")          \
+	X(BALLOON, "balloon")        \
 	X(HANDOFF, "go-handoff")     \
 	X(SYSMON, "go-scheduler")    \
 	X(SYSCALL, "syscall")        \

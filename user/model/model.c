@@ -56,6 +56,7 @@ void sg_model_free(struct sg_model *m)
 	sg_dict_free(m);
 	sg_walk_free(m->walk);
 	sg_fuse_free(m->fusion);
+	free(m->inflation);
 	free(m);
 }
 
@@ -96,6 +97,8 @@ static int feed_slice(struct sg_model *m, struct sg_thr *th, const struct sg_sli
 		rc = sg_sample_flush(m, th);
 	if (rc >= 0)
 		rc = sg_thr_vcpu(m, th, ev);
+	if (rc >= 0)
+		rc = sg_inflate_slice(m, th, ev);
 	if (rc >= 0)
 		rc = sg_timeline_append(m, th, ev);
 	if (rc >= 0 && th->waited) {

@@ -207,6 +207,11 @@ struct sg_dict_frame {
 	char *sym;
 };
 
+/* Pages that a balloon took in one go: inflate.c. */
+struct sg_inflation {
+	uint64_t owner, begin, end, pages;
+};
+
 struct sg_walk;
 struct sg_model {
 	struct sg_model_opts opts;
@@ -263,6 +268,8 @@ struct sg_model {
 	bool vmms; /* a vCPU was seen */
 
 	struct sg_walk *walk;
+	struct sg_inflation *inflation;			    /* by begin */
+	uint32_t ninflation, inflation_cap, inflation_base; /* base: how many were forgotten */
 	struct sg_fusion *fusion; /* guests and the vCPUs that ran them; NULL: none in the recording */
 	struct sg_chunk *spare[4];
 	uint32_t nspare[4];
@@ -353,6 +360,13 @@ int sg_task_ripen(struct sg_model *m);
 int sg_task_thread(struct sg_model *m, struct sg_thr *th, uint64_t end);
 int sg_task_finish(struct sg_model *m);
 void sg_task_free_all(struct sg_model *m);
+
+/* inflate.c */
+int sg_inflate_slice(struct sg_model *m, const struct sg_thr *th, const struct sg_slice *s);
+bool sg_inflate_follows(uint16_t cause); /* may time of this cause follow from one? */
+/* The inflation of the same memory that @s follows, NULL: none; @ret_id: its number from 1 on */
+const struct sg_inflation *sg_inflate_before(const struct sg_model *m, const struct sg_seg *s,
+					     uint64_t *ret_id);
 
 /* fuse.c: of recordings of several machines, guests' time in terms of their host's. */
 int sg_fuse_clock(struct sg_model *m, const struct sg_clockmap *ev);

@@ -86,10 +86,11 @@ size_t sg_vcpu_reasons(const struct sg_vcpu *c, struct sg_vcpu_reason *ret);
 /** sg_vcpus_uncounted() - slices of vCPUs left out because there were too many */
 uint64_t sg_vcpus_uncounted(const struct sg_vcpus *v);
 
-/** sg_vcpus_text() - tables for every machine (user/out/vcpus_text.c) */
+/** sg_vcpus_text() - tables for every machine (user/out/vcpus_text.c); @vms: what their processes' machines are called */
 struct sg_text_opts;
-int sg_vcpus_text(struct sg_vcpus *v, FILE *f, const struct sg_text_opts *o);
+struct sg_vmsum;
+int sg_vcpus_text(struct sg_vcpus *v, FILE *f, const struct sg_vmsum *vms, const struct sg_text_opts *o);
 /** sg_vcpus_json() - [{"tgid":..,"vcpus":[..]}], see docs/json.md; caller owns; NULL: no memory */
-struct json_object *sg_vcpus_json(struct sg_vcpus *v);
+struct json_object *sg_vcpus_json(struct sg_vcpus *v, const struct sg_vmsum *vms);
 
 #endif

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include "base/kvmexit.h"
 #include "model/vcpus.h"
+#include "model/vmsum.h"
 #include "out/json_parts.h"
 #include "out/text_table.h"
 
@@ -149,7 +150,15 @@ static int put_vcpu(FILE *f, const struct sg_vcpu *c, const struct sg_text_opts 
 	return ret;
 }
 
-int sg_vcpus_text(struct sg_vcpus *v, FILE *f, const struct sg_text_opts *o)
+/* As libvirt or its command line has it, else its process's name. */
+static const char *machine_name(const struct sg_vmm *vm, const struct sg_vmsum *vms)
+{
+	const struct sg_vmsum_row *row = vms ? sg_vmsum_of(vms, vm->tgid) : NULL;
+
+	return row && row->name[0] ? row->name : vm->comm;
+}
+
+int sg_vcpus_text(struct sg_vcpus *v, FILE *f, const struct sg_vmsum *vms, const struct sg_text_opts *o)
 {
 	const struct sg_vmm *vm;
 	char name[64];
@@ -164,8 +173,8 @@ int sg_vcpus_text(struct sg_vcpus *v, FILE *f, const struct sg_text_opts *o)
 		      "were off)\n",
 		      f);
 	for (size_t i = 0; i < n && i < VMS_SHOWN && !ret; i++) {
-		fprintf(f, "\nvirtual machine of %s (process %" PRIu32 "), %zu vCPU%s\n",
-			sg_text_clean(name, sizeof(name), vm[i].comm), vm[i].tgid, vm[i].nvcpu,
+		fprintf(f, "\nvirtual machine %s (process %" PRIu32 "), %zu vCPU%s\n",
+			sg_text_clean(name, sizeof(name), machine_name(&vm[i], vms)), vm[i].tgid, vm[i].nvcpu,
 			vm[i].nvcpu == 1 ? "" : "s");
 		for (size_t k = 0; k < vm[i].nvcpu && !ret; k++)
 			ret = put_vcpu(f, &vm[i].vcpu[k], o);
@@ -239,7 +248,7 @@ static struct json_object *vcpu_object(const struct sg_vcpu *c)
 	return o;
 }
 
-struct json_object *sg_vcpus_json(struct sg_vcpus *v)
+struct json_object *sg_vcpus_json(struct sg_vcpus *v, const struct sg_vmsum *vms)
 {
 	struct json_object *list = json_object_new_array();
 	const struct sg_vmm *vm;
@@ -253,7 +262,7 @@ struct json_object *sg_vcpus_json(struct sg_vcpus *v)
 		struct json_object *o = json_object_new_object(), *a = json_object_new_array();
 
 		sg_jp_u64(o, "tgid", vm[i].tgid);
-		sg_jp_text(o, "name", vm[i].comm);
+		sg_jp_text(o, "name", machine_name(&vm[i], vms));
 		for (size_t k = 0; a && k < vm[i].nvcpu; k++)
 			json_object_array_add(a, vcpu_object(&vm[i].vcpu[k]));
 		sg_jp_add(o, "vcpus", a);
