@@ -15,6 +15,10 @@
 
 #define NR_IOCTL	 16
 #define NR_MADVISE	 28
+#define VCPU_RUNS	 1 /* it called KVM_RUN */
+#define VCPU_ENTERS	 2 /* and its entries are told */
+#define EFAULT_		 14
+#define EHWPOISON_	 133
 #define KVM_RUN_	 0xae80
 #define BALLOON_PAGE	 4096 /* QEMU gives back and takes page by page (virtio-balloon) */
 #define MADV_WILLNEED_	 3
@@ -76,9 +80,9 @@ __noinline int vcpu_run(void)
 	struct thread *t = running(&c);
 	u8 slot;
 
-	if (!t || !t->insys)
+	if (!t || !t->insys || t->vcpu & VCPU_ENTERS)
 		return 0;
-	t->vcpu = 1;
+	t->vcpu |= VCPU_RUNS;
 	slot = kvm_slot(t, SG_KEY_KVM | SG_KVM_RUN);
 	thread_update_begin(t, c);
 	sys_books(t, SG_KEY_KVM | SG_KVM_RUN, slot);
@@ -101,7 +105,7 @@ __noinline int vcpu_enter(void)
 	exit_count(t);
 	if (SG_KEY_IS_KVM(t->trapkey))
 		t->trapkey = 0;
-	t->vcpu = 1;
+	t->vcpu = VCPU_RUNS | VCPU_ENTERS;
 	sys_books(t, SG_C_CPU_GUEST, SG_C_CPU_GUEST);
 	if (++t->s[SG_C_CPU_GUEST].cnt > 60000)
 		t->many = 1;
@@ -118,7 +122,7 @@ __noinline int vcpu_leave(u32 key32)
 
 	if (!t || !t->insys)
 		return 0;
-	t->vcpu = 1;
+	t->vcpu |= VCPU_RUNS;
 	slot = kvm_slot(t, key);
 	thread_update_begin(t, c);
 	exit_count(t); /* its entry was not seen */
@@ -169,7 +173,7 @@ __noinline int vcpu_to_vmm(u32 reason)
 
 	if (!t || !t->insys)
 		return 0;
-	t->vcpu = 1;
+	t->vcpu |= VCPU_RUNS;
 	if (reason == KVM_EXIT_MMIO_)
 		exit_becomes(SG_KEY_KVM | SG_KVM_MMIO);
 	/* Twice: the second search may cut the slice, and the first slot is gone. */
@@ -231,11 +235,17 @@ int kvm_entry_tp(void *ctx)
 	return 0;
 }
 
+/* A memory fault that the VMM is to serve comes with an error (16f95f3b95ca, Linux 6.8); else an error is a signal. */
+static __always_inline u32 user_reason(u32 reason, int errno)
+{
+	return errno >= 0 || errno == -EFAULT_ || errno == -EHWPOISON_ ? reason : KVM_EXIT_INTR_;
+}
+
 SEC("?tp_btf/kvm_userspace_exit")
 int BPF_PROG(kvm_userspace_exit_btf, u32 reason, int errno)
 {
 	if (enabled)
-		vcpu_to_vmm(errno < 0 ? KVM_EXIT_INTR_ : reason);
+		vcpu_to_vmm(user_reason(reason, errno));
 	return 0;
 }
 
@@ -243,7 +253,7 @@ SEC("?tp/kvm/kvm_userspace_exit")
 int kvm_userspace_exit_tp(struct trace_event_raw_kvm_userspace_exit *ctx)
 {
 	if (enabled)
-		vcpu_to_vmm(ctx->errno < 0 ? KVM_EXIT_INTR_ : ctx->reason);
+		vcpu_to_vmm(user_reason(ctx->reason, ctx->errno));
 	return 0;
 }
 
@@ -281,29 +291,36 @@ struct {
 } ballooned SEC(".maps");
 const volatile bool want_refault = false;
 
-static __always_inline struct balloon_pages *balloon_of(u32 tgid, u64 addr, bool make)
+static __always_inline struct balloon_pages *balloon_of(u32 tgid, u64 addr)
 {
 	struct balloon_at at = { .tgid = tgid, .region = addr >> 21 };
-	struct balloon_pages none = {}, *p = bpf_map_lookup_elem(&ballooned, &at);
 
-	if (p || !make)
-		return p;
-	bpf_map_update_elem(&ballooned, &at, &none, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&ballooned, &at);
 }
 
-static __always_inline void balloon_note(u32 tgid, u64 addr, bool taken)
+static const volatile struct balloon_pages no_pages = {};
+
+/* A function of its own beside balloon_page(), not below it: the stack of all of them together has a limit. */
+__noinline int balloon_note(u64 addr, u32 taken)
 {
-	struct balloon_pages *p = balloon_of(tgid, addr, taken);
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct balloon_pages *p = balloon_of(tgid, addr);
 	u64 bit = 1ull << (addr >> 12 & 63), *w;
 
+	if (!p && taken) {
+		struct balloon_at at = { .tgid = tgid, .region = addr >> 21 };
+
+		bpf_map_update_elem(&ballooned, &at, (const void *)&no_pages, BPF_NOEXIST);
+		p = bpf_map_lookup_elem(&ballooned, &at);
+	}
 	if (!p)
-		return;
+		return 0;
 	w = &p->word[addr >> 18 & 7];
 	if (taken)
 		*w |= bit;
 	else
 		*w &= ~bit;
+	return 0;
 }
 
 /*
@@ -347,9 +364,7 @@ __noinline int balloon_page(u64 addr)
 		t->used |= 1u << (kick & 31);
 	}
 	thread_update_end(t);
-	if (want_refault)
-		balloon_note(t->tgid, addr, taken);
-	return 0;
+	return 1 + taken;
 }
 
 /* Memory of the guest is made present inside an exit: had the balloon taken it? */
@@ -362,7 +377,7 @@ static __always_inline void refault(u64 addr)
 
 	if (!t || !t->kvm_key)
 		return;
-	p = balloon_of(t->tgid, addr, false);
+	p = balloon_of(t->tgid, addr);
 	if (!p)
 		return;
 	w = &p->word[addr >> 18 & 7];

@@ -26,10 +26,11 @@ int BPF_PROG(sched_process_exec_btf, struct task_struct *p)
 		return 0;
 	t->tgid = p->tgid;
 	t->flags = (t->flags & ~TH_ANNOUNCED) | TH_EXEC;
+	now = thread_update_begin(t, c);
+	t->trapkey = t->kvm_key = t->vcpu = 0; /* another program: what the one before was is over */
+	thread_update_end(t);
 	if (!emits(t))
 		return 0;
-	now = thread_update_begin(t, c);
-	thread_update_end(t);
 	emit_thread(p, t, c, now, SG_TF_EXEC);
 	emit_snap(t, c, now);
 	emit_proc_mark(p, t, c, now, SG_MARK_EXEC);
@@ -48,6 +49,7 @@ int BPF_PROG(sched_process_exit_btf, struct task_struct *p)
 	t->insys = 0;
 	t->flt = 0;
 	t->rec = 0;
+	t->trapkey = t->kvm_key = 0;
 	t->base = SG_K_EXIT;
 	if (BPF_CORE_READ(p, signal, live.counter) == 0)
 		t->flags |= TH_LAST;

@@ -147,10 +147,16 @@ int BPF_PROG(sched_wakeup_new_btf, struct task_struct *p)
 		return 0;
 	w = thread_of(p);
 	/* Threads that the kernel makes for a process (vhost, KVM's huge page worker) pass by sched_process_fork. */
-	if (!w)
+	if (!w) {
 		w = thread_born(bpf_get_current_task_btf(), p);
-	if (!w)
-		return 0;
+		if (!w)
+			return 0;
+		/* They never leave the kernel: nothing of their maker's call is theirs. */
+		w->base = SG_K_KTHREAD;
+		w->insys = 0;
+		w->cur = base_slot(w);
+		w->w_kind = w->base;
+	}
 	w->k_wake = bpf_ktime_get_ns();
 	waking_context(c, w);
 	return 0;

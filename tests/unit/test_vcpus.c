@@ -113,8 +113,8 @@ static void thread(struct sg_vcpus *v, uint32_t uid, uint32_t tgid, uint32_t tid
 static uint64_t sum(const struct sg_vcpu *c)
 {
 	return c->run_ns + c->guest_ns + c->exit_ns + c->vmm_ns + c->balloon_ns + c->vmm_kernel_ns +
-	       c->swapin_ns + c->reclaim_ns + c->irq_ns + c->halt_ns + c->runq_ns + c->wait_ns +
-	       c->unknown_ns;
+	       c->swapin_ns + c->reclaim_ns + c->irq_ns + c->halt_ns + c->throttle_ns + c->runq_ns +
+	       c->wait_ns + c->unknown_ns;
 }
 
 Test(vcpus, a_guest_halts_swaps_and_loses_its_cpu)

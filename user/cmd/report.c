@@ -302,6 +302,12 @@ static int print_text(FILE *f, const struct args *a, struct sg_input *in)
 	h.vms = sg_analysis_vms(in->a);
 	sg_analysis_info(in->a, &h.info);
 	ret = sg_text_head(f, &h, &a->text);
+	if (!ret && h.info.model.clock_violations)
+		fprintf(f,
+			"%" PRIu64
+			" times a guest's thread ran while its vCPU did not: the map between their "
+			"clocks is wrong there, and that time is as the guest told it\n",
+			h.info.model.clock_violations);
 	if (!ret)
 		ret = a->guest ? sg_guestcalls_text(a->guest, f, &a->text) : print_tasks(f, a, in);
 	if (!ret && a->syscalls)

@@ -24,7 +24,7 @@ typedef unsigned __int128 u128;
 struct guest {
 	struct sg_clocks clocks;
 	struct sg_thr *vcpu[VCPU_MAX];
-	uint32_t nthr; /* threads when the vCPUs were looked for */
+	uint32_t nvcpu; /* vCPUs of all machines when these were looked for */
 	bool ready, found;
 };
 
@@ -32,8 +32,28 @@ struct sg_fusion {
 	struct guest guest[SG_MACHINE_MAX];
 	struct sg_walk *walk; /* of the host, inside the guest's */
 	struct sg_segs out;
-	uint64_t fused_ns, ambiguous_ns; /* of the task walked last */
+	uint64_t fused_ns, ambiguous_ns, violations; /* of the task walked last */
+	uint64_t keep_ns;
 };
+
+#define KEEP_MIN_NS 50000000ull
+#define KEEP_MAX_NS 10000000000ull
+
+/* As far as the clocks are apart at most, what is at one time here may be at another there. */
+static void keep_more(struct sg_fusion *f, const struct sg_clockmap *ev)
+{
+	uint64_t apart = ev->guest_ts > ev->host_ts ? ev->guest_ts - ev->host_ts : ev->host_ts - ev->guest_ts;
+	uint64_t keep = apart < KEEP_MAX_NS && ev->error_ns < KEEP_MAX_NS ? apart + 2 * ev->error_ns : 0;
+
+	keep = KEEP_MIN_NS + (keep < KEEP_MAX_NS ? keep : KEEP_MAX_NS);
+	if (keep > f->keep_ns)
+		f->keep_ns = keep;
+}
+
+uint64_t sg_fuse_keep(const struct sg_model *m)
+{
+	return m->fusion->keep_ns;
+}
 
 int sg_fuse_clock(struct sg_model *m, const struct sg_clockmap *ev)
 {
@@ -46,6 +66,7 @@ int sg_fuse_clock(struct sg_model *m, const struct sg_clockmap *ev)
 		if (!m->fusion)
 			return -ENOMEM;
 	}
+	keep_more(m->fusion, ev);
 	rc = sg_clocks_feed(&m->fusion->guest[ev->machine].clocks, ev);
 	m->fusion->guest[ev->machine].ready = false;
 	return rc < 0 ? rc : 0;
@@ -69,12 +90,13 @@ void sg_fuse_sums(const struct sg_model *m, uint64_t *ret_fused, uint64_t *ret_a
 }
 
 /* ---- which thread of the host a guest's CPU is -------------------------------------- */
-/* QEMU says "CPU 3/KVM", Firecracker "fc_vcpu 3", cloud-hypervisor "vcpu3": the first number in it. */
+/* QEMU with debug-threads says "CPU 3/KVM", Firecracker "fc_vcpu 3", cloud-hypervisor "vcpu3". */
 static bool vcpu_number(const char *comm, unsigned *ret)
 {
-	const char *d = comm + strcspn(comm, "0123456789");
+	char slash;
 
-	return *d && sscanf(d, "%u", ret) == 1;
+	return (sscanf(comm, "CPU %3u%c", ret, &slash) == 2 && slash == '/') ||
+	       sscanf(comm, "fc_vcpu %3u", ret) == 1 || sscanf(comm, "vcpu%3u", ret) == 1;
 }
 
 static int by_tid(const void *a, const void *b)
@@ -119,10 +141,13 @@ static void vcpus_find(const struct sg_model *m, const struct sg_machine_info *m
 		if (numbered)
 			g->vcpu[at] = all[i];
 	}
-	for (uint32_t i = 0; !numbered && i < n; i++) /* they are made in order */
+	if (!numbered)
+		memset(g->vcpu, 0, sizeof(g->vcpu));
+	/* they are made in order; when not all have been seen, nobody knows which is which */
+	for (uint32_t i = 0; !numbered && n == mi->ncpu && i < n; i++)
 		g->vcpu[i] = all[i];
-	g->found = n != 0;
-	g->nthr = m->nthr;
+	g->found = n && (numbered || n == mi->ncpu);
+	g->nvcpu = m->nvcpu;
 }
 
 /* The guest whose thread @th is, NULL: it is the host's, or nothing maps its clock. */
@@ -140,7 +165,7 @@ static struct guest *guest_of(struct sg_model *m, const struct sg_thr *th, const
 		return NULL;
 	g->ready = true;
 	/* a vCPU may run for the first time at any moment */
-	if (!g->found || g->nthr != m->nthr)
+	if (g->nvcpu != m->nvcpu)
 		vcpus_find(m, mi, g);
 	*ret = mi;
 	return g->found ? g : NULL;
@@ -205,16 +230,25 @@ static int put(struct sg_fusion *f, const struct sg_seg *s)
 }
 
 /*
- * Does a piece of the host's walk leave the guest its own cause? While it waits for a
- * device its vCPU is idle, or runs something else: neither explains the wait.
+ * Does piece @i of the host's walk leave the guest its own cause? Where the host says
+ * nothing, the guest's word stands; where its records were lost, nobody's does. While it
+ * waits for a device its vCPU is idle, or does something else: neither explains the wait,
+ * but for the queue between the kick and the CPU.
  */
-static bool is_guests(const struct window *x, const struct sg_seg *b)
+static bool is_guests(const struct window *x, const struct sg_segs *b, size_t i)
 {
-	if (b->cause == SG_C_CPU_GUEST || b->cause == sg_kvm_cause(SG_KEY_KVM | SG_KVM_RUN) ||
-	    b->cause == SG_C_UNKNOWN || b->cause == SG_C_UNKNOWN_LOST)
+	const struct sg_seg *s = &b->seg[i];
+
+	if (s->cause == SG_C_CPU_GUEST || s->cause == sg_kvm_cause(SG_KEY_KVM | SG_KVM_RUN) ||
+	    s->cause == SG_C_UNKNOWN)
 		return true;
-	return !x->on_cpu &&
-	       (b->cause == SG_C_KVM_HALT || (b->uid == x->vcpu->uid && sg_cause_on_cpu(b->cause)));
+	if (x->on_cpu)
+		return false;
+	if (s->cause == SG_C_KVM_HALT)
+		return true;
+	return s->uid == x->vcpu->uid &&
+	       !(s->cause == SG_C_SCHED_RUNQ && i &&
+		 (b->seg[i - 1].uid != s->uid || b->seg[i - 1].cause == SG_C_KVM_HALT));
 }
 
 static uint64_t host_ns(const struct window *x, const struct sg_segs *b)
@@ -222,14 +256,14 @@ static uint64_t host_ns(const struct window *x, const struct sg_segs *b)
 	uint64_t ns = 0;
 
 	for (size_t i = 0; i < b->n; i++)
-		if (!is_guests(x, &b->seg[i]))
+		if (!is_guests(x, b, i))
 			ns += b->seg[i].hi - b->seg[i].lo;
 	return ns;
 }
 
 /* The guest's causes, in their order, over [lo, hi] that the host left them. */
-static int fill_guest(struct sg_fusion *f, const struct window *x, uint64_t *left, size_t *at, uint64_t lo,
-		      uint64_t hi)
+static int fill_guest(struct sg_fusion *f, const struct window *x, const uint64_t *share, uint64_t *left,
+		      size_t *at, uint64_t lo, uint64_t hi)
 {
 	int rc = 0;
 
@@ -237,7 +271,7 @@ static int fill_guest(struct sg_fusion *f, const struct window *x, uint64_t *lef
 		struct sg_seg s = x->seg[*at];
 		uint64_t ns = left[*at] < hi - lo ? left[*at] : hi - lo;
 
-		if (left[*at] != x->seg[*at].hi - x->seg[*at].lo)
+		if (left[*at] != share[*at])
 			s.cnt = s.err = 0; /* counted in its first piece */
 		s.lo = lo;
 		s.hi = lo + ns;
@@ -267,10 +301,28 @@ static int fill_host(struct sg_model *m, const struct window *x, const struct sg
 	return rc ? rc : put(m->fusion, &s);
 }
 
+/* What was counted keeps a nanosecond, of whoever has most: else its count would be gone. */
+static void keep_counts(const struct window *x, uint64_t *share)
+{
+	for (size_t i = 0; i < x->n; i++) {
+		size_t most = 0;
+
+		if (share[i] || !x->seg[i].cnt)
+			continue;
+		for (size_t k = 1; k < x->n; k++)
+			if (share[k] > share[most])
+				most = k;
+		if (share[most] < 2)
+			return;
+		share[most]--;
+		share[i]++;
+	}
+}
+
 /* Lay out the host's walk @b in place of the window. */
 static int replace(struct sg_model *m, const struct window *x, const struct sg_segs *b)
 {
-	uint64_t want[GROUP_MAX], left[GROUP_MAX], guest = 0, lo = x->lo;
+	uint64_t want[GROUP_MAX], share[GROUP_MAX], left[GROUP_MAX], guest = 0, lo = x->lo, blind = 0;
 	struct sg_fusion *f = m->fusion;
 	size_t at = 0;
 	int rc = 0;
@@ -278,16 +330,22 @@ static int replace(struct sg_model *m, const struct window *x, const struct sg_s
 	for (size_t i = 0; i < x->n; i++)
 		want[i] = x->seg[i].hi - x->seg[i].lo;
 	for (size_t i = 0; i < b->n; i++)
-		if (is_guests(x, &b->seg[i]))
-			guest += back(x, b->seg[i].hi) - back(x, b->seg[i].lo);
-	sg_apportion(want, x->n, x->hi - x->lo, guest, left);
+		if (is_guests(x, b, i)) {
+			uint64_t ns = back(x, b->seg[i].hi) - back(x, b->seg[i].lo);
+
+			guest += ns;
+			blind += b->seg[i].cause == SG_C_UNKNOWN ? ns : 0;
+		}
+	sg_apportion(want, x->n, x->hi - x->lo, guest, share);
+	keep_counts(x, share);
+	memcpy(left, share, x->n * sizeof(*left));
 	while (at < x->n && !left[at])
 		at++;
 	for (size_t i = 0; i < b->n && !rc; i++) {
 		uint64_t hi = back(x, b->seg[i].hi);
 
-		if (is_guests(x, &b->seg[i])) {
-			rc = fill_guest(f, x, left, &at, lo, hi);
+		if (is_guests(x, b, i)) {
+			rc = fill_guest(f, x, share, left, &at, lo, hi);
 			while (at < x->n && !left[at])
 				at++;
 		} else {
@@ -295,8 +353,7 @@ static int replace(struct sg_model *m, const struct window *x, const struct sg_s
 		}
 		lo = hi;
 	}
-	f->fused_ns += x->hi - x->lo;
-	m->stats.fused_ns += x->hi - x->lo;
+	f->fused_ns += x->hi - x->lo - blind;
 	/* which of several causes the host took its part from is not known */
 	if (x->n > 1) {
 		uint64_t host = x->hi - x->lo - guest;
@@ -322,8 +379,10 @@ static int ambiguous(struct sg_model *m, const struct window *x, bool force, uin
 			continue;
 		rc = sg_walk_window(m, f->walk, x->vcpu, side ? x->from + by : x->from - by,
 				    side ? x->to + by : x->to - by, force);
+		if (rc == -EAGAIN)
+			break; /* the end of the recording: one side tells enough */
 		if (rc)
-			return rc == -EAGAIN ? 0 : rc; /* the end of the recording: one side tells enough */
+			return rc;
 		ns = host_ns(x, &f->walk->segs);
 		ns = ns > host ? ns - host : host - ns;
 		worst = ns > worst ? ns : worst;
@@ -350,7 +409,7 @@ static int fuse_window(struct sg_model *m, struct sg_open *o, const struct windo
 	host = host_ns(x, &f->walk->segs);
 	/* A thread of the guest is stamped while its vCPU runs it: else the clocks are not what they are held for. */
 	if (x->on_cpu && host >= x->to - x->from && x->to - x->from > 2 * x->error_ns + VIOLATION_NS) {
-		m->stats.clock_violations++;
+		f->violations++;
 		for (size_t i = 0; i < x->n && !rc; i++)
 			rc = put(f, &x->seg[i]);
 		return rc;
@@ -396,7 +455,7 @@ int sg_fuse(struct sg_model *m, struct sg_open *o, bool force)
 	struct guest *g = th ? guest_of(m, th, &mi) : NULL;
 	int rc = 0;
 
-	f->fused_ns = f->ambiguous_ns = 0;
+	f->fused_ns = f->ambiguous_ns = f->violations = 0;
 	f->out.n = 0;
 	if (!g || m->opts.critical)
 		return 0;
@@ -414,6 +473,8 @@ int sg_fuse(struct sg_model *m, struct sg_open *o, bool force)
 	}
 	if (rc)
 		return rc;
+	m->stats.fused_ns += f->fused_ns;
+	m->stats.clock_violations += f->violations;
 	swap = *in;
 	*in = f->out;
 	f->out = swap;

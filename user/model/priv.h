@@ -265,7 +265,8 @@ struct sg_model {
 	bool boxes;		/* a sandbox's process was named */
 	struct sg_thr **sentry; /* threads that are or were a Sentry's */
 	uint32_t nsentry, sentry_cap;
-	bool vmms; /* a vCPU was seen */
+	uint32_t nvcpu; /* threads that run guests */
+	bool vmms;	/* a vCPU was seen */
 
 	struct sg_walk *walk;
 	struct sg_inflation *inflation;			    /* by begin */
@@ -372,6 +373,7 @@ const struct sg_inflation *sg_inflate_before(const struct sg_model *m, const str
 int sg_fuse_clock(struct sg_model *m, const struct sg_clockmap *ev);
 /* @o was walked: -EAGAIN as sg_walk_run(). */
 int sg_fuse(struct sg_model *m, struct sg_open *o, bool force);
+uint64_t sg_fuse_keep(const struct sg_model *m); /* ns that threads of the host are kept longer for guests */
 void sg_fuse_sums(const struct sg_model *m, uint64_t *ret_fused, uint64_t *ret_ambiguous);
 void sg_fuse_free(struct sg_fusion *f);
 

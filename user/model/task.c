@@ -324,6 +324,7 @@ static int mark_exit(struct sg_model *m, struct sg_thr *th, const struct sg_mark
 	p = (struct sg_proc *)(uintptr_t)val;
 	sg_guest_end(m, p, th, ev->h.ts);
 	p->role = 0; /* the number may come back as another process */
+	p->vmm = false;
 	if (p->task) {
 		p->task->status = ev->status;
 		sg_task_close(m, p->task, th->uid, ev->h.ts);

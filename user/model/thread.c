@@ -164,20 +164,13 @@ struct sg_proc *sg_proc_get(struct sg_model *m, uint32_t tgid)
 	return p;
 }
 
-int sg_thr_vcpu(struct sg_model *m, struct sg_thr *th, const struct sg_slice *s)
+/* A process runs guests: all its threads have parts in that. */
+static int vmm_learn(struct sg_model *m, const struct sg_thr *th)
 {
-	bool runs = false;
-	struct sg_proc *p;
+	struct sg_proc *p = sg_proc_get(m, th->tgid);
 
-	for (unsigned i = 0; i < s->npair && !runs; i++)
-		runs = s->pair[i].key == SG_C_CPU_GUEST || SG_KEY_IS_KVM(s->pair[i].key);
-	if (!runs || th->vcpu)
-		return 0;
-	p = sg_proc_get(m, th->tgid);
 	if (!p)
 		return -ENOMEM;
-	th->vcpu = true;
-	th->comp = 0;
 	if (p->vmm)
 		return 0;
 	p->vmm = true;
@@ -186,6 +179,20 @@ int sg_thr_vcpu(struct sg_model *m, struct sg_thr *th, const struct sg_slice *s)
 		if (m->thr[i]->tgid == th->tgid || m->thr[i]->flags & SG_TF_KTHREAD)
 			m->thr[i]->comp = 0;
 	return 0;
+}
+
+int sg_thr_vcpu(struct sg_model *m, struct sg_thr *th, const struct sg_slice *s)
+{
+	bool runs = false;
+
+	for (unsigned i = 0; i < s->npair && !runs; i++)
+		runs = s->pair[i].key == SG_C_CPU_GUEST || SG_KEY_IS_KVM(s->pair[i].key);
+	if (!runs || th->vcpu)
+		return 0;
+	th->vcpu = true;
+	th->comp = 0;
+	m->nvcpu++;
+	return th->announced ? vmm_learn(m, th) : 0; /* else its THREAD will say which process it is */
 }
 
 static void role_take(struct sg_model *m, struct sg_thr *th, const struct sg_proc *p)
@@ -222,6 +229,7 @@ static void process_begins(struct sg_model *m, const struct sg_thr *th, struct s
 	}
 	p->birth = th->birth;
 	p->guests = p->ncalls = 0;
+	p->vmm = false;
 	if (p->role_ts >= th->birth)
 		return;
 	p->role = 0;
@@ -260,6 +268,7 @@ int sg_thr_announce(struct sg_model *m, const struct sg_thread *ev)
 {
 	struct sg_thr *th = sg_thr_get(m, ev->h.uid);
 	bool is_new = th && !th->announced;
+	int rc;
 
 	if (!ev->h.uid)
 		return 0;
@@ -277,7 +286,8 @@ int sg_thr_announce(struct sg_model *m, const struct sg_thread *ev)
 	}
 	th->announced = true;
 	th->comp = 0;
-	return role_learn(m, th, ev, is_new);
+	rc = role_learn(m, th, ev, is_new);
+	return rc || !th->vcpu ? rc : vmm_learn(m, th);
 }
 
 /* How long after its end a process may still be told what it was: its number is not given again so soon. */

@@ -24,9 +24,6 @@ void sg_mem_sub(struct sg_model *m, size_t bytes)
 	m->stats.mem_bytes -= bytes;
 }
 
-/* A guest's clock drifts from its host's: what was at its task's begin may be stamped a little earlier there. */
-#define FUSE_KEEP_NS 50000000ull
-
 /* Nothing at or before this time is asked for any more. */
 #define GUEST_KEEP_NS 2000000000ull
 uint64_t sg_timeline_horizon(const struct sg_model *m)
@@ -39,8 +36,13 @@ uint64_t sg_timeline_horizon(const struct sg_model *m)
 
 		return m->head && m->head->begin < keep ? m->head->begin : keep;
 	}
-	if (m->head && m->fusion)
-		return m->head->begin > FUSE_KEEP_NS ? m->head->begin - FUSE_KEEP_NS : 0;
+	/* A guest's clock drifts from its host's: what was at its task's begin may be stamped earlier there. */
+	if (m->fusion) {
+		uint64_t from = m->head && m->head->begin < m->now ? m->head->begin : m->now;
+		uint64_t keep = sg_fuse_keep(m);
+
+		return from > keep ? from - keep : 0;
+	}
 	return m->head ? m->head->begin : SG_T_MAX;
 }
 

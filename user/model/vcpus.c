@@ -23,6 +23,7 @@ struct taker {
 
 struct sg_vcpus {
 	struct sg_pairmap thread_at, vcpu_at, taker_at;
+	struct sg_pairmap leader_at; /* process -> its newest first thread: numbers come again */
 	struct thread *thread;
 	size_t nthread, thread_cap;
 	struct sg_vcpu *vcpu;
@@ -47,6 +48,7 @@ void sg_vcpus_free(struct sg_vcpus *v)
 	sg_pairmap_free(&v->thread_at);
 	sg_pairmap_free(&v->vcpu_at);
 	sg_pairmap_free(&v->taker_at);
+	sg_pairmap_free(&v->leader_at);
 	free(v->thread);
 	free(v->vcpu);
 	free(v->taker);
@@ -100,6 +102,13 @@ static int feed_thread(struct sg_vcpus *v, const struct sg_thread *ev)
 	t->tgid = ev->tgid;
 	memcpy(t->comm, ev->comm, sizeof(t->comm));
 	t->comm[sizeof(t->comm) - 1] = 0;
+	if (t->tid == t->tgid) {
+		uint32_t *leader = sg_pairmap_at(&v->leader_at, t->tgid, 0, 0, NULL);
+
+		if (!leader)
+			return -ENOMEM;
+		*leader = (uint32_t)(t - v->thread);
+	}
 	at = sg_pairmap_get(&v->vcpu_at, ev->h.uid, 0);
 	if (at) { /* it was renamed */
 		v->vcpu[*at].tid = t->tid;
@@ -278,7 +287,7 @@ static uint64_t *blocked_in(struct sg_vcpu *c, const struct sg_slice *s)
 /* The wait before a slice: [c->to, s->in]. */
 static int wait_add(struct sg_vcpus *v, struct sg_vcpu *c, const struct sg_slice *s)
 {
-	uint64_t lo = c->to, mid = s->in, *to;
+	uint64_t lo = c->to, mid = s->in, held, *to;
 	uint32_t stop = 1u << (s->stop % 32);
 
 	if (lo >= s->in)
@@ -298,6 +307,11 @@ static int wait_add(struct sg_vcpus *v, struct sg_vcpu *c, const struct sg_slice
 			c->swapin_ns += mid - lo;
 		c->halts += to == &c->halt_ns;
 	}
+	held = s->throttle_ns < s->in - mid ? s->throttle_ns : s->in - mid;
+	if (s->stop == SG_STOP_THROTTLED && !held)
+		held = s->in - mid; /* not separable on this kernel: the quota stopped it */
+	c->throttle_ns += held;
+	mid += held;
 	if (s->in == mid)
 		return 0;
 	c->runq_ns += s->in - mid;
@@ -364,12 +378,14 @@ static void takers_of(const struct sg_vcpus *v, uint32_t vcpu, struct sg_vcpu *c
 	size_t n = 0;
 
 	for (size_t i = 0; i < v->ntaker; i++) {
-		const struct thread *t = thread_of(v, v->taker[i].uid);
-		const char *name = t ? t->comm : "?";
+		const struct thread *t;
+		const char *name;
 		size_t k = 0;
 
 		if (v->taker[i].vcpu != vcpu)
 			continue;
+		t = thread_of(v, v->taker[i].uid);
+		name = t ? t->comm : "?";
 		while (k < n && strcmp(all[k].comm, name))
 			k++;
 		if (k == sizeof(all) / sizeof(*all))
@@ -397,12 +413,9 @@ static void takers_of(const struct sg_vcpus *v, uint32_t vcpu, struct sg_vcpu *c
 /* The name of a process is its first thread's. */
 static void vm_name(const struct sg_vcpus *v, struct sg_vmm *vm)
 {
-	for (size_t i = 0; i < v->nthread; i++)
-		if (v->thread[i].tid == vm->tgid) {
-			memcpy(vm->comm, v->thread[i].comm, sizeof(vm->comm));
-			return;
-		}
-	memcpy(vm->comm, vm->vcpu->comm, sizeof(vm->comm));
+	const uint32_t *at = sg_pairmap_get(&v->leader_at, vm->tgid, 0);
+
+	memcpy(vm->comm, at ? v->thread[*at].comm : vm->vcpu->comm, sizeof(vm->comm));
 }
 
 int sg_vcpus_list(struct sg_vcpus *v, const struct sg_vmm **ret, size_t *ret_n)

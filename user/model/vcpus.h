@@ -48,7 +48,7 @@ struct sg_vcpu {
 	uint64_t
 		vmm_kernel_ns; /* system calls and faults of the VMM in this thread, KVM_RUN's own overhead */
 	uint64_t swapin_ns;    /* exits that brought guest memory back from swap, on a CPU and waiting */
-	uint64_t reclaim_ns, irq_ns, halt_ns, runq_ns, wait_ns;
+	uint64_t reclaim_ns, irq_ns, halt_ns, throttle_ns, runq_ns, wait_ns;
 	uint64_t unknown_ns; /* torn, lost, before its first record told why it waited */
 
 	uint64_t runs, entries, halts, swapins, runqs;

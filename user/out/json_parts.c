@@ -239,6 +239,10 @@ struct json_object *sg_jp_model(const struct sg_analysis_info *info)
 	sg_jp_u64(o, "tasks", info->tasks);
 	sg_jp_u64(o, "tasks_in_other_names", info->groups_folded);
 	sg_jp_u64(o, "slices", s->slices);
+	if (s->fused_ns || s->clock_violations) {
+		sg_jp_u64(o, "fused_ns", s->fused_ns);
+		sg_jp_u64(o, "clock_violations", s->clock_violations);
+	}
 	sg_jp_u64(o, "holes", s->holes);
 	sg_jp_u64(o, "torn", s->torn);
 	sg_jp_u64(o, "late", s->late);

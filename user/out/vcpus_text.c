@@ -22,6 +22,7 @@
 	X(reclaim_ns, "freeing memory of the host", 0)             \
 	X(irq_ns, "interrupts of the host", 0)                     \
 	X(halt_ns, "halted: the guest was idle", c->halts)         \
+	X(throttle_ns, "ready, but its CPU quota was used up", 0)  \
 	X(runq_ns, "ready, but no CPU was free (steal)", c->runqs) \
 	X(wait_ns, "other waits", 0)                               \
 	X(unknown_ns, "unknown", 0)
