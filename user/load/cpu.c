@@ -79,6 +79,7 @@ static int open_envs(struct cpu *b, struct sg_err *err)
 				      .dir = b->dir,
 				      .data = b->data,
 				      .program = b->program,
+				      .vm = &b->o.vm,
 				      .sigfd = b->o.sigfd,
 				      .progress = b->o.progress,
 				      .ctx = b->o.ctx };
@@ -394,6 +395,7 @@ int sg_cpu_run(struct sg_cpu_result *r, const struct sg_cpu_opts *opts, struct s
 	rc = sg_guard_start(&b->guard, err);
 	if (!rc)
 		rc = run_all(b, err);
+	r->opts.vm = b->o.vm;
 	rc2 = close_all(b, &later);
 	if (!rc && rc2) {
 		rc = rc2;

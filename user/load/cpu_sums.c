@@ -88,6 +88,15 @@ int sg_cpu_change(struct sg_cpu_change *ret, const struct sg_cpu_combo *c, const
 	return 0;
 }
 
+const char *sg_cpu_part_name(const char *comp, const char *comm)
+{
+	size_t n = strlen(comm);
+
+	return !strcmp(comp, "vmm") && !strncmp(comm, "CPU ", 4) && n > 4 && !strcmp(comm + n - 4, "/TCG")
+		       ? "vcpu (emulated)"
+		       : comp;
+}
+
 void sg_cpu_part_add(struct sg_cpu_combo *c, const char *comp, const char *cause, uint64_t ns)
 {
 	struct sg_cpu_part *p = c->part;

@@ -214,7 +214,7 @@ static void parts_table(FILE *out, const struct sg_cpu_result *r)
 			const struct sg_cpu_part *p = &r->combo[i].part[k];
 
 			if (first)
-				fprintf(out, "\nCPU time of the virtual machines' monitors\n");
+				fprintf(out, "\nWhere the virtual machines' monitors (VMM) spent CPU time\n");
 			first = false;
 			fprintf(out, "%-28s %-12s %-24s %10s\n",
 				sg_cpu_task(name, sizeof(name), &r->opts, &r->combo[i], '/'),
@@ -253,6 +253,13 @@ static void caveats(FILE *out, const struct sg_cpu_result *r)
 {
 	char name[64];
 
+	for (unsigned e = 0; e < r->opts.nenv; e++)
+		if (r->opts.env[e]->env->parts && r->opts.vm.accel == SG_ACCEL_TCG)
+			fprintf(out,
+				"%s: the virtual machines were emulated (TCG): their vCPUs are threads of "
+				"the "
+				"emulator, times say nothing of KVM\n",
+				r->opts.env[e]->name);
 	if (r->lost)
 		fprintf(out, "%" PRIu64 " records were lost; their time is unknown.lost\n", r->lost);
 	for (size_t i = 0; i < r->ncombo; i++)
