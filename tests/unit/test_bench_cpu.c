@@ -25,6 +25,8 @@ Test(bench_cpu, lists)
 	cr_expect(strstr(err.msg, "'gcc'"), "%s", err.msg);
 	cr_assert_eq(sg_cpu_parse_envs(&o, "host", &err), 0);
 	cr_expect(o.nenv == 1 && !strcmp(o.env[0]->name, "host") && o.env[0]->env->open);
+	cr_assert_eq(sg_cpu_parse_envs(&o, "host,kvm", &err), 0);
+	cr_expect(o.nenv == 2 && !strcmp(o.env[1]->env->data, "/data") && o.env[1]->env->parts);
 	cr_expect_eq(sg_cpu_parse_envs(&o, "host,host", &err), -EEXIST);
 	cr_expect_eq(sg_cpu_parse_envs(&o, "host,", &err), -EINVAL);
 	cr_expect_eq(sg_cpu_pin_find("both"), SG_CPU_PIN_BOTH);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "load/cpu.h"
+#include "load/cpu_sums.h"
 
 #define READY_MS 180000
 #define END_MS	 300000
@@ -396,6 +397,8 @@ int sg_cpu_run(struct sg_cpu_result *r, const struct sg_cpu_opts *opts, struct s
 	if (!rc)
 		rc = run_all(b, err);
 	r->opts.vm = b->o.vm;
+	for (size_t i = 0; i < r->ncombo; i++)
+		sg_cpu_parts_sort(&r->combo[i]);
 	rc2 = close_all(b, &later);
 	if (!rc && rc2) {
 		rc = rc2;

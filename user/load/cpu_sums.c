@@ -117,3 +117,15 @@ void sg_cpu_part_add(struct sg_cpu_combo *c, const char *comp, const char *cause
 	}
 	p->ns += ns;
 }
+
+static int most_first(const void *a, const void *b)
+{
+	const struct sg_cpu_part *x = a, *y = b;
+
+	return (x->ns < y->ns) - (x->ns > y->ns);
+}
+
+void sg_cpu_parts_sort(struct sg_cpu_combo *c)
+{
+	qsort(c->part, c->npart, sizeof(*c->part), most_first);
+}

@@ -52,5 +52,7 @@ const char *sg_cpu_part_name(const char *comp, const char *comm);
 
 /** sg_cpu_part_add() - CPU time of a part of a virtual machine's monitor */
 void sg_cpu_part_add(struct sg_cpu_combo *c, const char *comp, const char *cause, uint64_t ns);
+/** sg_cpu_parts_sort() - most time first; when all have been added */
+void sg_cpu_parts_sort(struct sg_cpu_combo *c);
 
 #endif

@@ -216,7 +216,7 @@ static void parts_table(FILE *out, const struct sg_cpu_result *r)
 			if (first)
 				fprintf(out, "\nWhere the virtual machines' monitors (VMM) spent CPU time\n");
 			first = false;
-			fprintf(out, "%-28s %-12s %-24s %10s\n",
+			fprintf(out, "%-28s %-16s %-24s %10s\n",
 				sg_cpu_task(name, sizeof(name), &r->opts, &r->combo[i], '/'),
 				sg_text_clean(comp, sizeof(comp), p->comp),
 				sg_text_clean(cause, sizeof(cause), p->cause),
