@@ -36,8 +36,8 @@ for c in r['combinations']:
         parts[p['component']] = parts.get(p['component'], 0) + p['ns']
     emulated = parts.get('vcpu (emulated)', 0)
     need('parts', emulated > 0 and set(parts) <= {'vcpu (emulated)', 'vmm'}, parts)
-    # it runs the job, so it has at least what the guest says of that, and it is the monitor's largest part
-    need('emulated', emulated >= 0.5 * used and emulated >= 0.5 * sum(parts.values()), (parts, used))
+    # it runs the job; how much of that the guest tells is no measure, as its clock goes on without a CPU
+    need('emulated', emulated >= 0.5 * sum(parts.values()), parts)
     # one CPU is named, and the whole monitor is pinned to it
     need('pinned', abs(sum(parts.values()) - t['vmm_ns']) <= max(0.02 * t['vmm_ns'], 2e6), (parts, t))
     x = c['against_env']
