@@ -44,6 +44,7 @@ fails usage-cpus 2 'cpus takes numbers' "$SANDGLASS" bench cpu --cpus 3-1
 fails usage-pin 2 'pin is one of no, yes, both' "$SANDGLASS" bench cpu --pin some
 fails usage-size 2 'size takes a size' "$SANDGLASS" bench cpu --size 1
 fails usage-mixed 2 'pressure is an option of bench task' "$SANDGLASS" bench cpu --pressure 1
+fails usage-mixed-vm 2 'vcpus is an option of bench task and bench cpu' "$SANDGLASS" bench modload --vcpus 2
 
 # ---- what it needs
 cp "$SANDGLASS" "$tmp/sg" && chmod 755 "$tmp" "$tmp/sg"

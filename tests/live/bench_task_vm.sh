@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 # `sandglass bench task --env kvm`, small and emulated: the server in a virtual machine, compared with the host; the
-# machines themselves (tests/live/domain.c); nothing stays behind, however it ends.
+# same for a job of `sandglass bench cpu --env kvm`; the machines themselves (tests/live/domain.c); nothing stays behind, however it ends.
 . tests/lib.sh
 export LC_ALL=C
 O=${O:-build}
@@ -78,11 +78,30 @@ if [ $rc = 0 ]; then
 	cat "$tmp/judged"
 fi
 
+# ---- a job of bench cpu, on a CPU of its own
+d=$tmp/cpu
+cpu=$(awk '/^Cpus_allowed_list/ { split($2, c, "[-,]"); print c[1] }' /proc/self/status)
+start=$SECONDS
+timeout 200 "$SANDGLASS" bench cpu --env host,kvm --job bzip2 --size 64K --jobs 1 --cpus "$cpu" --pin yes --rounds 1 --accel tcg \
+	--cache "$cache" --json -o "$d" > "$tmp/json" 2> "$tmp/err" < /dev/null
+rc=$?
+cat "$tmp/err" >&2
+echo "bench cpu host,kvm: $((SECONDS - start)) s" >&2
+check cpu-run "status $rc: $(tail -n1 "$tmp/err")" [ $rc = 0 ]
+verdict cpu-run-leaves-nothing "$(left)"
+if [ $rc = 0 ]; then
+	tests/live/bench_cpu_vm.py "$d" "$tmp/json" > "$tmp/judged"
+	check cpu-judge "the judge itself failed" [ $? = 0 ]
+	cat "$tmp/judged"
+fi
+
 # ---- bad input
 fails too-little-memory 2 'does not boot in less than 96M' --env kvm --vm-memory 32M
 fails no-node-there 2 'native server only' --env host,kvm --server node
 fails no-such-accel 2 'auto, kvm, tcg' --env kvm --accel xen
 : > "$tmp/file"
+timeout 60 "$SANDGLASS" bench cpu --env kvm --vm-memory 1000G --size 64K -o "$tmp/bad" > "$tmp/out" 2> "$tmp/err" < /dev/null
+verdict cpu-too-much-memory "$([ $? = 1 ] || echo "status; ")$(grep -q 'MiB are available: run fewer jobs' "$tmp/err" || tail -n1 "$tmp/err")$(left)"
 fails cache-no-folder 1 'cannot use the folder' --env kvm --accel tcg --servers 1 --cache "$tmp/file" -o "$tmp/bad"
 mkdir -m 700 "$tmp/theirs" && chown nobody "$tmp/theirs"
 [ "$(stat -c %u "$tmp/theirs")" = 0 ] || mkdir "$tmp/theirs/cache"

@@ -25,6 +25,8 @@ Test(bench_cpu, lists)
 	cr_expect(strstr(err.msg, "'gcc'"), "%s", err.msg);
 	cr_assert_eq(sg_cpu_parse_envs(&o, "host", &err), 0);
 	cr_expect(o.nenv == 1 && !strcmp(o.env[0]->name, "host") && o.env[0]->env->open);
+	cr_assert_eq(sg_cpu_parse_envs(&o, "host,kvm", &err), 0);
+	cr_expect(o.nenv == 2 && !strcmp(o.env[1]->env->data, "/data") && o.env[1]->env->parts);
 	cr_expect_eq(sg_cpu_parse_envs(&o, "host,host", &err), -EEXIST);
 	cr_expect_eq(sg_cpu_parse_envs(&o, "host,", &err), -EINVAL);
 	cr_expect_eq(sg_cpu_pin_find("both"), SG_CPU_PIN_BOTH);
@@ -352,6 +354,42 @@ Test(bench_cpu, text_says_the_largest_change_first)
 	p = printed(sg_cpu_times, &r);
 	cr_expect(strstr(p, "host\tbzip2\t2\t1\t1\t1\t250000000\t125000000\t2\t0\t0\n"), "%s", p);
 	free(p);
+	free(r.combo);
+}
+
+Test(bench_cpu, virtual_machines_say_how_they_ran_and_what_their_monitors_did)
+{
+	struct sg_cpu_result r;
+	char *p;
+
+	made_up(&r);
+	cr_assert_eq(sg_cpu_parse_envs(&r.opts, "kvm", NULL), 0);
+	r.opts.vm = (struct sg_vms_ask){ .accel = SG_ACCEL_TCG, .vcpus = 3, .memory_bytes = 256 << 20 };
+	r.opts.record = true;
+	r.ncombo = 1; /* with nothing to compare it with */
+	cr_assert_eq(sg_blame_new(&r.combo[0].blame), 0);
+	sg_cpu_part_add(&r.combo[0], "vmm", "cpu.sys.ppoll", 4000000);
+	sg_cpu_part_add(&r.combo[0], "vmm", "cpu.irq", 999999);
+	sg_cpu_part_add(&r.combo[0], "vmm\033[1m", "cpu.user", 1);
+	sg_cpu_part_add(&r.combo[0], "vcpu (emulated)", "cpu.user", 95000000);
+	sg_cpu_parts_sort(&r.combo[0]);
+	p = printed(sg_cpu_text, &r);
+	cr_expect(strstr(p, "\nkvm/bzip2/1/unpinned         vcpu (emulated)  cpu.user                    "
+			    "95.0 ms   95.0 %\n"
+			    "kvm/bzip2/1/unpinned         vmm              cpu.sys.ppoll               4.00 "
+			    "ms    4.0 %\n"
+			    "kvm/bzip2/1/unpinned         (all)            (less than 1 % each)        1.00 "
+			    "ms    1.0 %\n"),
+		  "%s", p);
+	cr_expect(strstr(p, "kvm: the virtual machines were emulated (TCG)"), "%s", p);
+	free(p);
+	p = printed(sg_cpu_json, &r);
+	for (const char *const *m = (const char *const[]){ "\"accel\":\"tcg\"", "\"vcpus\":3",
+							   "\"vm_memory_bytes\":268435456", NULL };
+	     *m; m++)
+		cr_expect(strstr(p, *m), "no %s: %s", *m, p);
+	free(p);
+	sg_blame_free(r.combo[0].blame);
 	free(r.combo);
 }
 

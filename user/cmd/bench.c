@@ -30,6 +30,8 @@ static const struct workload workloads[SG_BENCH_MAX] = {
 static const char words[] = "there is:" WORDS;
 #undef SG_X
 
+#define CHILDREN (SG_BENCH_MAX + 1) /* the workloads' options, and the virtual machines' */
+
 enum { OPT_ROUNDS = 512, OPT_JSON, OPT_NO_RECORD, OPT_ENV };
 
 static const struct argp_option options[] = {
@@ -39,8 +41,7 @@ static const struct argp_option options[] = {
 	  "in a container: docker (runc), gvisor (the systrap platform), gvisor-systrap, gvisor-ptrace, "
 	  "gvisor-lisafs; or each in a virtual machine: kvm, docker-in-kvm; one after the other, compared "
 	  "with the first. cpu: the jobs on the host (the "
-	  "default), or each "
-	  "in a virtual machine: kvm, where the build has it",
+	  "default), or each in a virtual machine of its own: kvm",
 	  8 },
 	{ "rounds", OPT_ROUNDS, "N", 0,
 	  "rounds of measurement (default: task 50 requests to each server; modload 5 fresh sets of "
@@ -113,6 +114,8 @@ static void check(struct argp_state *s, struct sg_bench_args *a)
 	for (int i = 0; i < SG_BENCH_MAX; i++)
 		if (i != a->what && a->given[i])
 			argp_error(s, "--%s is an option of bench %s", a->given[i], workloads[i].word);
+	if (a->given_vm && a->what == SG_BENCH_modload)
+		argp_error(s, "--%s is an option of bench task and bench cpu", a->given_vm);
 	workloads[a->what].check(s, a);
 }
 
@@ -122,7 +125,7 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 
 	switch (key) {
 	case ARGP_KEY_INIT:
-		for (int i = 0; i < SG_BENCH_MAX; i++)
+		for (int i = 0; i < CHILDREN; i++)
 			s->child_inputs[i] = a;
 		return 0;
 	case OPT_ROUNDS:
@@ -150,10 +153,11 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 	return ARGP_ERR_UNKNOWN;
 }
 
-static const struct argp_child children[] = {
+static const struct argp_child children[CHILDREN + 1] = {
 	{ &sg_bench_task_argp, 0, "bench task:", 1 },
 	{ &sg_bench_modload_argp, 0, "bench modload:", 2 },
 	{ &sg_bench_cpu_argp, 0, "bench cpu:", 3 },
+	{ &sg_bench_vm_argp, 0, "bench task and bench cpu, virtual machines:", 4 },
 	{ 0 },
 };
 
@@ -168,13 +172,15 @@ const struct argp sg_argp_bench = {
 	"modload: Node.js in fresh containers loads a module from a shared volume, under runc and gVisor, one or several "
 	"containers at once.\n"
 	"\n"
-	"cpu: the same job one or several times at once, on as many CPUs as there are and one less, pinned to CPUs and not.\v"
+	"cpu: the same job one or several times at once, on as many CPUs as there are and one less, pinned to CPUs and not; on the host, or each in a "
+	"virtual machine.\v"
 	"The command sets up what it needs (task: a cgroup with a memory limit and swap space, containers, virtual machines; modload: a Docker daemon, two "
-	"releases of gVisor, an image; cpu: the jobs' input) and removes it when it ends, in whatever way. It needs root. Examples:\n"
+	"releases of gVisor, an image; cpu: the jobs' input, virtual machines) and removes it when it ends, in whatever way. It needs root. Examples:\n"
 	"  sandglass bench task --servers 2 --rounds 10 --pressure 0,2\n"
 	"  sandglass bench task --env host,docker,kvm --rounds 10\n"
 	"  sandglass bench modload --runtime runc,runsc-systrap --modules express\n"
-	"  sandglass bench cpu --env host --jobs 3,4 --pin both --job bzip2,gobmk",
+	"  sandglass bench cpu --env host --jobs 3,4 --pin both --job bzip2,gobmk\n"
+	"  sandglass bench cpu --env host,kvm --job bzip2",
 	children, NULL, NULL
 };
 /* clang-format on */
@@ -206,6 +212,7 @@ int sg_cmd_bench(int argc, char **argv)
 	a->what = -1;
 	for (int i = 0; i < SG_BENCH_MAX; i++)
 		workloads[i].defaults(a);
+	a->vm.vcpus = 1;
 	if (argp_parse(&sg_argp_bench, argc, argv, 0, NULL, a))
 		return SG_EXIT_USAGE;
 	sigemptyset(&stop);

@@ -30,6 +30,8 @@ struct sg_bench_args {
 	int sigfd;
 	const char *envs; /* --env as it was said, for the workload's check; NULL: its default */
 	const char *given[SG_BENCH_MAX]; /* an option that only this workload has, as far as one was given */
+	struct sg_vms_ask vm;
+	const char *given_vm; /* one of the virtual machines' options, as far as one was given */
 	struct sg_task_opts task;
 	const struct sg_task_env *env[SG_TASK_ENVS_MAX];
 	unsigned nenv;
@@ -50,6 +52,11 @@ struct sg_bench_args {
 SG_BENCH_LIST(SG_X)
 #undef SG_X
 
+/* Options of the virtual machines, of all workloads that have them; into struct sg_bench_args.vm */
+extern const struct argp sg_bench_vm_argp;
+
+/** sg_bench_size() - @text as a size from 1M, or an argp error that names the option */
+void sg_bench_size(struct argp_state *s, const char *name, const char *text, uint64_t *ret);
 /** sg_bench_number() - @text as a number, or an argp error that names the option */
 void sg_bench_number(struct argp_state *s, const char *name, const char *text, uint64_t min, uint64_t max,
 		     uint64_t *ret);

@@ -164,6 +164,7 @@ int sg_bench_cpu_run(struct sg_bench_args *a, struct sg_err *err)
 
 	o->rounds = a->rounds ? (unsigned)a->rounds : ROUNDS_DEFAULT;
 	o->dir = a->dir ? a->dir : "bench-cpu";
+	o->vm = a->vm;
 	o->record = !a->no_record;
 	o->sigfd = a->sigfd;
 	o->progress = sg_bench_progress;

@@ -8,6 +8,7 @@
 #include "base/parse.h"
 #include "cmd/bench.h"
 #include "env/vmagent.h"
+#include "load/cpu_vmjob.h"
 #include "load/vmdocker.h"
 
 /* bench task-server PORT FILE WRITES MODE [outside] */
@@ -97,12 +98,23 @@ static int run_modclient(int n, char **v, struct sg_err *err)
 	return rc;
 }
 
+/* bench cpu-vmjob PID AGENT USED COMMAND: status of the command, or negative errno */
+static int run_vmjob(char **v, int *ret_status, struct sg_err *err)
+{
+	uint64_t pid, agent, used;
+
+	if (sg_parse_u64(v[0], 1, INT32_MAX, &pid) || sg_parse_u64(v[1], 0, INT32_MAX, &agent) ||
+	    sg_parse_u64(v[2], 0, INT32_MAX, &used))
+		return sg_err_set(err, -EINVAL, SG_CPU_VMJOB_WORD ": PID AGENT USED COMMAND");
+	return sg_cpu_vmjob_main((int)pid, (int)agent, (int)used, v[3], ret_status, err);
+}
+
 bool sg_bench_part(int argc, char **argv, int *ret)
 {
 	const char *what = argc > 1 ? argv[1] : "";
 	struct sg_err err = { 0 };
 	uint64_t bytes;
-	int rc;
+	int rc, status = SG_EXIT_OK;
 
 	if (!strcmp(what, "task-server") && (argc == 6 || argc == 7))
 		rc = run_server(argc - 2, argv + 2, &err);
@@ -118,10 +130,12 @@ bool sg_bench_part(int argc, char **argv, int *ret)
 		rc = run_modclient(argc - 2, argv + 2, &err);
 	else if (!strcmp(what, "cpu-runner") && argc == 2)
 		rc = sg_cpu_runner_main(stdin, stdout, &err);
+	else if (!strcmp(what, SG_CPU_VMJOB_WORD) && argc == 6)
+		rc = run_vmjob(argv + 2, &status, &err);
 	else
 		return false;
 	if (rc)
 		fprintf(stderr, "sandglass: %s\n", err.msg);
-	*ret = rc ? SG_EXIT_FAIL : SG_EXIT_OK;
+	*ret = rc ? SG_EXIT_FAIL : status;
 	return true;
 }

@@ -13,7 +13,6 @@
 #define ROUNDS_DEFAULT	50
 #define WRITES_DEFAULT	2000000
 #define HOG_DEFAULT	(256ull << 20)
-#define VM_MEMORY_MIN	(96ull << 20)
 
 #define SG_X(name, runtime, vm) " " name
 static const char env_words[] = "the servers run on or in one of" SG_TASK_ENV_LIST(SG_X);
@@ -30,10 +29,6 @@ enum {
 	OPT_SWAP_SIZE,
 	OPT_HOG,
 	OPT_HOG_SIZE,
-	OPT_VM_MEMORY,
-	OPT_VCPUS,
-	OPT_ACCEL,
-	OPT_CACHE,
 	OPT_PORT,
 };
 
@@ -58,26 +53,10 @@ static const struct argp_option options[] = {
 	{ "hog", OPT_HOG, "KIND", 0,
 	  "stress (Debian's stress -m 1), own, or auto (stress when it is installed; the default)", 2 },
 	{ "hog-size", OPT_HOG_SIZE, "SIZE", 0, "memory of one hog (default 256M)", 2 },
-	{ "vm-memory", OPT_VM_MEMORY, "SIZE", 0,
-	  "memory of each virtual machine (default: what kernel and server need)", 3 },
-	{ "vcpus", OPT_VCPUS, "N", 0, "virtual CPUs of each virtual machine (default 1)", 3 },
-	{ "accel", OPT_ACCEL, "HOW", 0,
-	  "virtual machines run by kvm, emulated by tcg, or auto (the default): kvm when a Linux guest is "
-	  "found to "
-	  "boot on /dev/kvm, else tcg",
-	  3 },
-	{ "cache", OPT_CACHE, "DIR", 0,
-	  "folder that keeps kernel and image of the virtual machines (default: ~/.cache/sandglass)", 3 },
 	{ "port", OPT_PORT, "PORT", 0, "TCP port of the first server, the others follow (default: free ones)",
 	  3 },
 	{ 0 },
 };
-
-static void size(struct argp_state *s, const char *name, const char *text, uint64_t *ret)
-{
-	if (sg_parse_size(text, ret) || *ret < (1 << 20) || *ret > 1ull << 44)
-		argp_error(s, "--%s takes a size from 1M, like 640M or 2G, not '%s'", name, text);
-}
 
 static void pressure(struct argp_state *s, const char *text, struct sg_task_opts *o)
 {
@@ -102,7 +81,7 @@ static error_t parse_swap(int key, char *arg, struct argp_state *s, struct sg_ta
 
 	switch (key) {
 	case OPT_MEMORY:
-		size(s, "memory", arg, &o->memory_bytes);
+		sg_bench_size(s, "memory", arg, &o->memory_bytes);
 		return 0;
 	case OPT_SWAP:
 		if (!*arg)
@@ -110,14 +89,14 @@ static error_t parse_swap(int key, char *arg, struct argp_state *s, struct sg_ta
 		o->swap = arg;
 		return 0;
 	case OPT_SWAP_SIZE:
-		size(s, "swap-size", arg, &o->swap_bytes);
+		sg_bench_size(s, "swap-size", arg, &o->swap_bytes);
 		return 0;
 	case OPT_HOG:
 		o->hog =
 			(enum sg_hog_kind)sg_bench_word(s, "hog", arg, sg_hog_kind_find, "auto, stress, own");
 		return 0;
 	case OPT_HOG_SIZE:
-		size(s, "hog-size", arg, &o->hog_bytes);
+		sg_bench_size(s, "hog-size", arg, &o->hog_bytes);
 		return 0;
 	case OPT_PORT:
 		sg_bench_number(s, "port", arg, 1, 65535, &v);
@@ -125,32 +104,6 @@ static error_t parse_swap(int key, char *arg, struct argp_state *s, struct sg_ta
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
-}
-
-static error_t parse_vm(int key, char *arg, struct argp_state *s, struct sg_task_opts *o)
-{
-	uint64_t v = 0;
-
-	switch (key) {
-	case OPT_VM_MEMORY:
-		size(s, "vm-memory", arg, &o->vm_memory_bytes);
-		if (o->vm_memory_bytes < VM_MEMORY_MIN)
-			argp_error(s, "--vm-memory %s: a Linux guest does not boot in less than 96M", arg);
-		return 0;
-	case OPT_VCPUS:
-		sg_bench_number(s, "vcpus", arg, 1, SG_VMS_VCPUS_MAX, &v);
-		o->vcpus = (unsigned)v;
-		return 0;
-	case OPT_ACCEL:
-		o->accel = (enum sg_accel)sg_bench_word(s, "accel", arg, sg_accel_find, "auto, kvm, tcg");
-		return 0;
-	case OPT_CACHE:
-		if (!*arg)
-			argp_error(s, "--cache takes a folder");
-		o->vm_cache = arg;
-		return 0;
-	}
-	return parse_swap(key, arg, s, o);
 }
 
 static void environments(struct argp_state *s, const char *text, struct sg_bench_args *a)
@@ -207,7 +160,7 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 		pressure(s, arg, o);
 		return 0;
 	}
-	return parse_vm(key, arg, s, o);
+	return parse_swap(key, arg, s, o);
 }
 
 const struct argp sg_bench_task_argp = { options, parse, NULL, NULL, NULL, NULL, NULL };
@@ -219,7 +172,6 @@ void sg_bench_task_defaults(struct sg_bench_args *a)
 		.nlevel = 3,
 		.level = { 0, 1, 2 },
 		.hog_bytes = HOG_DEFAULT,
-		.vcpus = 1,
 	};
 	a->env[0] = sg_task_env("host");
 	a->nenv = 1;
@@ -348,6 +300,10 @@ int sg_bench_task_run(struct sg_bench_args *a, struct sg_err *err)
 	o->progress = sg_bench_progress;
 	o->ctx = (void *)(uintptr_t) "task";
 	o->env = a->env[0];
+	o->accel = a->vm.accel;
+	o->vm_memory_bytes = a->vm.memory_bytes;
+	o->vcpus = a->vm.vcpus;
+	o->vm_cache = a->vm.cache;
 	settle(a, o);
 	if (a->nenv > 1) {
 		rc = run_envs(a, o, r, err);

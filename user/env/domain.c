@@ -36,6 +36,11 @@ int sg_domain_pidfd(const struct sg_domain *d)
 	return d->pidfd;
 }
 
+int sg_domain_agent(const struct sg_domain *d)
+{
+	return d->agent;
+}
+
 unsigned sg_domain_port(const struct sg_domain *d)
 {
 	return d->port;

@@ -43,6 +43,9 @@ int sg_domain_wait(struct sg_domain *d, int timeout_ms, struct sg_err *err);
 int sg_domain_run(struct sg_domain *d, const char *command, int timeout_ms, struct sg_vmagent_result *ret,
 		  struct sg_err *err);
 
+/** sg_domain_agent() - the connection that sg_domain_run() uses, for sg_vmagent_run() elsewhere; one command at a time */
+int sg_domain_agent(const struct sg_domain *d);
+
 /**
  * sg_domain_pin() - bind vCPU @vcpu, or the rest of the VMM (SG_DOMAIN_EMULATOR), to CPUs (vcpupin, emulatorpin)
  *

@@ -165,7 +165,7 @@ static int make(struct sg_vmimage *i, const struct sg_vmimage_opts *o, const str
 
 int sg_vmimage_get(struct sg_vmimage *ret, const struct sg_vmimage_opts *o, struct sg_err *err)
 {
-	const char *kind = o->docker ? PREFIX "docker-" : PREFIX "plain-";
+	const char *kind = o->docker ? PREFIX "docker-" : o->files ? PREFIX "files-" : PREFIX "plain-";
 	struct vmimage_files *f = calloc(1, sizeof(*f));
 	char key[17], name[64], dir[PATH_MAX], lockpath[PATH_MAX];
 	struct sg_vmkernel *k = calloc(1, sizeof(*k));

@@ -58,7 +58,10 @@ struct sg_vmimage_input {
  */
 int sg_vmimage_key(const struct sg_vmimage_input *v, size_t n, uint64_t kind, char *ret);
 
-/** sg_vmimage_disk() - a new ext4 of @bytes in the file @path, for sg_domain_opts.disk */
-int sg_vmimage_disk(const char *path, uint64_t bytes, struct sg_err *err);
+/**
+ * sg_vmimage_disk() - a new ext4 of @bytes in the file @path, for sg_domain_opts.disk
+ * @from: folder whose files it has; NULL: none
+ */
+int sg_vmimage_disk(const char *path, const char *from, uint64_t bytes, struct sg_err *err);
 
 #endif

@@ -124,9 +124,9 @@ static int make_ext4(const char *path, const char *from, uint64_t bytes, const c
 	return rc ? rc : run("mke2fs", argv, err);
 }
 
-int sg_vmimage_disk(const char *path, uint64_t bytes, struct sg_err *err)
+int sg_vmimage_disk(const char *path, const char *from, uint64_t bytes, struct sg_err *err)
 {
-	return make_ext4(path, NULL, bytes, "^metadata_csum", err);
+	return make_ext4(path, from, bytes, "^metadata_csum", err);
 }
 
 static uint64_t file_size(const char *path)

@@ -74,5 +74,5 @@ int sg_child_dead(struct sg_child *c, struct sg_err *err)
 
 	sg_child_read_err(c, said, sizeof(said));
 	return sg_err_set(err, -ECHILD, "%s ended (%s)%s%s", c->name, sg_child_fate(c, fate, sizeof(fate)),
-			  said[0] ? ": " : "", said);
+			  said[0] ? ": " : "", sg_child_sentence(said));
 }

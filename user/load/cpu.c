@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "load/cpu.h"
+#include "load/cpu_sums.h"
 
 #define READY_MS 180000
 #define END_MS	 300000
@@ -79,6 +80,7 @@ static int open_envs(struct cpu *b, struct sg_err *err)
 				      .dir = b->dir,
 				      .data = b->data,
 				      .program = b->program,
+				      .vm = &b->o.vm,
 				      .sigfd = b->o.sigfd,
 				      .progress = b->o.progress,
 				      .ctx = b->o.ctx };
@@ -394,6 +396,9 @@ int sg_cpu_run(struct sg_cpu_result *r, const struct sg_cpu_opts *opts, struct s
 	rc = sg_guard_start(&b->guard, err);
 	if (!rc)
 		rc = run_all(b, err);
+	r->opts.vm = b->o.vm;
+	for (size_t i = 0; i < r->ncombo; i++)
+		sg_cpu_parts_sort(&r->combo[i]);
 	rc2 = close_all(b, &later);
 	if (!rc && rc2) {
 		rc = rc2;

@@ -34,6 +34,7 @@ struct sg_cpu_opts {
 		[CPU_SETSIZE]; /* pinned, job i runs on cpu[i]; else all on all; none: see sg_cpu_defaults() */
 	enum sg_cpu_pin pin;
 	struct sg_cpu_size size;
+	struct sg_vms_ask vm; /* in a result: as they ran */
 	unsigned rounds;
 	bool record;
 	const char *dir;

@@ -7,7 +7,7 @@
 #include "load/cpu_env.h"
 
 static const struct sg_cpu_env_name envs[] = {
-#define SG_X(sym, word, attr) { word, &sg_cpu_env_##sym },
+#define SG_X(sym, word) { word, &sg_cpu_env_##sym },
 	SG_CPU_ENV_LIST(SG_X)
 #undef SG_X
 		{ 0 },
@@ -27,8 +27,7 @@ const char *sg_cpu_env_names(char *buf, size_t cap)
 
 	buf[0] = 0;
 	for (const struct sg_cpu_env_name *e = envs; e->name && n < cap; e++)
-		if (e->env)
-			n += (size_t)snprintf(buf + n, cap - n, "%s%s", n ? ", " : "", e->name);
+		n += (size_t)snprintf(buf + n, cap - n, "%s%s", n ? ", " : "", e->name);
 	return buf;
 }
 

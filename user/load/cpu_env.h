@@ -10,12 +10,10 @@
 #include "load/args.h"
 #include "load/common.h"
 #include "load/guard.h"
+#include "load/vms.h"
 
-/*
- * X(symbol suffix, name, attributes of the symbol). An environment that a build may lack is weak: without its file
- * its name is known, and the command says that this build has no such environment.
- */
-#define SG_CPU_ENV_LIST(X) X(host, "host", ) X(kvm, "kvm", __attribute__((weak)))
+/* X(symbol suffix, name) */
+#define SG_CPU_ENV_LIST(X) X(host, "host") X(kvm, "kvm")
 
 /* A program that jobs need: its bare name (found on PATH or in /usr/games), and the Debian package that has it. */
 struct sg_cpu_program {
@@ -30,7 +28,8 @@ struct sg_cpu_env_opts {
 	/* the jobs' input, complete by now: each place is to have this folder under the environment's .data */
 	const char *data;
 	const struct sg_cpu_program *program; /* each place is to have these; ends with a NULL name */
-	int sigfd; /* signals that mean "stop": look at it where something takes long */
+	struct sg_vms_ask *vm; /* of virtual machines; one that makes them fills in how they run */
+	int sigfd;	       /* signals that mean "stop": look at it where something takes long */
 	sg_progress_fn progress;
 	void *ctx;
 };
@@ -74,19 +73,19 @@ struct sg_cpu_env {
 	int (*used)(void *env, unsigned place, struct sg_cpu_used *ret, struct sg_err *err);
 };
 
-#define SG_X(sym, name, attr) extern const struct sg_cpu_env sg_cpu_env_##sym attr;
+#define SG_X(sym, name) extern const struct sg_cpu_env sg_cpu_env_##sym;
 SG_CPU_ENV_LIST(SG_X)
 #undef SG_X
 
 struct sg_cpu_env_name {
 	const char *name;
-	const struct sg_cpu_env *env; /* NULL: not in this build */
+	const struct sg_cpu_env *env;
 };
 
 /** sg_cpu_env_find() - the environment called @name, or NULL: the list has none */
 const struct sg_cpu_env_name *sg_cpu_env_find(const char *name);
 
-/** sg_cpu_env_names() - names of the environments that this build has, into @buf: "host, kvm" */
+/** sg_cpu_env_names() - names of the environments, into @buf: "host, kvm" */
 const char *sg_cpu_env_names(char *buf, size_t cap);
 
 /**

@@ -93,15 +93,16 @@ static void add_parts(struct sg_cpu_combo *c, const char *comp, const struct sg_
 					clip(s->pair[i].ns, part, whole));
 }
 
-static enum who who_is(const struct explain *x, const struct turn *t, uint32_t uid, const char **ret_comp)
+static enum who who_is(const struct explain *x, const struct turn *t, uint32_t uid, const char **ret_part)
 {
 	struct sg_thread_info ti = { 0 };
+	const char *comp = sg_model_thread(x->m, uid, &ti) ? ti.comp : "";
 
-	*ret_comp = sg_model_thread(x->m, uid, &ti) ? ti.comp : "";
-	return is_part(t, *ret_comp)	      ? WHO_VMM
-	       : is_job(t, ti.tgid)	      ? WHO_JOB
-	       : !strcmp(*ret_comp, "kernel") ? WHO_KERNEL
-					      : WHO_OTHER;
+	*ret_part = ti.comm ? sg_cpu_part_name(comp, ti.comm) : comp;
+	return is_part(t, comp)		 ? WHO_VMM
+	       : is_job(t, ti.tgid)	 ? WHO_JOB
+	       : !strcmp(comp, "kernel") ? WHO_KERNEL
+					 : WHO_OTHER;
 }
 
 static uint64_t overlap(uint64_t lo1, uint64_t hi1, uint64_t lo2, uint64_t hi2)

@@ -92,6 +92,11 @@ static int put_combo(struct json_object *list, const struct sg_cpu_result *r, st
 	sg_jp_u64(o, "sys_mean_ns", s.sys_ns);
 	sg_jp_u64(o, "preemptions_mean", s.switches);
 	sg_jp_u64(o, "majflt_mean", s.majflt);
+	if (r->opts.env[c->env]->env->parts) {
+		sg_jp_text(o, "accel", sg_accel_names[r->opts.vm.accel]);
+		sg_jp_u64(o, "vcpus", r->opts.vm.vcpus);
+		sg_jp_u64(o, "vm_memory_bytes", r->opts.vm.memory_bytes);
+	}
 	if (c->blame) {
 		sg_jp_u64(o, "missing", c->missing);
 		put_queue(o, &c->queue);

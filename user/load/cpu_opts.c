@@ -32,9 +32,6 @@ int sg_cpu_parse_envs(struct sg_cpu_opts *o, const char *text, struct sg_err *er
 		if (!e)
 			return sg_err_set(err, -EINVAL, "no environment '%s'; there is: %s",
 					  too_long ? "..." : word, sg_cpu_env_names(names, sizeof(names)));
-		if (!e->env)
-			return sg_err_set(err, -EOPNOTSUPP, "this build has no environment '%s'; it has: %s",
-					  word, sg_cpu_env_names(names, sizeof(names)));
 		for (unsigned i = 0; i < o->nenv; i++)
 			if (o->env[i] == e)
 				return sg_err_set(err, -EEXIST, "environment '%s' twice", word);

@@ -88,6 +88,15 @@ int sg_cpu_change(struct sg_cpu_change *ret, const struct sg_cpu_combo *c, const
 	return 0;
 }
 
+const char *sg_cpu_part_name(const char *comp, const char *comm)
+{
+	size_t n = strlen(comm);
+
+	return !strcmp(comp, "vmm") && !strncmp(comm, "CPU ", 4) && n > 4 && !strcmp(comm + n - 4, "/TCG")
+		       ? "vcpu (emulated)"
+		       : comp;
+}
+
 void sg_cpu_part_add(struct sg_cpu_combo *c, const char *comp, const char *cause, uint64_t ns)
 {
 	struct sg_cpu_part *p = c->part;
@@ -107,4 +116,16 @@ void sg_cpu_part_add(struct sg_cpu_combo *c, const char *comp, const char *cause
 		strncpy(p->cause, cause, sizeof(p->cause) - 1);
 	}
 	p->ns += ns;
+}
+
+static int most_first(const void *a, const void *b)
+{
+	const struct sg_cpu_part *x = a, *y = b;
+
+	return (x->ns < y->ns) - (x->ns > y->ns);
+}
+
+void sg_cpu_parts_sort(struct sg_cpu_combo *c)
+{
+	qsort(c->part, c->npart, sizeof(*c->part), most_first);
 }

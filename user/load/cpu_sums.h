@@ -43,7 +43,16 @@ struct sg_cpu_change {
  */
 int sg_cpu_change(struct sg_cpu_change *ret, const struct sg_cpu_combo *c, const struct sg_cpu_combo *base);
 
+/**
+ * sg_cpu_part_name() - the part of a monitor that a thread is: @comp, the component, but an emulated vCPU by its name
+ *
+ * QEMU names it "CPU 0/TCG" (accel/tcg/tcg-accel-ops-mttcg.c); no recorder sees it enter a guest.
+ */
+const char *sg_cpu_part_name(const char *comp, const char *comm);
+
 /** sg_cpu_part_add() - CPU time of a part of a virtual machine's monitor */
 void sg_cpu_part_add(struct sg_cpu_combo *c, const char *comp, const char *cause, uint64_t ns);
+/** sg_cpu_parts_sort() - most time first; when all have been added */
+void sg_cpu_parts_sort(struct sg_cpu_combo *c);
 
 #endif

@@ -204,24 +204,40 @@ static void cpu_table(FILE *out, const struct sg_cpu_result *r)
 	}
 }
 
+static void part_row(FILE *out, const char *task, const char *comp, const char *cause, uint64_t ns,
+		     uint64_t all)
+{
+	char t[32], c1[64], c2[64];
+
+	fprintf(out, "%-28s %-16s %-24s %10s %6.1f %%\n", task, sg_text_clean(c1, sizeof(c1), comp),
+		sg_text_clean(c2, sizeof(c2), cause), sg_text_ns(t, sizeof(t), ns), percent(ns, all));
+}
+
+/* What is less than a percent is one row. */
 static void parts_table(FILE *out, const struct sg_cpu_result *r)
 {
-	char t[32], comp[64], cause[64], name[64];
+	char name[64];
 	bool first = true;
 
-	for (size_t i = 0; i < r->ncombo; i++)
-		for (size_t k = 0; k < r->combo[i].npart; k++) {
-			const struct sg_cpu_part *p = &r->combo[i].part[k];
+	for (size_t i = 0; i < r->ncombo; i++) {
+		const struct sg_cpu_combo *c = &r->combo[i];
+		uint64_t all = 0, rest = 0;
 
-			if (first)
-				fprintf(out, "\nCPU time of the virtual machines' monitors\n");
-			first = false;
-			fprintf(out, "%-28s %-12s %-24s %10s\n",
-				sg_cpu_task(name, sizeof(name), &r->opts, &r->combo[i], '/'),
-				sg_text_clean(comp, sizeof(comp), p->comp),
-				sg_text_clean(cause, sizeof(cause), p->cause),
-				sg_text_ns(t, sizeof(t), p->ns));
+		for (size_t k = 0; k < c->npart; k++)
+			all += c->part[k].ns;
+		if (c->npart && first)
+			fprintf(out, "\nWhere the virtual machines' monitors (VMM) spent CPU time\n");
+		first = first && !c->npart;
+		sg_cpu_task(name, sizeof(name), &r->opts, c, '/');
+		for (size_t k = 0; k < c->npart; k++) {
+			if (c->part[k].ns < all / 100)
+				rest += c->part[k].ns;
+			else
+				part_row(out, name, c->part[k].comp, c->part[k].cause, c->part[k].ns, all);
 		}
+		if (rest)
+			part_row(out, name, "(all)", "(less than 1 % each)", rest, all);
+	}
 }
 
 /* ---- why ----------------------------------------------------------------- */
@@ -253,6 +269,13 @@ static void caveats(FILE *out, const struct sg_cpu_result *r)
 {
 	char name[64];
 
+	for (unsigned e = 0; e < r->opts.nenv; e++)
+		if (r->opts.env[e]->env->parts && r->opts.vm.accel == SG_ACCEL_TCG)
+			fprintf(out,
+				"%s: the virtual machines were emulated (TCG): their vCPUs are threads of "
+				"the "
+				"emulator, times say nothing of KVM\n",
+				r->opts.env[e]->name);
 	if (r->lost)
 		fprintf(out, "%" PRIu64 " records were lost; their time is unknown.lost\n", r->lost);
 	for (size_t i = 0; i < r->ncombo; i++)

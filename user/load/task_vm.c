@@ -22,18 +22,12 @@
 unsigned sg_task_vms(const struct sg_task_opts *o)
 {
 	struct sg_task_opts one = *o;
-	uint64_t kib = 0, hogs = 0;
-	char line[128];
-	FILE *f = fopen("/proc/meminfo", "re");
+	uint64_t hogs = 0;
 
-	while (f && fgets(line, sizeof(line), f) && sscanf(line, "MemAvailable: %" SCNu64, &kib) != 1)
-		;
-	if (f)
-		fclose(f);
 	sg_task_defaults(&one);
 	for (unsigned i = 0; i < o->nlevel; i++)
 		hogs = o->level[i] * o->hog_bytes > hogs ? o->level[i] * o->hog_bytes : hogs;
-	return sg_vms_fit(o->servers, one.vm_memory_bytes + SG_VMS_VMM_BYTES, hogs, kib * 1024);
+	return sg_vms_fit(o->servers, one.vm_memory_bytes + SG_VMS_VMM_BYTES, hogs, sg_vms_available());
 }
 
 int sg_task_vm_open(struct bench *b, struct sg_err *err)

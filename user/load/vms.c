@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +51,19 @@ unsigned sg_vms_fit(unsigned want, uint64_t each_bytes, uint64_t other_bytes, ui
 	uint64_t n = each_bytes ? left / each_bytes : want;
 
 	return n >= want ? want : n ? (unsigned)n : 1;
+}
+
+uint64_t sg_vms_available(void)
+{
+	uint64_t kib = 0;
+	char line[128];
+	FILE *f = fopen("/proc/meminfo", "re");
+
+	while (f && fgets(line, sizeof(line), f) && sscanf(line, "MemAvailable: %" SCNu64, &kib) != 1)
+		;
+	if (f)
+		fclose(f);
+	return kib * 1024;
 }
 
 static void say(const struct sg_vms *v, const char *text)
@@ -261,7 +275,7 @@ int sg_vms_start(struct sg_vms *v, const struct sg_vms_run *run, struct sg_domai
 	int rc;
 
 	disk_path(v, run->name, disk);
-	rc = sg_vmimage_disk(disk, run->disk_bytes, err);
+	rc = sg_vmimage_disk(disk, run->disk_from, run->disk_bytes, err);
 	return rc ? rc : sg_domain_make(ret, v->daemon, &o, err);
 }
 

@@ -27,6 +27,14 @@ int sg_accel_find(const char *name);
 #define SG_VMS_VMM_BYTES ((uint64_t)(50 + 64) << 20)
 #define SG_VMS_VCPUS_MAX 64
 
+/* What a command line asks of the virtual machines. */
+struct sg_vms_ask {
+	enum sg_accel accel;
+	uint64_t memory_bytes; /* of each; 0: the workload's default */
+	unsigned vcpus;	       /* of each */
+	const char *cache;     /* NULL: sg_vmimage_cache() */
+};
+
 struct sg_vms_opts {
 	struct sg_guard *guard;
 	const char *cache; /* NULL: sg_vmimage_cache() */
@@ -58,8 +66,9 @@ enum sg_accel sg_vms_accel(const struct sg_vms *v);
 
 struct sg_vms_run {
 	const char *name;
-	uint64_t disk_bytes; /* of the guest's own disk, /data */
-	unsigned guest_port; /* see struct sg_domain_opts */
+	uint64_t disk_bytes;   /* of the guest's own disk, /data */
+	const char *disk_from; /* folder of which it is a copy; NULL: it is empty */
+	unsigned guest_port;   /* see struct sg_domain_opts */
 	const char *cgroup;
 };
 /** sg_vms_start() - one more; it boots while others are started */
@@ -74,5 +83,7 @@ void sg_vms_remove(struct sg_vms *v, const char *name, struct sg_domain **d);
  * @each_bytes: what one takes, with its VMM; @available_bytes: as of /proc/meminfo's MemAvailable
  */
 unsigned sg_vms_fit(unsigned want, uint64_t each_bytes, uint64_t other_bytes, uint64_t available_bytes);
+/** sg_vms_available() - MemAvailable of /proc/meminfo, bytes; 0: not known */
+uint64_t sg_vms_available(void);
 
 #endif
