@@ -13,7 +13,8 @@
 #define GUEST_UID 100
 #define GUEST_CPU 8
 #define VMM	  20
-#define OFFSET	  1000 /* guest - host */
+#define OFFSET	  20000 /* guest - host: the first stays of the vCPU come before the task begins */
+#define BASE	  10000000000ull
 #define STEPS	  60
 
 struct rec {
@@ -55,7 +56,7 @@ struct truth {
  */
 static void make(struct stream *st, unsigned *seed, bool all_guest, struct truth *t)
 {
-	uint64_t now = 10000, last = now;
+	uint64_t now = BASE, last = now;
 
 	memset(t, 0, sizeof(*t));
 	st->n = 0;
@@ -71,7 +72,7 @@ static void make(struct stream *st, unsigned *seed, bool all_guest, struct truth
 		last = out;
 		now = out + runq;
 		t->runq += i + 1 < STEPS ? runq : 0;
-		t->all = last - 10000;
+		t->all = last - BASE;
 	}
 }
 
@@ -82,10 +83,10 @@ static int by_ts(const void *a, const void *b)
 	return x->h.ts < y->h.ts ? -1 : x->h.ts > y->h.ts;
 }
 
-/* The guest's own slices over all of that, cut where it pleases. */
-static void make_guest(struct stream *st, unsigned *seed, uint64_t ns)
+/* The guest's own slices over all of that, cut where it pleases; how many calls are in them. */
+static uint64_t make_guest(struct stream *st, unsigned *seed, uint64_t ns)
 {
-	uint64_t at = 10000 + OFFSET, end = at + ns;
+	uint64_t at = BASE + OFFSET, end = at + ns, calls = 0;
 
 	while (at < end) {
 		uint64_t len = 1 + rand_r(seed) % 900, sys;
@@ -97,13 +98,15 @@ static void make_guest(struct stream *st, unsigned *seed, uint64_t ns)
 		p[0] = (struct sg_pair){ .key = SG_C_CPU_USER, .ns = len - sys, .cnt = 1 };
 		p[1] = (struct sg_pair){ .key = SG_KEY_SYSCALL, .ns = sys, .cnt = 3 };
 		slice(st, GUEST_UID + 1, GUEST_CPU, at, SG_STOP_NONE, at, at + len, p, 2);
+		calls += sys ? 3 : 0;
 		at += len;
 	}
 	qsort(st->r, st->n, sizeof(st->r[0]), by_ts);
+	return calls;
 }
 
 struct result {
-	uint64_t user, sys, runq, exits, other, all, uncertain, ambiguous, fused;
+	uint64_t user, sys, runq, exits, other, all, calls, uncertain, ambiguous, fused;
 	unsigned tasks;
 	bool gap;
 };
@@ -131,6 +134,7 @@ static int on_task(void *ctx, const struct sg_task *t)
 		  : !strcmp(name, "kvm.exit.io")  ? &r->exits
 						  : &r->other) += ns;
 		r->all += ns;
+		r->calls += s->cause == SG_KEY_SYSCALL ? s->cnt : 0;
 	}
 	r->gap |= at != t->end;
 	return 0;
@@ -148,10 +152,6 @@ static void feed_head(struct sg_model *m, uint64_t error_ns, bool fuse, uint64_t
 		char text[16];
 	} y = { .m = { .h = { .ts = 1, .kind = SG_REC_MACHINE }, .uid_end = 99, .ncpu = 4, .len = 3 } };
 	struct sg_thread th = { .h = { .ts = 1, .uid = VMM + 1, .kind = SG_REC_THREAD } };
-	struct sg_mark b = { .h = { .ts = 10000 + OFFSET, .uid = GUEST_UID + 1, .kind = SG_REC_MARK },
-			     .id = 1,
-			     .type = SG_MARK_BEGIN,
-			     .src = SG_MSRC_USDT };
 
 	memcpy(y.text, "h\0\0", 3);
 	feed(m, &y);
@@ -163,7 +163,7 @@ static void feed_head(struct sg_model *m, uint64_t error_ns, bool fuse, uint64_t
 	y.m.vmm = VMM;
 	memcpy(y.text, "g\0\0", 3);
 	feed(m, &y);
-	for (uint64_t at = 0; fuse && at <= end + 20000; at += end + 20000) {
+	for (uint64_t at = BASE - 10000; fuse && at <= BASE + end + 20000; at += end + 20000) {
 		struct sg_clockmap c = { .h = { .ts = 1, .kind = SG_REC_CLOCKMAP },
 					 .guest_ts = at + OFFSET,
 					 .host_ts = at,
@@ -182,23 +182,32 @@ static void feed_head(struct sg_model *m, uint64_t error_ns, bool fuse, uint64_t
 	th.tid = th.tgid = (1u << 24) + 7;
 	memcpy(th.comm, "app\0", 4);
 	feed(m, &th);
-	feed(m, &b);
 }
 
 static struct result run(const struct stream *st, uint64_t ns, uint64_t error_ns, bool fuse)
 {
-	struct sg_mark e = { .h = { .ts = 10000 + OFFSET + ns, .uid = GUEST_UID + 1, .kind = SG_REC_MARK },
+	struct sg_mark e = { .h = { .ts = BASE + OFFSET + ns, .uid = GUEST_UID + 1, .kind = SG_REC_MARK },
 			     .id = 1,
 			     .type = SG_MARK_END,
 			     .src = SG_MSRC_USDT };
+	struct sg_mark b = { .h = { .ts = BASE + OFFSET, .uid = GUEST_UID + 1, .kind = SG_REC_MARK },
+			     .id = 1,
+			     .type = SG_MARK_BEGIN,
+			     .src = SG_MSRC_USDT };
 	struct sg_model_opts o = { .settle_ns = 100 };
+	bool begun = false;
 	struct result r = { 0 };
 	struct sg_model *m;
 
 	cr_assert_eq(sg_model_new(&m, &o, on_task, &r), 0);
 	feed_head(m, error_ns, fuse, ns);
-	for (size_t i = 0; i < st->n; i++)
+	/* as a merged recording has it: by time, so the host is ahead of the task's begin */
+	for (size_t i = 0; i < st->n; i++) {
+		if (!begun && st->r[i].h.ts > b.h.ts)
+			feed(m, &b);
+		begun |= st->r[i].h.ts > b.h.ts;
 		feed(m, &st->r[i]);
+	}
 	feed(m, &e);
 	cr_assert_eq(sg_model_finish(m, NULL), 0);
 	sg_model_free(m);
@@ -216,10 +225,10 @@ Test(fuse, the_host_takes_what_it_took)
 		static struct stream st;
 		struct truth t;
 		struct result r;
-		uint64_t host, off;
+		uint64_t host, off, calls;
 
 		make(&st, &seed, false, &t);
-		make_guest(&st, &seed, t.all);
+		calls = make_guest(&st, &seed, t.all);
 		r = run(&st, t.all, 0, true);
 		host = t.runq + t.exits;
 		cr_expect_eq(r.runq, t.runq, "round %d: run queue %lu of %lu", round, r.runq, t.runq);
@@ -227,11 +236,41 @@ Test(fuse, the_host_takes_what_it_took)
 		cr_expect(off <= r.uncertain, "round %d: exits %lu of %lu, bound %lu", round, r.exits,
 			  t.exits, r.uncertain);
 		cr_expect_eq(r.user + r.sys + r.exits, t.all - host + t.exits);
+		/* a stay that was the host's whole has no time left to count calls in */
+		cr_expect(r.calls <= calls && r.calls + 3 * STEPS / 4 >= calls, "round %d: %lu calls of %lu",
+			  round, r.calls, calls);
 		cr_expect_eq(r.other, 0);
 		/* the map itself is true to a nanosecond between its points */
 		cr_expect(r.ambiguous <= 4 * st.n, "no error of the clocks, but %lu ns ambiguous",
 			  r.ambiguous);
 		cr_expect_eq(r.fused, t.all);
+	}
+}
+
+/* Records of the host that were lost make that time lost, and nothing else another thing than it was. */
+Test(fuse, what_the_host_lost_is_lost)
+{
+	unsigned seed = 17;
+
+	for (int round = 0; round < 100; round++) {
+		static struct stream st;
+		struct sg_lost lost = { .h = { .kind = SG_REC_LOST }, .n = 1 };
+		struct result whole, r;
+		struct truth t;
+		size_t drop;
+
+		make(&st, &seed, false, &t);
+		make_guest(&st, &seed, t.all);
+		whole = run(&st, t.all, 0, true);
+		for (drop = st.n / 2; st.r[drop].h.uid != VMM + 1; drop++)
+			;
+		lost.h.ts = st.r[drop].h.ts;
+		memset(&st.r[drop], 0, sizeof(st.r[drop]));
+		memcpy(&st.r[drop], &lost, sizeof(lost));
+		r = run(&st, t.all, 0, true);
+		cr_expect(r.runq <= whole.runq && r.other > 0, "round %d", round);
+		cr_expect(r.user + r.sys <= whole.user + whole.sys, "round %d: lost time became the guest's",
+			  round);
 	}
 }
 
