@@ -9,7 +9,7 @@ quiet=
 [ "${1:-}" != -q ] || { quiet=1; shift; }
 [ "${1:-}" != all ] || set -- $(tests/lab/kernel.sh --list)
 [ $# != 0 ] || set -- 6.1
-suites='load cgroup2 live kvm'
+suites='load cgroup2 live vsock kvm'
 tmp=$(mktemp -d)
 child=
 trap '[ -z "$child" ] || { kill "$child" && wait "$child"; } 2>/dev/null; rm -rf "$tmp"' EXIT

@@ -12,6 +12,7 @@
 
 Prints lines of tests/lib.sh. Counts are held exactly, times within 5 %, and a slack for each switch of who runs."""
 import json
+import os
 import re
 import sys
 
@@ -191,8 +192,12 @@ def classes(vcpu):
     return c
 
 
+# An emulated processor takes a tenth of a millisecond for what a switch or an exit to the VMM costs in probes.
+LAB = "LAB" in os.environ
+PROBES_NS, STEAL = (1e5, 0.15) if LAB else (1e4, 0.05)
+
 PARTS = ("guest_ns", "exit_ns", "run_ns", "vmm_ns", "vmm_kernel_ns", "balloon_ns", "swapin_ns", "reclaim_ns", "irq_ns",
-         "halt_ns", "runq_ns", "wait_ns", "unknown_ns")
+         "halt_ns", "throttle_ns", "runq_ns", "wait_ns", "unknown_ns")
 
 
 def sums(vcpu):
@@ -207,7 +212,7 @@ def within(name, got, wall, vcpu, slack_ns):
         (got / 1e6, wall / 1e6, taken / 1e6, slack_ns / 1e6))
 
 
-def vm_counts(v, c, got):
+def vm_counts(v, c, got, refaults):
     seen, kvm = v["exits"], v["kvm"]
     row = lambda name: got.get(name, {"count": 0, "returns": 0})
     for e in ("io", "mmio"):
@@ -225,21 +230,25 @@ def vm_counts(v, c, got):
     for e in ("halt", "hypercall", "cpuid", "msr"):
         same(e, row(e)["count"], asked(v, e))
     same("page-faults", row("page-fault")["count"] + row("refault")["count"], kvm.get("pf_fixed", 0))
-    same("refault", row("refault")["count"], asked(v, "refault"))
+    if refaults:
+        same("refault", row("refault")["count"], asked(v, "refault"))
+    else:
+        skip("refault", "no kernel function can be probed here: kvm.refault is off")
 
 
 def vm(doc, path):
+    refaults = [r for r in json.load(open(path))["plan"] if r["name"] == "kvm.refault" and r["on"]]
     for v, c in vcpus_of(doc, path):
         got, mine, exits = classes(c), parts(v), sum(v["exits"].values())
         sums(c)
-        vm_counts(v, c, got)
+        vm_counts(v, c, got, refaults)
         # Between two parts miniguest reads KVM's counters: up to a few hundred system calls a part.
         wall = v["run_ns"] + v["outside_ns"]
         say("total", wall * 0.95 <= c["total_ns"] <= wall * 1.05 + c["runq_ns"] + 1e6 * len(mine),
             "%.3f ms; miniguest was in and beside KVM_RUN for %.3f ms" % (c["total_ns"] / 1e6, wall / 1e6))
         work = sum(mine[p]["work_ns"] for p in ("out", "in", "mmio-write", "mmio-read") if p in mine)
         if doc["vmm_spin_ns"]:
-            within("vmm", c["vmm_ns"], work, c, exits * 1e4)
+            within("vmm", c["vmm_ns"], work, c, exits * PROBES_NS)
         if doc["vmm_sleep_ns"]:
             within("sleep", c["wait_ns"], work, c, exits * 1e5)
         if asked(v, "halt"):
@@ -265,15 +274,17 @@ def steal(doc, path):
     for v, c in vcpus_of(doc, path):
         n = "vcpu%d" % v["id"]
         # The scheduler's own sum begins with the thread, the guest's with its first entry.
-        near(n + "/schedstat", c["runq_ns"], v["sched_wait_ns"], 2e6)
-        near(n + "/guest", c["runq_ns"], v["steal_ns"], 5e6)
+        near(n + "/schedstat", c["runq_ns"], v["sched_wait_ns"], 2e6, STEAL)
+        near(n + "/guest", c["runq_ns"], v["steal_ns"], 5e6, STEAL)
 
 
 def swap(doc, path, swap_ns):
     for _, c in vcpus_of(doc, path):
         sums(c)
         say("swapped", c["swapin_cnt"] > 0, "no swap-in")
-        near("time", c["swapin_ns"], int(swap_ns))
+        # By bpftrace, whose own probes are in its figure, and what the scheduler took meanwhile: told apart here.
+        say("time", int(swap_ns) * 0.6 - c["runq_ns"] - c["irq_ns"] <= c["swapin_ns"] <= int(swap_ns) * 1.05,
+            "%.3f ms; do_swap_page took %.3f ms" % (c["swapin_ns"] / 1e6, int(swap_ns) / 1e6))
 
 
 def main():

@@ -91,7 +91,8 @@ told() {
 	local name=$1 what=$2
 	shift 2
 	kept
-	"${beside[@]}" "$sg" record -q -o "$tmp/r.sgt" -- "$mini" "$@" >"$at.own" 2>"$tmp/err" </dev/null ||
+	# all groups of probes that it concerns, by name: only so what follows a balloon is told from other page faults
+	"${beside[@]}" "$sg" record -q -o "$tmp/r.sgt" --probes sched,syscall,fault,swap,reclaim,irq,block,trap,kvm -- "$mini" "$@" >"$at.own" 2>"$tmp/err" </dev/null ||
 		{ not_ok "vm/$name/record" "$(tail -n1 "$tmp/err")"; return; }
 	"$sg" report --vm --json "$tmp/r.sgt" >"$at.vm" 2>"$tmp/err" </dev/null ||
 		{ not_ok "vm/$name/report" "$(tail -n1 "$tmp/err")"; return; }

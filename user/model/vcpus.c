@@ -279,9 +279,10 @@ static uint64_t *blocked_in(struct sg_vcpu *c, const struct sg_slice *s)
 		return &c->wait_ns;
 	if (s->note & SG_NOTE_KVM && key == SG_C_MEM_SWAPIN)
 		return &c->swapin_wait_ns;
-	if (!(s->note & SG_NOTE_KVM) || class == SG_KVMC_HALT || class == SG_KVMC_HALT_POLL)
-		return &c->halt_ns;
-	return &c->wait_ns;
+	if (s->note & SG_NOTE_KVM)
+		return class == SG_KVMC_HALT || class == SG_KVMC_HALT_POLL ? &c->halt_ns : &c->wait_ns;
+	/* in no exit: it was not started yet, or its KVM tells of none; else on its way in */
+	return c->entries ? &c->wait_ns : &c->halt_ns;
 }
 
 /* The wait before a slice: [c->to, s->in]. */
