@@ -25,7 +25,7 @@ parts() {
 	golden     120 tests/golden/run.sh
 	docs        90 tests/house/docs.sh
 	install    120 tests/house/install.sh
-	live      1500 tests/live/run.sh
+	live      2400 tests/live/run.sh
 	truth      900 tests/truth/run.sh
 	sandbox    900 tests/sandbox/run.sh
 	vm         300 tests/vm/run.sh

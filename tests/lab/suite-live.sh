@@ -13,7 +13,7 @@ trap 'rm -rf "$tmp"' EXIT
 
 live='swapout'
 truth='cpu_user cpu_syscalls mutex_sleep io_fsync io_fuse swap_zram sleep_plain tcp_disk trap_stop trap_freeze
-	trap_seccomp proc_vfork reclaim_cache memory_high'
+	trap_seccomp proc_vfork reclaim_cache'
 
 # never NAME: why it cannot hold under emulation; nothing when it can
 never() {

@@ -18,7 +18,7 @@ for t in tests/live/*.sh; do
 	# A script that fails is run once more: what it measures it shares with whatever else runs on the machine.
 	for try in 1 2; do
 		start=$SECONDS
-		timeout -k 10 "${LIVE_LIMIT:-240}" "./$t" >"$tmp/out" 2>"$tmp/err" </dev/null
+		timeout -k 10 "${LIVE_LIMIT:-480}" "./$t" >"$tmp/out" 2>"$tmp/err" </dev/null
 		rc=$?
 		echo "-- $n: try $try, status $rc, $((SECONDS - start)) s" >&2
 		{ [ $rc = 0 ] || [ $rc = 77 ]; } && ! grep -q '^not ok ' "$tmp/out" && break

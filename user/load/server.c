@@ -206,7 +206,8 @@ int sg_server_run(unsigned port, const char *file, uint64_t writes, enum sg_writ
 	d = MHD_start_daemon(MHD_USE_EPOLL, (uint16_t)port, NULL, NULL, on_request, &s, MHD_OPTION_SOCK_ADDR,
 			     &at, MHD_OPTION_END);
 	if (!d)
-		return sg_err_set(err, errno ? -errno : -EIO, "cannot listen on port %u: %s", port,
+		return sg_err_set(err, errno ? -errno : -EIO, "cannot listen on %s port %u: %s",
+				  outside ? "any address," : "127.0.0.1", port,
 				  strerror(errno ? errno : EIO));
 	info = MHD_get_daemon_info(d, MHD_DAEMON_INFO_BIND_PORT);
 	if (printf("port %u\n", info ? info->port : port) < 0 || fflush(stdout)) {
