@@ -139,8 +139,10 @@ says nothing-to-record 2 "say what to record" sh -c "$sg record 2>&1 >/dev/null 
 
 # ---- interruptions: what was recorded stays
 for s in INT TERM KILL; do
-	"$sg" record -q -o "$dir/$s.sgt" -a --duration 60s & rec=$!
-	sleep 2.6
+	rm -f "$dir/ready"; mkfifo "$dir/ready"
+	"$sg" record -q -o "$dir/$s.sgt" -a --duration 60s --ready-fd 3 3>"$dir/ready" & rec=$!
+	read -r _ <"$dir/ready"
+	sleep 2.6 # blocks are written once a second
 	kill -$s $rec; wait $rec 2>/dev/null
 	"$sg" report --json="$dir/j" "$dir/$s.sgt" 2>"$dir/err" >/dev/null; code=$?
 	want=0; [ $s = KILL ] && want=1
@@ -160,7 +162,8 @@ verdict mode-0600 "$([ "$(stat -c %a "$dir/INT.sgt")" = 600 ] || stat -c %a "$di
 
 # ---- a full disk: the command goes on, what is whole stays readable, the exit says so
 mkdir "$dir/small" && mount -t tmpfs -o size=256k none "$dir/small"
-"$sg" record -q -o "$dir/small/f.sgt" -- sh -c 'sleep 1.2; for i in $(seq 150); do ls -lR /usr/include /usr/share >/dev/null; done; echo done >'"$dir/full-done" 2>"$dir/err"; code=$?
+"$sg" record -q -o "$dir/small/f.sgt" -- sh -c 'sleep 1.2; n=0; for i in $(seq 150); do ls -lR /usr/include /usr/share >/dev/null
+	[ "$(df --output=avail '"$dir/small"' | tail -n1)" -gt 8 ] || n=$((n + 1)); [ $n -lt 3 ] || break; done; echo done >'"$dir/full-done" 2>"$dir/err"; code=$?
 verdict full-disk "$([ $code = 125 ] && grep -qiE 'space|full' "$dir/err" && [ -f "$dir/full-done" ] || echo "code $code: $(cat "$dir/err")")"
 "$sg" report "$dir/small/f.sgt" >"$dir/out" 2>&1; code=$?
 verdict full-disk-readable "$([ $code = 1 ] && grep -q 'cpu' "$dir/out" || echo "code $code: $(head -3 "$dir/out")")"
