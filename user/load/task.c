@@ -17,7 +17,7 @@
 /* What a server's process needs beside its queue and its file. */
 #define NATIVE_BASE_BYTES (8 * MIB)
 #define NODE_BASE_BYTES	  (80 * MIB)
-/* Kernel, init and agent of a guest, measured at rest (60 MiB), and some page cache; Docker Engine beside them. */
+/* Kernel, init and agent of a guest, some 60 MiB by estimate, and some page cache; Docker Engine beside them. */
 #define GUEST_BYTES  (96 * MIB)
 #define ENGINE_BYTES (192 * MIB)
 /* A Sentry and a Gofer, measured at rest with one server. */

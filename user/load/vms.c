@@ -14,7 +14,7 @@
 /* Where paths are short enough for sockets, and everybody may enter. */
 #define PLACE	"/var/tmp/sandglass-bench-%d"
 #define BOOT_MS 300000 /* several at once, emulated, on a busy machine */
-/* Stock kernels on KVM are up within 2 s, on an emulated KVM host within 10 s (measured). */
+/* By estimate: a stock kernel is up within 2 s on KVM, within 10 s on an emulated KVM host. */
 #define TRIAL_MS    25000
 #define TRIAL_BYTES ((uint64_t)256 << 20)
 

@@ -22,7 +22,7 @@ extern const char *const sg_accel_names[SG_ACCEL_MAX];
 int sg_accel_find(const char *name);
 
 /*
- * Memory of a VMM beside its guest's: QEMU itself, measured at rest (50 MiB), and what TCG keeps of translated code.
+ * Memory of a VMM beside its guest's: QEMU itself, some 50 MiB by estimate, and what TCG keeps of translated code.
  */
 #define SG_VMS_VMM_BYTES ((uint64_t)(50 + 64) << 20)
 #define SG_VMS_VCPUS_MAX 64
