@@ -300,33 +300,31 @@ static __always_inline struct balloon_pages *balloon_of(u32 tgid, u64 addr)
 
 static const volatile struct balloon_pages no_pages = {};
 
-/* A function of its own beside balloon_page(), not below it: the stack of all of them together has a limit. */
-__noinline int balloon_note(u64 addr, u32 taken)
+/*
+ * The balloon has taken a page. That it gives it back is no matter here: the page is made present anew only when the
+ * guest touches it after that. A function of its own beside balloon_page(), not below it: the stack of all of them
+ * together has a limit.
+ */
+__noinline int balloon_note(u64 addr)
 {
 	u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	struct balloon_pages *p = balloon_of(tgid, addr);
-	u64 bit = 1ull << (addr >> 12 & 63), *w;
 
-	if (!p && taken) {
+	if (!p) {
 		struct balloon_at at = { .tgid = tgid, .region = addr >> 21 };
 
 		bpf_map_update_elem(&ballooned, &at, (const void *)&no_pages, BPF_NOEXIST);
 		p = bpf_map_lookup_elem(&ballooned, &at);
 	}
-	if (!p)
-		return 0;
-	w = &p->word[addr >> 18 & 7];
-	if (taken)
-		*w |= bit;
-	else
-		*w &= ~bit;
+	if (p)
+		p->word[addr >> 18 & 7] |= 1ull << (addr >> 12 & 63);
 	return 0;
 }
 
 /*
  * The running thread calls madvise() for one page. In a vCPU's thread between exit and
  * entry that is the balloon: QEMU does it nowhere else there. The rest of the burst is
- * the balloon's too, up to the next entry.
+ * the balloon's too, up to the next entry. Return: 1 when the balloon has taken the page.
  */
 __noinline int balloon_page(u64 addr)
 {
@@ -364,7 +362,7 @@ __noinline int balloon_page(u64 addr)
 		t->used |= 1u << (kick & 31);
 	}
 	thread_update_end(t);
-	return 1 + taken;
+	return taken;
 }
 
 /* Memory of the guest is made present inside an exit: had the balloon taken it? */

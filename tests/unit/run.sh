@@ -96,7 +96,7 @@ memcheck() {
 		n=$(basename "$b")
 		printf '%s' "$n" | grep -qE "$valgrind_skip" && continue
 		d=$(mktemp -d)
-		checked "valgrind/$n" "$d" valgrind -q --vgdb=no --trace-children=yes \
+		SG_TEST_SLOW=1 checked "valgrind/$n" "$d" valgrind -q --vgdb=no --trace-children=yes \
 			--trace-children-skip='/usr/*,/bin/*,/sbin/*' --child-silent-after-fork=yes --leak-check=full \
 			--show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect \
 			--log-file="$d/%p" "$b"
