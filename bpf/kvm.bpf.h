@@ -25,6 +25,7 @@
 #define MADV_DONTNEED_	 4
 #define KVM_EXIT_MMIO_	 6
 #define KVM_EXIT_INTR_	 10
+#define PT_WRITABLE_	 2
 #define KVM_ISA_VMX_	 1
 #define KVM_ISA_SVM_	 2
 #define SVM_EXIT_MAX_	 0x403
@@ -271,6 +272,32 @@ int BPF_PROG(kvm_vcpu_wakeup_btf, u64 ns, bool waited)
 {
 	if (enabled && !waited)
 		exit_becomes(SG_KEY_KVM | SG_KVM_HALT_POLL);
+	return 0;
+}
+
+/*
+ * A page fault of the guest that was served without its lock: if its page only had to become
+ * writable again (bit 1 of the entry, AMD APM vol. 2, 5.3; Intel SDM vol. 3, 29.3), somebody
+ * logs which pages are written. @sptep is kernel memory that may be gone: read as such.
+ */
+SEC("?tp_btf/fast_page_fault")
+int BPF_PROG(fast_page_fault_btf, void *vcpu, void *fault, u64 *sptep, u64 old_spte)
+{
+	u64 spte = 0;
+
+	if (!enabled || old_spte & PT_WRITABLE_ || bpf_probe_read_kernel(&spte, sizeof(spte), sptep))
+		return 0;
+	if (spte & PT_WRITABLE_)
+		exit_becomes(SG_KEY_KVM | SG_KVM_DIRTY);
+	return 0;
+}
+
+/* The page is not there: a kernel worker will bring it, and the guest does something else meanwhile, or halts. */
+SEC("?tp_btf/kvm_try_async_get_page")
+int BPF_PROG(kvm_try_async_get_page_btf)
+{
+	if (enabled)
+		exit_becomes(SG_KEY_KVM | SG_KVM_ASYNC);
 	return 0;
 }
 

@@ -255,7 +255,10 @@ struct sg_slice {
 #define SG_KVM_REFAULT	 0x7fa /* a page fault exit on a page that the balloon had taken */
 #define SG_KVM_MMIO	 0x7fb /* a page fault exit that was a device register */
 #define SG_KVM_HALT_POLL 0x7fc /* a halt that ended while the kernel still polled */
-#define SG_KVM_OTHER	 0x7ff /* a code that is none of the above */
+#define SG_KVM_DIRTY	 0x7fd /* a page fault exit that only made a page writable again (dirty logging) */
+#define SG_KVM_ASYNC \
+	0x7fe /* a page fault exit whose page a worker of the kernel's is to bring: async page fault */
+#define SG_KVM_OTHER 0x7ff /* a code that is none of the above */
 
 /* What a wait's note tells in its low 16 bits. */
 #define SG_NOTE_FLIPCALL \

@@ -33,6 +33,8 @@ Test(kvmexit, names_and_classes)
 		{ AMD(SG_KVM_REFAULT), "refault", "refault", "kvm.exit.refault" },
 		{ AMD(SG_KVM_MMIO), "mmio", "mmio", "kvm.exit.mmio" },
 		{ AMD(SG_KVM_HALT_POLL), "halt-poll", "halt-poll", "kvm.exit.halt-poll" },
+		{ AMD(SG_KVM_DIRTY), "dirty", "dirty", "kvm.exit.dirty" },
+		{ AMD(SG_KVM_ASYNC), "async-page-fault", "async-page-fault", "kvm.exit.async-page-fault" },
 		{ AMD(SG_KVM_RUN), "run", "run", "kvm.exit.run" },
 		{ VMM(2), "io", "io", "vmm.user.io" },
 		{ VMM(6), "mmio", "mmio", "vmm.user.mmio" },

@@ -79,6 +79,8 @@ def own(doc):
                 near(name + "/halt_ns", halted, p["halt_ns"], n * 2e6 + v["sched_wait_ns"])
             elif p["part"] == "hypercall":
                 counter("hypercalls", n)
+            elif p["part"] == "dirty" and "pf_fast" in has:
+                counter("pf_fast", n)
             elif p["part"] in ("page-fault", "populate", "refault") and "pf_fixed" in has:
                 counter("pf_fixed", n)
             elif p["part"] in ("inflate", "deflate"):
@@ -231,7 +233,8 @@ def vm_counts(v, c, got, refaults):
         same(e, row(e)["count"], seen.get(e, 0))
     for e in ("halt", "hypercall", "cpuid", "msr"):
         same(e, row(e)["count"], asked(v, e))
-    same("page-faults", row("page-fault")["count"] + row("refault")["count"], kvm.get("pf_fixed", 0))
+    same("page-faults", sum(row(k)["count"] for k in ("page-fault", "refault", "dirty")), kvm.get("pf_fixed", 0))
+    same("dirty", row("dirty")["count"], asked(v, "dirty"))
     if refaults:
         same("refault", row("refault")["count"], asked(v, "refault"))
     else:

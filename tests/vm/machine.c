@@ -111,6 +111,18 @@ static void tables_write(struct mg_vm *vm)
 	mg_code_copy(vm->low + MG_CODE);
 }
 
+/* The memory at MG_HIGH: each page is made read-only, and written to by an exit the first time. */
+int mg_vm_log_writes(struct mg_vm *vm, bool on)
+{
+	struct kvm_userspace_memory_region r = { .slot = 1,
+						 .flags = on ? KVM_MEM_LOG_DIRTY_PAGES : 0,
+						 .guest_phys_addr = MG_HIGH,
+						 .memory_size = vm->high_bytes,
+						 .userspace_addr = (uintptr_t)vm->high };
+
+	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &r);
+}
+
 static int memory_add(struct mg_vm *vm, unsigned slot, uint64_t at, uint64_t bytes, uint8_t **ret)
 {
 	struct kvm_userspace_memory_region r = { .slot = slot, .guest_phys_addr = at, .memory_size = bytes };

@@ -33,6 +33,8 @@ static const struct argp_option options[] = {
 	{ "cpuid", KEY_PART + MG_CPUID, "N", 0, "N times CPUID", 1 },
 	{ "msr", KEY_PART + MG_MSR, "N", 0, "N reads of IA32_APIC_BASE", 1 },
 	{ "page-fault", KEY_PART + MG_FAULT, "N", 0, "N pages touched that were never used", 1 },
+	{ "dirty", KEY_PART + MG_DIRTY, "N", 0,
+	  "the first N of them are written to again, after the VMM has begun to log writes", 1 },
 	{ "balloon", KEY_PART + MG_INFLATE, "N", 0,
 	  "touch N x 256 pages; give them back by N MMIO exits with 256 madvise(MADV_DONTNEED) each; touch "
 	  "them again",

@@ -55,6 +55,7 @@
 	X(CPUID, cpuid, "cpuid")                \
 	X(MSR, msr, "msr")                      \
 	X(FAULT, touch, "page-fault")           \
+	X(DIRTY, touch, "dirty")                \
 	X(POPULATE, touch, "populate")          \
 	X(INFLATE, mmio_write, "inflate")       \
 	X(DEFLATE, mmio_write, "deflate")       \
@@ -156,6 +157,7 @@ int mg_vm_open(struct mg_vm *vm, const struct mg_options *opt, char *why, size_t
 int mg_vcpu_open(struct mg_vcpu *v, char *why, size_t len);
 int mg_vcpu_reset(struct mg_vcpu *v);
 int mg_vm_interrupt(struct mg_vm *vm);
+int mg_vm_log_writes(struct mg_vm *vm, bool on);
 void mg_stats_read(const struct mg_stats *s, struct mg_counts *ret);
 uint64_t mg_vcpu_bytes(const struct mg_options *opt);
 

@@ -283,6 +283,7 @@ static void part_run(struct mg_vcpu *v, timer_t timer, enum mg_part part)
 		st.rdx = MG_PORT_HALT;
 		break;
 	case MG_FAULT:
+	case MG_DIRTY:
 		st.rdi = faults;
 		break;
 	case MG_POPULATE:
@@ -311,10 +312,16 @@ static void part_run(struct mg_vcpu *v, timer_t timer, enum mg_part part)
 		snprintf(s->why, sizeof(s->why), "%s", v->vm->irq_why);
 		return;
 	}
+	if (part == MG_DIRTY && (n[part] > n[MG_FAULT] || mg_vm_log_writes(v->vm, true))) {
+		snprintf(s->why, sizeof(s->why), "the writes to pages of --page-fault can't be logged");
+		return;
+	}
 	mg_stats_read(&v->stats, &s->before);
 	for (uint64_t i = 0; i < rounds && !s->why[0]; i++)
 		step_run(v, timer, &st, s);
 	mg_stats_read(&v->stats, &s->after);
+	if (part == MG_DIRTY)
+		mg_vm_log_writes(v->vm, false);
 	/* What has failed left the vCPU in the middle of something. */
 	if (s->why[0])
 		mg_vcpu_reset(v);

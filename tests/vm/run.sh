@@ -36,7 +36,7 @@ if [ $? = 77 ]; then
 fi
 
 # What can be had here: every part once; by name what can't. words_RING gets the words of those that it has.
-parts='out:30 in:20 mmio-write:25 mmio-read:15 halt:10 hypercall:40 cpuid:50 msr:60 page-fault:300 balloon:2 burn:50000000'
+parts='out:30 in:20 mmio-write:25 mmio-read:15 halt:10 hypercall:40 cpuid:50 msr:60 page-fault:300 dirty:120 balloon:2 burn:50000000'
 for ring in 0 3; do
 	once=() words=("--ring" $ring "--halt-ns" $halt --deflate)
 	for p in $parts; do

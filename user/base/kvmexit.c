@@ -66,6 +66,8 @@ static const struct code amd[] = {
 	{ SG_KVM_REFAULT, C(REFAULT), "refault" },
 	{ SG_KVM_MMIO, C(MMIO), "mmio" },
 	{ SG_KVM_HALT_POLL, C(HALT_POLL), "halt-poll" },
+	{ SG_KVM_DIRTY, C(DIRTY), "dirty" },
+	{ SG_KVM_ASYNC, C(ASYNC), "async-page-fault" },
 	{ SG_KVM_OTHER, C(OTHER), "invalid" },
 };
 

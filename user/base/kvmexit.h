@@ -12,26 +12,28 @@
 #include <stdint.h>
 
 /* X(id, SYMBOL, name): ids are never in recordings. */
-#define SG_KVM_CLASS_LIST(X)                                                                     \
-	X(1, IO, "io")		       /* port I/O */                                            \
-	X(2, MMIO, "mmio")	       /* a device's register in memory */                       \
-	X(3, PAGE_FAULT, "page-fault") /* guest memory that is not mapped (nested page fault) */ \
-	X(4, HALT, "halt")	       /* HLT, and polling that ended in a sleep */              \
-	X(5, HALT_POLL, "halt-poll")   /* polling that a wake ended */                           \
-	X(6, MSR, "msr")                                                                         \
-	X(7, CPUID, "cpuid")                                                                     \
-	X(8, INTERRUPT, "interrupt") /* of the host, or a window for one of the guest */         \
-	X(9, HYPERCALL, "hypercall")                                                             \
-	X(10, REFAULT, "refault") /* page fault on a page that the balloon had taken */          \
-	X(11, SIGNAL, "signal")	  /* VMM only: KVM_RUN was interrupted */                        \
-	X(12, OTHER, "other")                                                                    \
-	X(13, RUN, "run") /* inside KVM_RUN, guest mode and exits not told apart */
+#define SG_KVM_CLASS_LIST(X)                                                                            \
+	X(1, IO, "io")		       /* port I/O */                                                   \
+	X(2, MMIO, "mmio")	       /* a device's register in memory */                              \
+	X(3, PAGE_FAULT, "page-fault") /* guest memory that is not mapped (nested page fault) */        \
+	X(4, HALT, "halt")	       /* HLT, and polling that ended in a sleep */                     \
+	X(5, HALT_POLL, "halt-poll")   /* polling that a wake ended */                                  \
+	X(6, MSR, "msr")                                                                                \
+	X(7, CPUID, "cpuid")                                                                            \
+	X(8, INTERRUPT, "interrupt") /* of the host, or a window for one of the guest */                \
+	X(9, HYPERCALL, "hypercall")                                                                    \
+	X(10, REFAULT, "refault") /* page fault on a page that the balloon had taken */                 \
+	X(11, SIGNAL, "signal")	  /* VMM only: KVM_RUN was interrupted */                               \
+	X(12, OTHER, "other")                                                                           \
+	X(13, RUN, "run")     /* inside KVM_RUN, guest mode and exits not told apart */                 \
+	X(14, DIRTY, "dirty") /* page fault on a page whose writes are logged (migration, a display) */ \
+	X(15, ASYNC, "async-page-fault") /* page fault that a worker of the kernel's serves meanwhile */
 enum sg_kvm_class {
 	SG_KVMC_NONE = 0,
 #define SG_X(id, sym, name) SG_KVMC_##sym = id,
 	SG_KVM_CLASS_LIST(SG_X)
 #undef SG_X
-		SG_KVMC_MAX = 14,
+		SG_KVMC_MAX = 16,
 };
 
 /** sg_kvm_class() - of @key, a SG_KEY_KVM key as recorded; SG_KVMC_NONE for the balloon's */
