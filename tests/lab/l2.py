@@ -4,9 +4,13 @@
 
   l2.py sh DIR COMMAND       runs it in the small guest, prints what it prints
   l2.py qmp DIR COMMAND [ARGUMENTS]
-  l2.py balloon DIR MIB...   sets the guest's memory, step by step, each when the one before is reached"""
+  l2.py balloon DIR MIB...   sets the guest's memory, step by step, each when the one before is reached
+  l2.py pageout DIR PID MIB  has the kernel swap out these pages of the guest (numbers of physical pages on standard
+                             input) of so much memory, whose QEMU is PID"""
+import ctypes
 import json
 import os
+import re
 import socket
 import sys
 import time
@@ -64,9 +68,34 @@ def balloon(where, steps):
         print("-- balloon: %d MiB after %.1f s" % (mib, time.monotonic() - start), file=sys.stderr)
 
 
+SYS_PIDFD_OPEN, SYS_PROCESS_MADVISE, MADV_PAGEOUT, PAGE = 434, 440, 21, 4096
+
+
+class Iovec(ctypes.Structure):
+    _fields_ = [("base", ctypes.c_void_p), ("len", ctypes.c_size_t)]
+
+
+def pageout(pid, mib, pages):
+    """The guest's memory is the mapping of that size; below 3 GiB its offset is the physical address."""
+    ram = [int(a, 16) for a, b in re.findall(r"^([0-9a-f]+)-([0-9a-f]+) ", open("/proc/%d/maps" % pid).read(), re.M)
+           if int(b, 16) - int(a, 16) == mib << 20]
+    if len(ram) != 1:
+        sys.exit("%d mappings of %d MiB" % (len(ram), mib))
+    libc = ctypes.CDLL(None, use_errno=True)
+    pidfd = libc.syscall(SYS_PIDFD_OPEN, pid, 0)
+    # Twice: the first time the guest's own tables say that the pages were used, and forget it.
+    for i in [*range(0, len(pages), 512)] * 2:
+        some = [Iovec(ram[0] + p * PAGE, PAGE) for p in pages[i:i + 512]]
+        done = libc.syscall(SYS_PROCESS_MADVISE, pidfd, (Iovec * len(some))(*some), ctypes.c_size_t(len(some)), MADV_PAGEOUT, 0)
+        if done != len(some) * PAGE:
+            sys.exit("process_madvise: %d, %s" % (done, os.strerror(ctypes.get_errno())))
+
+
 what, where, rest = sys.argv[1], sys.argv[2], sys.argv[3:]
 if what == "sh":
     sys.exit(shell(where, " ".join(rest)))
+elif what == "pageout":
+    pageout(int(rest[0]), int(rest[1]), [int(n) for n in sys.stdin.read().split()])
 elif what == "balloon":
     balloon(where, [int(m) for m in rest])
 else:

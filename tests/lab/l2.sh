@@ -6,6 +6,7 @@
 #                                   it is up. Sets l2_pid (QEMU) and l2_vcpus (tids)
 #   l2_root NAME MIB CPUS SCRIPT    one with the lab's root and tools over 9p: runs SCRIPT there as boot.sh runs a suite,
 #                                   prints what it prints, ends with its status
+#   l2_root_start NAME MIB CPUS SCRIPT SECONDS WORD...  the same, begun only, and SCRIPT has so long; WORDs are QEMU's
 #   l2 NAME COMMAND                 in the small guest
 #   l2_stop NAME
 
@@ -48,11 +49,16 @@ l2_wait() {
 }
 
 l2_start() {
-	local name=$1 mib=$2 cpus=$3 t
+	local name=$1 mib=$2 cpus=$3
 	shift 3
 	l2_qemu "$name" "$mib" "$cpus" -initrd "$TMPDIR/l2-initrd" -append 'console=ttyS0 quiet panic=-1 mitigations=off' \
 		-serial "unix:$TMPDIR/l2-$name/shell,server=on,wait=off" -device virtio-balloon-pci,id=balloon0 "$@"
 	l2_wait "$name" '^L2 up' || return 1
+	l2_vcpus_find
+}
+
+l2_vcpus_find() {
+	local t
 	l2_vcpus=
 	for t in "/proc/$l2_pid/task"/*; do
 		case $(cat "$t/comm") in CPU*KVM) l2_vcpus="$l2_vcpus ${t##*/}" ;; esac
@@ -71,16 +77,22 @@ l2_stop() {
 	rm -rf "$TMPDIR/l2-$1"
 }
 
-l2_root() {
-	local name=$1 mib=$2 cpus=$3 script=$4 dir=$TMPDIR/l2-$1 out=$TMPDIR/l2-$1/out rc
+l2_root_start() {
+	local name=$1 mib=$2 cpus=$3 script=$4 limit=$5 out=$TMPDIR/l2-$1/out
+	shift 5
 	mkdir -p "$out"
 	{
-		printf "LAB_TREE='%s' LAB_O='%s' LAB_SUITE='%s' LAB_MODULES=/ LAB_LIMIT=100 LAB_ARGS=''\n" "$PWD" "$(realpath "$O")" "$script"
+		printf "LAB_TREE='%s' LAB_O='%s' LAB_SUITE='%s' LAB_MODULES=/ LAB_LIMIT=%d LAB_ARGS=''\n" "$PWD" "$(realpath "$O")" "$script" "$limit"
 	} >"$out/env"
 	l2_qemu "$name" "$mib" "$cpus" -initrd "$LAB_INITRD" \
 		-append "console=ttyS0 quiet panic=-1 mitigations=off lab.guest=$PWD/tests/lab/guest.sh lab.rw=$((mib / 2))m" \
 		-fsdev "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap" -device virtio-9p-pci,fsdev=root,mount_tag=root \
-		-fsdev "local,id=out,path=$out,security_model=none" -device virtio-9p-pci,fsdev=out,mount_tag=out
+		-fsdev "local,id=out,path=$out,security_model=none" -device virtio-9p-pci,fsdev=out,mount_tag=out "$@"
+}
+
+l2_root() {
+	local name=$1 dir=$TMPDIR/l2-$1 out=$TMPDIR/l2-$1/out rc
+	l2_root_start "$1" "$2" "$3" "$4" 100
 	l2_wait "$name" '^lab: suite ended' || { l2_stop "$name"; return 125; }
 	wait "$l2_pid"
 	cat "$out/err" >&2

@@ -9,7 +9,7 @@ quiet=
 [ "${1:-}" != -q ] || { quiet=1; shift; }
 [ "${1:-}" != all ] || set -- $(tests/lab/kernel.sh --list)
 [ $# != 0 ] || set -- 6.1
-suites='load cgroup2 live vsock kvm'
+suites='load cgroup2 live vsock kvm fused'
 tmp=$(mktemp -d)
 child=
 trap '[ -z "$child" ] || { kill "$child" && wait "$child"; } 2>/dev/null; rm -rf "$tmp"' EXIT
@@ -21,9 +21,11 @@ limit() { case $1 in load) echo 240 ;; cgroup2) echo 600 ;; *) echo 900 ;; esac;
 # A guest of two CPUs has hung after recordings (docs/lab.md), and why is not known.
 cpus() { echo 1; }
 
+memory() { case $1 in fused) echo 3072 ;; *) echo 2048 ;; esac; }
+
 # boot KERNEL SUITE: sets rc
 boot() {
-	tests/lab/boot.sh -k "$1" -s "$(cpus "$2")" -t "$(limit "$2")" "tests/lab/suite-$2.sh" >"$tmp/out" 2>"$tmp/err" </dev/null &
+	tests/lab/boot.sh -k "$1" -s "$(cpus "$2")" -m "$(memory "$2")" -t "$(limit "$2")" "tests/lab/suite-$2.sh" >"$tmp/out" 2>"$tmp/err" </dev/null &
 	child=$!
 	wait $child
 	rc=$?

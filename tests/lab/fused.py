@@ -1,0 +1,98 @@
+#!/usr/bin/python3 -IS
+# SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+"""fused.py REPORT FACTS: what the blame of a guest's tasks must show, by what was done to them (suite-fused.sh).
+
+REPORT is `sandglass report --json`; a line of FACTS is "TASK KEY NUMBER": wall, by the guest's clock; held, how long the
+host kept the vCPU, by the kernel's own account; pages, calls. Each scenario is: component, cause (of causes that begin so),
+and what its size or count must be. It must also be the largest of what the host did to the task. Prints lines of
+tests/lib.sh."""
+import json
+import sys
+
+report, facts = json.load(open(sys.argv[1])), {}
+for line in open(sys.argv[2]):
+    task, key, number = line.split()
+    facts[task, key] = int(number)
+tasks = {}
+for t in report["tasks"]:
+    tasks.setdefault(t["name"], []).append(t)
+
+
+def say(name, good, why):
+    print("ok %s" % name if good else "not ok %s %s" % (name, why))
+
+
+def rows(task, component, cause):
+    return [b for b in task["blame"] if b["component"] == component and any(b["cause"].startswith(c) for c in cause.split("+"))]
+
+
+def ns(task, component, cause):
+    return sum(b["ns"] for b in rows(task, component, cause))
+
+
+def count(task, component, cause):
+    return sum(b["count"] for b in rows(task, component, cause))
+
+
+def whose(component):
+    return "guest" if component.startswith("web:") else "host"
+
+
+def top(task, side):
+    """What has the most of those on one side, but what any recording adds: the recorder takes its CPU."""
+    best = max((b for b in task["blame"] if whose(b["component"]) == side), key=lambda b: b["ns"], default=None)
+    return "%s %s %.1f ms" % (best["component"], best["cause"], best["ns"] / 1e6) if best else "nothing"
+
+
+def between(low, high):
+    return lambda got, want: low * want <= got <= high * want
+
+
+# task, component, cause, of what ("ns" or "count"), fact (a number, or a key of FACTS), how they compare
+SCENARIOS = (
+    ("alone", "web:app", "cpu.user", "ns", "wall", between(0.5, 1)),
+    ("asleep", "web:app", "timer.sleep", "ns", "wall", between(0.9, 1)),
+    # Exits are counted by the host's slice: a slice that is partly another task's is divided by time.
+    ("cpuid", "vcpu", "kvm.exit.cpuid", "count", 2000, between(0.6, 1.1)),
+    ("ports", "vcpu", "kvm.exit.io+vmm.user.io", "count", 3000, between(0.6, 1.1)),
+    # Of what the vCPU waits for its CPU a part is for other tasks of the guest.
+    ("hog", "vcpu", "sched.runq", "ns", "held", between(0.3, 1.05)),
+    ("stop", "vcpu", "trap.stop", "ns", "held", between(0.85, 1.15)),
+    ("freeze", "vcpu", "trap.freeze", "ns", "held", between(0.85, 1.15)),
+    ("quota", "vcpu", "sched.throttle", "ns", "held", between(0.4, 1.1)),
+    ("fresh", "vcpu", "kvm.exit.page-fault", "count", 2048, between(0.5, 1.2)),
+    ("back", "vcpu", "mem.swapin", "count", "pages", between(0.9, 1.05)),
+    ("refault", "vcpu", "kvm.exit.refault", "count", "inflated", between(0.4, 1)),
+    ("slowdisk", "vmm", "io", "ns", "wall", between(0.5, 1)),
+)
+
+
+def scenario(name, component, cause, what, fact, fits):
+    if len(tasks.get(name, [])) != 1 or (name, "wall") not in facts:
+        say(name, False, "%d tasks, and %s" % (len(tasks.get(name, [])), [k for k in facts if k[0] == name]))
+        return
+    task = tasks[name][0]
+    wall, latency = facts[name, "wall"], task["latency_ns"]
+    sums = [sum(b["ns"] for b in task[view]) for view in ("blame", "by_wait")]
+    say(name + "/sums", sums == [latency, latency], "%s of %d ns" % (sums, latency))
+    say(name + "/latency", abs(latency - wall) <= wall * 0.02 + 2e7, "%d ns, %d by its own clock" % (latency, wall))
+    unknown = ns(task, "web:app", "unknown")
+    say(name + "/unknown", unknown <= 0.01 * latency, "%.3f of %.3f ms" % (unknown / 1e6, latency / 1e6))
+    side = whose(component)
+    best = top(task, side)
+    say(name + "/cause", best.startswith("%s %s" % (component, cause)), "%s has the most" % best)
+    want = facts[name, fact] if isinstance(fact, str) else fact
+    got = (ns if what == "ns" else count)(task, component, cause)
+    say(name + "/size", fits(got, want), "%d, not %d" % (got, want))
+    print("-- %-8s %s %s: %d of %d; %.3f of %.3f ms" % (name, component, cause, got, want, ns(task, component, cause) / 1e6, latency / 1e6),
+          file=sys.stderr)
+
+
+for s in SCENARIOS:
+    scenario(*s)
+if "-v" in sys.argv:
+    for t in report["tasks"]:
+        if (t["name"], "wall") in facts:
+            print("##", t["name"], t["latency_ns"] / 1e6, file=sys.stderr)
+            for b in sorted(t["blame"], key=lambda b: -b["ns"])[:9]:
+                print("     %-12s %-26s %9.3f ms %6d" % (b["component"], b["cause"], b["ns"] / 1e6, b["count"]), file=sys.stderr)

@@ -1,0 +1,165 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+# Truth scenarios of the fused path: a Linux guest in the lab's guest works in tasks of known shape (guestwork) while its
+# host disturbs it in a known way; one recording of both machines, the agent over vsock. What each task's blame must show,
+# component, cause and size, is held against the kernels' own accounts of both sides (fused.py).
+# Alone: tests/lab/boot.sh -k 6.1 -s 1 -m 3072 -t 900 tests/lab/suite-fused.sh
+set -u
+. tests/lib.sh
+. tests/lab/l2.sh
+[ "$(id -u)" = 0 ] || { echo "needs root" >&2; exit 77; }
+sg=${SANDGLASS:?} work=$(realpath "${O:?}/tests/vm/guestwork")
+tmp=$(mktemp -d) swap=/dev/zram0 group=/sys/fs/cgroup/sandglass-fused disk=/var/tmp/fused-disk
+facts=$tmp/facts
+rec=
+cleanup() {
+	[ -z "$rec" ] || kill "$rec" 2>/dev/null
+	swapoff $swap 2>/dev/null
+	rm -rf "$tmp" $disk
+	rmdir $group 2>/dev/null
+}
+trap cleanup EXIT
+note() { printf -- '-- %s s: %s\n' "$(cut -d' ' -f1 /proc/uptime)" "$*" >&2; }
+why=$(l2_ready 2>&1) && why=$(modprobe vhost_vsock 2>&1) || { echo "$why" >&2; exit 77; }
+
+# ---- the guest: the lab's root, an agent, a shell, a disk whose file lies on the host's
+# In memory, so that a page is gone from the swap cache as soon as it is written.
+echo 64M >/sys/block/zram0/disksize && mkswap $swap >/dev/null && swapon $swap || { not_ok swap 'no swap'; exit 1; }
+echo 0 >/proc/sys/vm/page-cluster
+echo never >/sys/kernel/mm/transparent_hugepage/enabled
+dd if=/dev/urandom of=$disk bs=1M count=16 status=none
+head -c 24 /dev/urandom | base64 >"$tmp/token"
+cat >/fused-guest.sh <<SH
+modprobe vmw_vsock_virtio_transport
+modprobe virtio_balloon
+echo never >/sys/kernel/mm/transparent_hugepage/enabled
+cp $work /run/guestwork
+echo $(cat "$tmp/token") >/run/token
+"\$SANDGLASS" agent --listen vsock:7777 --token-file /run/token >/dev/console 2>&1 &
+stty -F /dev/ttyS1 raw -echo
+work() { rm -f /run/guestwork.*; /run/guestwork "\$@"; }
+stat() { sed -n "s/^\$1 //p" /proc/vmstat; }
+while :; do
+	while read -r line; do
+		eval "\$line"
+		echo "L2 status \$?"
+	done </dev/ttyS1 >/dev/ttyS1 2>&1
+done
+SH
+mkdir -p $group
+l2_cgroup=$group
+l2_root_start f 448 1 /fused-guest.sh 900 -device virtio-balloon-pci,id=balloon0 -device vhost-vsock-pci,guest-cid=3 \
+	-drive "file=$disk,if=none,id=d,format=raw,cache=none,aio=threads" -device virtio-blk-pci,drive=d \
+	-serial "unix:$TMPDIR/l2-f/shell,server=on,wait=off"
+l2_wait f 'listening on vsock' || { not_ok guest/up 'the nested guest did not come up'; exit 1; }
+l2_vcpus_find
+vcpu=${l2_vcpus# }
+note 'guest is up'
+
+# ---- one recording of all
+mkfifo "$tmp/ready"
+"$sg" record -a -q -o "$tmp/m.sgt" --probes sched,syscall,fault,swap,reclaim,irq,block,trap,kvm --guest "web=vsock:3:7777,pid=$l2_pid" \
+	--token-file "$tmp/token" --ready-fd 3 3>"$tmp/ready" 2>"$tmp/err" &
+rec=$!
+read -r _ <"$tmp/ready"
+check recording/begins "$(tail -n1 "$tmp/err")" kill -0 $rec
+note 'recording'
+
+wait_ns() { cut -d' ' -f2 "/proc/$l2_pid/task/$vcpu/schedstat"; }
+throttled_ns() { echo $(($(sed -n 's/^throttled_usec //p' $group/cpu.stat) * 1000)); }
+swapped_in() { sed -n 's/^pswpin //p' /proc/vmstat; }
+now_ns() { date +%s%N; }
+# fact NAME KEY VALUE: for the judge
+fact() { echo "$*" >>"$facts"; }
+# guest NAME KIND N: the task, and its own measure of it
+guest() {
+	local got
+	rm -f "$TMPDIR/l2-f/out/begun"
+	got=$(l2 f "work $*") || { not_ok "$1/task" "$got"; return; }
+	fact "$1" wall "${got##* }"
+}
+# disturbed COMMAND NAME KIND N: the same; COMMAND NAME runs on the host from the task's beginning on
+disturbed() {
+	local what=$1
+	shift
+	rm -f "$TMPDIR/l2-f/out/begun"
+	(until [ -e "$TMPDIR/l2-f/out/begun" ]; do sleep 0.01; done; "$what" "$1") &
+	local by=$!
+	guest "$@"
+	wait $by
+}
+stopped() {
+	local t
+	t=$(now_ns)
+	kill -STOP "$l2_pid"
+	sleep 0.5
+	kill -CONT "$l2_pid"
+	fact "$1" held $(($(now_ns) - t))
+}
+frozen() {
+	local t
+	t=$(now_ns)
+	echo 1 >$group/cgroup.freeze
+	sleep 0.5
+	echo 0 >$group/cgroup.freeze
+	fact "$1" held $(($(now_ns) - t))
+}
+hogged() {
+	local w0
+	w0=$(wait_ns)
+	timeout 0.8 sh -c 'while :; do :; done'
+	fact "$1" held $(($(wait_ns) - w0))
+}
+short_of() {
+	local u0
+	u0=$(throttled_ns)
+	echo '20000 100000' >$group/cpu.max
+	sleep 0.8
+	echo max >$group/cpu.max
+	fact "$1" held $(($(throttled_ns) - u0))
+}
+
+guest alone burn 400
+guest asleep sleep 400
+guest cpuid cpuid 2000
+guest ports out 1500
+note 'exits'
+disturbed hogged hog burn 1500
+disturbed stopped stop burn 1500
+disturbed frozen freeze burn 1500
+disturbed short_of quota burn 1500
+
+note 'CPU'
+guest fresh touch 8
+# The task's own pages, and nothing else of the guest's, go to the host's swap.
+l2 f "work back again 4 >/run/out & until [ -s /run/guestwork.ready ]; do sleep 0.05; done"
+l2 f 'cat /run/guestwork.ready' | tests/lab/l2.py pageout "$TMPDIR/l2-f" "$l2_pid" 448 || not_ok back/pageout 'the pages stay'
+p0=$(swapped_in)
+got=$(l2 f 'touch /run/guestwork.go; wait $!; cat /run/out')
+fact back wall "${got##* }"
+fact back pages $(($(swapped_in) - p0))
+note 'memory'
+
+b0=$(l2 f 'stat balloon_inflate')
+tests/lab/l2.py balloon "$TMPDIR/l2-f" 432 448
+fact refault inflated $(($(l2 f 'stat balloon_inflate') - b0))
+guest refault touch 12
+note 'balloon'
+
+dev=$(cat /sys/class/block/vda/dev)
+echo "$dev rbps=1048576" >$group/io.max
+guest slowdisk read 16
+echo "$dev rbps=max" >$group/io.max
+note 'disk'
+
+kill -INT $rec
+wait $rec
+check recording/ends "status $?: $(tail -n1 "$tmp/err")" [ $? = 0 ]
+rec=
+cat "$tmp/err" >&2
+note 'recorded'
+"$sg" report --json "$tmp/m.sgt" >"$tmp/report" 2>"$tmp/err" || not_ok report "$(tail -n1 "$tmp/err")"
+note 'reported'
+l2_stop f
+[ -z "${FUSED_KEEP:-}" ] || cp "$tmp/report" "$facts" "$FUSED_KEEP"
+tests/lab/fused.py "$tmp/report" "$facts" -v

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/*
+ * guestwork NAME KIND N: one task of known shape, for a Linux guest whose host is made to disturb it (suite-fused.sh of
+ * the lab). Prints NAME and how long it took by the guest's clock, in nanoseconds.
+ */
+#include <cpuid.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PAGE	  4096
+#define READ_SIZE 65536
+#define PORT_POST 0x80 /* nobody's: a write to it does nothing, but for the exit */
+#define READY	  "/run/guestwork.ready"
+#define GO	  "/run/guestwork.go"
+#define BEGUN	  "/out/begun" /* in the folder that the guest shares with its host */
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static int fail(const char *what)
+{
+	perror(what);
+	return 1;
+}
+
+static void nap(uint64_t ns)
+{
+	nanosleep(
+		&(struct timespec){ .tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000) },
+		NULL);
+}
+
+static int burn(uint64_t ms)
+{
+	uint64_t end = now_ns() + ms * 1000000;
+
+	while (now_ns() < end)
+		;
+	return 0;
+}
+
+static int cpuids(uint64_t n)
+{
+	unsigned a, b, c, d;
+
+	while (n--)
+		__cpuid(0, a, b, c, d);
+	return 0;
+}
+
+static int ports;
+
+/* By the kernel's own instruction: the lab's emulated processor refuses a nested guest's program those of its own. */
+static int outs(uint64_t n)
+{
+	while (n--)
+		if (pwrite(ports, "", 1, PORT_POST) != 1)
+			return fail("/dev/port");
+	return 0;
+}
+
+static char *memory; /* of MiB as asked for, mapped and not yet touched */
+
+static int touch(uint64_t mib)
+{
+	for (uint64_t i = 0; i < mib << 20; i += PAGE)
+		((volatile char *)memory)[i]++;
+	return 0;
+}
+
+static int disk;
+
+/* What the host's page cache and readahead cannot serve: each block once. */
+static int reads(uint64_t n)
+{
+	static char block[READ_SIZE] __attribute__((aligned(PAGE)));
+
+	for (uint64_t i = 0; i < n; i++)
+		if (pread(disk, block, sizeof(block), (off_t)(i * sizeof(block))) != sizeof(block))
+			return fail("/dev/vda");
+	return 0;
+}
+
+static int sleeps(uint64_t ms)
+{
+	nap(ms * 1000000);
+	return 0;
+}
+
+/* Where its memory is in the guest's, a number of a page a line: Documentation/admin-guide/mm/pagemap.rst */
+static int pages_tell(FILE *out, uint64_t mib)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t entry;
+
+	if (fd < 0)
+		return fail("pagemap");
+	for (uint64_t i = 0; i < mib << 20; i += PAGE) {
+		off_t at = (off_t)((uint64_t)(memory + i) / PAGE * sizeof(entry));
+
+		if (pread(fd, &entry, sizeof(entry), at) != sizeof(entry))
+			return fail("pagemap");
+		fprintf(out, "%llu\n", (unsigned long long)(entry & ((1ull << 55) - 1)));
+	}
+	return close(fd);
+}
+
+/* Ready for it, and told when: the host does something in between. */
+static int wait_for_go(uint64_t mib)
+{
+	FILE *f = fopen(READY ".new", "we");
+
+	if (!f || pages_tell(f, mib) || fclose(f) || rename(READY ".new", READY))
+		return fail(READY);
+	while (access(GO, F_OK))
+		nap(20000000);
+	return 0;
+}
+
+static const struct kind {
+	const char *name;
+	int (*run)(uint64_t n);
+	char needs; /* 'p' ports, 'm' memory, 'M' memory touched before, 'd' the disk */
+} kinds[] = {
+	{ "burn", burn, 0 },	 { "sleep", sleeps, 0 },  { "cpuid", cpuids, 0 }, { "out", outs, 'p' },
+	{ "touch", touch, 'm' }, { "again", touch, 'M' }, { "read", reads, 'd' },
+};
+
+static int ready(const struct kind *k, uint64_t n)
+{
+	if (k->needs == 'p') {
+		ports = open("/dev/port", O_WRONLY | O_CLOEXEC);
+		if (ports < 0)
+			return fail("/dev/port");
+	}
+	if (k->needs == 'd') {
+		disk = open("/dev/vda", O_RDONLY | O_DIRECT | O_CLOEXEC);
+		if (disk < 0)
+			return fail("/dev/vda");
+	}
+	if (k->needs != 'm' && k->needs != 'M')
+		return 0;
+	memory = mmap(NULL, n << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return fail("mmap");
+	return k->needs == 'M' ? touch(n) || wait_for_go(n) : 0;
+}
+
+int main(int argc, char **argv)
+{
+	const struct kind *k = NULL;
+	char begin[128], end[64];
+	uint64_t n, at;
+	int begun;
+
+	for (size_t i = 0; argc == 4 && i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (!strcmp(kinds[i].name, argv[2]))
+			k = &kinds[i];
+	if (!k)
+		return fprintf(stderr, "Usage: guestwork NAME burn|sleep|cpuid|out|touch|again|read N\n"), 2;
+	n = strtoull(argv[3], NULL, 10);
+	snprintf(begin, sizeof(begin), "/.sandglass/begin/%d/%s", getpid(), argv[1]);
+	snprintf(end, sizeof(end), "/.sandglass/end/%d/0", getpid());
+	(void)!access("/.sandglass", F_OK);
+	if (ready(k, n))
+		return 1;
+	begun = open(BEGUN, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	if (begun >= 0)
+		close(begun);
+	at = now_ns();
+	(void)!access(begin, F_OK);
+	if (k->run(n))
+		return 1;
+	(void)!access(end, F_OK);
+	printf("%s %llu\n", argv[1], (unsigned long long)(now_ns() - at));
+	return 0;
+}
