@@ -5,7 +5,9 @@
  * guest mode and how much was taken by exits, by other threads, by memory that came
  * back from swap. So each piece of a guest's time on a CPU, and each wait for one of its
  * (virtual) devices, is replaced by the host's walk of the vCPU over the mapped window;
- * where that says guest mode, the guest's own causes stay. The window's two ends are
+ * where that says guest mode, the guest's own causes stay. A wait for a device is looked
+ * at through the thread of the VMM that ended it, where there is one: the vCPU may have
+ * halted and run other tasks many times meanwhile. The window's two ends are
  * mapped once and everything inside by one straight line, so the pieces tile what they
  * replace: the ledger stays in the guest's clock, to the nanosecond.
  */
@@ -31,7 +33,7 @@ struct guest {
 struct sg_fusion {
 	struct guest guest[SG_MACHINE_MAX];
 	struct sg_walk *walk; /* of the host, inside the guest's */
-	struct sg_segs out;
+	struct sg_segs out, head;
 	uint64_t fused_ns, ambiguous_ns, violations; /* of the task walked last */
 	uint64_t keep_ns;
 };
@@ -80,6 +82,7 @@ void sg_fuse_free(struct sg_fusion *f)
 		sg_clocks_free(&f->guest[i].clocks);
 	sg_walk_free(f->walk);
 	free(f->out.seg);
+	free(f->head.seg);
 	free(f);
 }
 
@@ -363,6 +366,68 @@ static int replace(struct sg_model *m, const struct window *x, const struct sg_s
 	return rc;
 }
 
+/* ---- the host's walk of it ----------------------------------------------------------- */
+/* A thread that serves the guest's devices: of the VMM's process, or vhost's (a kernel thread before f9010dbdce91, Linux 6.4). */
+static bool serves(const struct sg_thr *th, const struct sg_thr *vcpu)
+{
+	unsigned of;
+
+	if (th->flags & SG_TF_KTHREAD)
+		return sscanf(th->comm, "vhost-%u", &of) == 1 && of == vcpu->tgid;
+	return th->tgid == vcpu->tgid && !th->vcpu;
+}
+
+/* Who ended the wait: the thread that woke the halted vCPU inside the window, the last time. NULL: not known. */
+static struct sg_thr *kicker(struct sg_model *m, const struct window *x, uint64_t *ret_at)
+{
+	struct sg_trec *r = x->on_cpu ? NULL : rec_at(x->vcpu, x->to);
+	struct sg_thr *th = NULL;
+
+	if (r && r->wctx == SG_WCTX_TASK && !(r->flags & SG_SF_WAKETORN) && r->wake > x->from &&
+	    r->wake <= x->to)
+		th = sg_thr_find(m, r->waker);
+	if (!th || !serves(th, x->vcpu))
+		return NULL;
+	*ret_at = r->wake;
+	return th;
+}
+
+/* @before, then what @w has now, in @w */
+static int prepend(struct sg_walk *w, const struct sg_segs *before)
+{
+	if (SG_GROW(w->segs.seg, w->segs.cap, w->segs.n + before->n))
+		return -ENOMEM;
+	memmove(w->segs.seg + before->n, w->segs.seg, w->segs.n * sizeof(*w->segs.seg));
+	memcpy(w->segs.seg, before->seg, before->n * sizeof(*before->seg));
+	w->segs.n += before->n;
+	return 0;
+}
+
+/* The host's segments of @x, its ends moved by @by, in the fusion's walk. */
+static int host_walk(struct sg_model *m, const struct window *x, int64_t by, bool force)
+{
+	uint64_t at = 0, prorated, uncertain, from = x->from + (uint64_t)by, to = x->to + (uint64_t)by;
+	struct sg_fusion *f = m->fusion;
+	struct sg_thr *th = kicker(m, x, &at);
+	struct sg_segs swap;
+	int rc;
+
+	if (!th || at <= from || at > to)
+		return sg_walk_window(m, f->walk, x->vcpu, from, to, force);
+	rc = sg_walk_window(m, f->walk, th, from, at, force);
+	if (rc)
+		return rc;
+	swap = f->head;
+	f->head = f->walk->segs;
+	f->walk->segs = swap;
+	prorated = f->walk->prorated_ns;
+	uncertain = f->walk->uncertain_ns;
+	rc = sg_walk_window(m, f->walk, x->vcpu, at, to, force);
+	f->walk->prorated_ns += prorated;
+	f->walk->uncertain_ns += uncertain;
+	return rc ? rc : prepend(f->walk, &f->head);
+}
+
 /* What is the host's moves by this much when the window is moved by the clocks' error. */
 static int ambiguous(struct sg_model *m, const struct window *x, bool force, uint64_t host)
 {
@@ -377,8 +442,7 @@ static int ambiguous(struct sg_model *m, const struct window *x, bool force, uin
 
 		if (!side && (x->from < by || x->from - by == 0))
 			continue;
-		rc = sg_walk_window(m, f->walk, x->vcpu, side ? x->from + by : x->from - by,
-				    side ? x->to + by : x->to - by, force);
+		rc = host_walk(m, x, side ? (int64_t)by : -(int64_t)by, force);
 		if (rc == -EAGAIN)
 			break; /* the end of the recording: one side tells enough */
 		if (rc)
@@ -398,7 +462,7 @@ static int fuse_window(struct sg_model *m, struct sg_open *o, const struct windo
 {
 	struct sg_fusion *f = m->fusion;
 	uint64_t host;
-	int rc = sg_walk_window(m, f->walk, x->vcpu, x->from, x->to, force);
+	int rc = host_walk(m, x, 0, force);
 
 	if (rc == -EAGAIN) {
 		o->need_uid = f->walk->need_uid;
