@@ -78,12 +78,12 @@ guest() {
 	got=$(l2 f "work $*") || { not_ok "$1/task" "$got"; return; }
 	fact "$1" wall "${got##* }"
 }
-# disturbed COMMAND NAME KIND N: the same; COMMAND NAME runs on the host from the task's beginning on
+# disturbed COMMAND NAME KIND N: the same; COMMAND NAME runs on the host soon after its beginning
 disturbed() {
 	local what=$1
 	shift
 	rm -f "$TMPDIR/l2-f/out/begun"
-	(until [ -e "$TMPDIR/l2-f/out/begun" ]; do sleep 0.01; done; "$what" "$1") &
+	(until [ -e "$TMPDIR/l2-f/out/begun" ]; do sleep 0.01; done; sleep 0.2; "$what" "$1") &
 	local by=$!
 	guest "$@"
 	wait $by
@@ -107,14 +107,14 @@ frozen() {
 hogged() {
 	local w0
 	w0=$(wait_ns)
-	timeout 0.8 sh -c 'while :; do :; done'
+	timeout 1 sh -c 'while :; do :; done'
 	fact "$1" held $(($(wait_ns) - w0))
 }
 short_of() {
 	local u0
 	u0=$(throttled_ns)
 	echo '20000 100000' >$group/cpu.max
-	sleep 0.8
+	sleep 1
 	echo max >$group/cpu.max
 	fact "$1" held $(($(throttled_ns) - u0))
 }
@@ -124,10 +124,10 @@ guest asleep sleep 400
 guest cpuid cpuid 2000
 guest ports out 1500
 note 'exits'
-disturbed hogged hog burn 1500
-disturbed stopped stop burn 1500
-disturbed frozen freeze burn 1500
-disturbed short_of quota burn 1500
+disturbed hogged hog held 2500
+disturbed stopped stop held 2500
+disturbed frozen freeze held 2500
+disturbed short_of quota held 2500
 
 note 'CPU'
 guest fresh touch 8

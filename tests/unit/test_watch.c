@@ -635,7 +635,8 @@ static void with_stuck(const char *engine)
 
 	begin(engine);
 	up_ns = now_ns();
-	cr_expect_lt(up_ns - begin_ns, 500000000 * slow, "%lu ns to begin", (unsigned long)(up_ns - begin_ns));
+	cr_expect_lt(up_ns - begin_ns, 500000000 * slow, "%lu ns to begin",
+		     (unsigned long)(up_ns - begin_ns));
 	cgname(4711, ID);
 	cgname(4712, ID2);
 	usleep(50000);

@@ -5,6 +5,7 @@
  */
 #include <cpuid.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,6 +99,15 @@ static int sleeps(uint64_t ms)
 	return 0;
 }
 
+/* The task has begun. */
+static void host_tell(void)
+{
+	int fd = open(BEGUN, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		close(fd);
+}
+
 /* Where its memory is in the guest's, a number of a page a line: Documentation/admin-guide/mm/pagemap.rst */
 static int pages_tell(FILE *out, uint64_t mib)
 {
@@ -132,9 +142,11 @@ static const struct kind {
 	const char *name;
 	int (*run)(uint64_t n);
 	char needs; /* 'p' ports, 'm' memory, 'M' memory touched before, 'd' the disk */
+	bool told;  /* the host does something from its beginning on */
 } kinds[] = {
-	{ "burn", burn, 0 },	 { "sleep", sleeps, 0 },  { "cpuid", cpuids, 0 }, { "out", outs, 'p' },
-	{ "touch", touch, 'm' }, { "again", touch, 'M' }, { "read", reads, 'd' },
+	{ "burn", burn, 0, false },	{ "held", burn, 0, true },     { "sleep", sleeps, 0, false },
+	{ "cpuid", cpuids, 0, false },	{ "out", outs, 'p', false },   { "touch", touch, 'm', false },
+	{ "again", touch, 'M', false }, { "read", reads, 'd', false },
 };
 
 static int ready(const struct kind *k, uint64_t n)
@@ -162,24 +174,24 @@ int main(int argc, char **argv)
 	const struct kind *k = NULL;
 	char begin[128], end[64];
 	uint64_t n, at;
-	int begun;
 
 	for (size_t i = 0; argc == 4 && i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (!strcmp(kinds[i].name, argv[2]))
 			k = &kinds[i];
 	if (!k)
-		return fprintf(stderr, "Usage: guestwork NAME burn|sleep|cpuid|out|touch|again|read N\n"), 2;
+		return fprintf(stderr,
+			       "Usage: guestwork NAME burn|held|sleep|cpuid|out|touch|again|read N\n"),
+		       2;
 	n = strtoull(argv[3], NULL, 10);
 	snprintf(begin, sizeof(begin), "/.sandglass/begin/%d/%s", getpid(), argv[1]);
 	snprintf(end, sizeof(end), "/.sandglass/end/%d/0", getpid());
 	(void)!access("/.sandglass", F_OK);
 	if (ready(k, n))
 		return 1;
-	begun = open(BEGUN, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-	if (begun >= 0)
-		close(begun);
 	at = now_ns();
 	(void)!access(begin, F_OK);
+	if (k->told)
+		host_tell();
 	if (k->run(n))
 		return 1;
 	(void)!access(end, F_OK);

@@ -125,7 +125,8 @@ static void compare_want(struct verdict *v, struct json_object *got, struct json
 	const char *op = str(w, "op"), *cause = str(w, "cause"), *comp = str(w, "component"),
 		   *view = str(w, "view");
 	struct json_object *task = task_of(got, str(w, "task")), *rows = task ? list(task, view) : NULL;
-	int64_t want = num(w, "value"), have, slack = slack_of(want), unseen = getenv("TRUTH_STOLEN_MS") ? slack : 0;
+	int64_t want = num(w, "value"), have, slack = slack_of(want),
+		unseen = getenv("TRUTH_STOLEN_MS") ? slack : 0;
 	const char *by = strcmp(view, "by_wait") ? "" : "wait ";
 
 	if (!rows) {
