@@ -182,7 +182,11 @@ struct window {
 	uint64_t from, to; /* on the host's */
 	uint64_t error_ns;
 	struct sg_thr *vcpu;
-	bool on_cpu; /* else a wait for a device */
+	enum {
+		ON_CPU,
+		QUEUED,
+		DEVICE
+	} what; /* of the guest's thread: it runs, waits for its CPU, waits for a device */
 };
 
 static bool is_device_wait(const struct sg_trec *r)
@@ -197,9 +201,9 @@ static struct sg_trec *rec_at(struct sg_thr *th, uint64_t ts)
 	return sg_timeline_find(th, ts, &pos) ? sg_timeline_at(th, pos) : NULL;
 }
 
-/* How many segments from @s on are one stay on a CPU, or one wait for a device; 0: not to be replaced. */
+/* How many segments from @s on are one stay on a CPU, or one wait for it or for a device; 0: not to be replaced. */
 static size_t stretch(struct sg_thr *th, const struct sg_seg *s, size_t n, struct sg_trec **ret_rec,
-		      bool *ret_on)
+		      struct window *ret)
 {
 	struct sg_trec *r = rec_at(th, s->hi);
 	size_t k = 0;
@@ -207,8 +211,12 @@ static size_t stretch(struct sg_thr *th, const struct sg_seg *s, size_t n, struc
 	*ret_rec = r;
 	if (!r || s->cause == SG_C_UNKNOWN || s->cause == SG_C_UNKNOWN_LOST)
 		return 0;
-	*ret_on = s->lo >= r->in && s->hi <= r->out;
-	if (!*ret_on)
+	ret->what = s->lo >= r->in && s->hi <= r->out ? ON_CPU
+		    : s->cause == SG_C_SCHED_RUNQ     ? QUEUED
+						      : DEVICE;
+	if (ret->what == QUEUED)
+		return s->lo >= r->lo && s->hi <= r->in;
+	if (ret->what == DEVICE)
 		return s->lo >= r->lo && s->hi <= r->wake && is_device_wait(r) &&
 		       s->cause != SG_C_TIMER_SLEEP;
 	while (k < n && k < GROUP_MAX && s[k].uid == s->uid && s[k].chain == s->chain && s[k].hi <= r->out)
@@ -236,7 +244,9 @@ static int put(struct sg_fusion *f, const struct sg_seg *s)
  * Does piece @i of the host's walk leave the guest its own cause? Where the host says
  * nothing, the guest's word stands; where its records were lost, nobody's does. While it
  * waits for a device its vCPU is idle, or does something else: neither explains the wait,
- * but for the queue between the kick and the CPU.
+ * but for the queue between the kick and the CPU. While it waits for its CPU another of the
+ * guest's threads has the vCPU: what that does with it is its own, what takes the vCPU from
+ * both is the host's.
  */
 static bool is_guests(const struct window *x, const struct sg_segs *b, size_t i)
 {
@@ -245,10 +255,12 @@ static bool is_guests(const struct window *x, const struct sg_segs *b, size_t i)
 	if (s->cause == SG_C_CPU_GUEST || s->cause == sg_kvm_cause(SG_KEY_KVM | SG_KVM_RUN) ||
 	    s->cause == SG_C_UNKNOWN)
 		return true;
-	if (x->on_cpu)
+	if (x->what == ON_CPU)
 		return false;
 	if (s->cause == SG_C_KVM_HALT)
 		return true;
+	if (x->what == QUEUED)
+		return s->uid == x->vcpu->uid && sg_cause_on_cpu(s->cause);
 	return s->uid == x->vcpu->uid &&
 	       !(s->cause == SG_C_SCHED_RUNQ && i &&
 		 (b->seg[i - 1].uid != s->uid || b->seg[i - 1].cause == SG_C_KVM_HALT));
@@ -291,13 +303,13 @@ static int fill_host(struct sg_model *m, const struct window *x, const struct sg
 		     uint64_t hi)
 {
 	struct sg_seg s = *b;
-	int rc = sg_chain_graft(m, b->chain, x->seg->chain, x->on_cpu ? SG_C_CPU_GUEST : x->seg->cause,
-				&s.chain);
+	int rc = sg_chain_graft(m, b->chain, x->seg->chain,
+				x->what == ON_CPU ? SG_C_CPU_GUEST : x->seg->cause, &s.chain);
 
 	s.lo = lo;
 	s.hi = hi;
 	/* what the task itself did, or waited for, stays what it was, but for its own time on a CPU */
-	if (!x->on_cpu || x->seg->wait_cause != x->seg->cause)
+	if (x->what != ON_CPU || x->seg->wait_cause != x->seg->cause)
 		s.wait_cause = x->seg->wait_cause;
 	s.wait_nr = x->seg->wait_nr;
 	s.wait_detail = x->seg->wait_detail;
@@ -380,7 +392,7 @@ static bool serves(const struct sg_thr *th, const struct sg_thr *vcpu)
 /* Who ended the wait: the thread that woke the halted vCPU inside the window, the last time. NULL: not known. */
 static struct sg_thr *kicker(struct sg_model *m, const struct window *x, uint64_t *ret_at)
 {
-	struct sg_trec *r = x->on_cpu ? NULL : rec_at(x->vcpu, x->to);
+	struct sg_trec *r = x->what != DEVICE ? NULL : rec_at(x->vcpu, x->to);
 	struct sg_thr *th = NULL;
 
 	if (r && r->wctx == SG_WCTX_TASK && !(r->flags & SG_SF_WAKETORN) && r->wake > x->from &&
@@ -472,7 +484,8 @@ static int fuse_window(struct sg_model *m, struct sg_open *o, const struct windo
 		return rc;
 	host = host_ns(x, &f->walk->segs);
 	/* A thread of the guest is stamped while its vCPU runs it: else the clocks are not what they are held for. */
-	if (x->on_cpu && host >= x->to - x->from && x->to - x->from > 2 * x->error_ns + VIOLATION_NS) {
+	if (x->what == ON_CPU && host >= x->to - x->from &&
+	    x->to - x->from > 2 * x->error_ns + VIOLATION_NS) {
 		f->violations++;
 		for (size_t i = 0; i < x->n && !rc; i++)
 			rc = put(f, &x->seg[i]);
@@ -496,7 +509,7 @@ static bool window_at(struct sg_model *m, struct guest *g, const struct sg_machi
 	if (!th || sg_machine_of_uid(&m->machines, th->uid) != mi)
 		return false;
 	*ret = (struct window){ .seg = s };
-	ret->n = stretch(th, s, n, &r, &ret->on_cpu);
+	ret->n = stretch(th, s, n, &r, ret);
 	if (!ret->n)
 		return false;
 	cpu = sg_machine_cpu(mi, r->cpu);
