@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 # kvm.sh [OPTION...]: what recording a virtual machine from its host costs, see kvm.py. On this machine's /dev/kvm, or
-#   tests/lab/boot.sh -i -k 6.1 -t 900 tests/bench/kvm.sh >tests/bench/results/kvm-6.1.json
+#   tests/lab/boot.sh -i -k 6.1 -t 1500 tests/bench/kvm.sh --reps 1 --ms 100 --only sandglass,perf >tests/bench/results/6.1.0-56-amd64.json
 # in the lab, where the processor is emulated and a nanosecond is an instruction (-i). The table is on standard error,
 # the results are JSON on standard output.
 cd "$(dirname "$0")/../.." || exit 1

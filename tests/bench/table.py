@@ -14,12 +14,12 @@ def table(head, rows):
 
 
 def main():
-    for path in sys.argv[1:]:
-        d = json.load(open(path))
-        head = f"Kernel {d['kernel']}, {d['cpus']} CPU{'s' * (d['cpus'] > 1)}, {d['date']}, medians of {d['reps']} rounds; "
+    for d in sorted((json.load(open(path)) for path in sys.argv[1:]), key=lambda d: bool(d.get("counted_instructions"))):
+        rounds = f"medians of {d['reps']} rounds" if d["reps"] > 1 else "one round"
+        head = f"Kernel {d['kernel']}, {d['cpus']} CPU{'s' * (d['cpus'] > 1)}, {d['date']}, {rounds}; "
         if d.get("counted_instructions"):
             print(head + "an emulated processor in the lab, on which a nanosecond is an instruction: `tests/lab/boot.sh -i -t 1500 "
-                  "tests/bench/kvm.sh --reps 2 --ms 100 --only sandglass,perf`.\n")
+                  "tests/bench/kvm.sh --reps 1 --ms 100 --only sandglass,perf`.\n")
         else:
             print(head + f"other programs used {d['busy_before_pct']:.0f} % of one CPU before the run.\n")
         if "pipe" in d:
