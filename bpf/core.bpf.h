@@ -119,6 +119,8 @@ struct thread {
 	u8 fltres;  /* how the fault of the wait before ended, if in this slice */
 	u8 depth_uprobe;
 	u8 related; /* steps from a thread in scope: 1 dealt with one, 2 with such a one ...; 0 = far. Written by wakers and by itself */
+	/* A vCPU's: where the slots of its last exit, KVM_RUN, the call it is and its VMM were; looked at first */
+	u8 exit_slot, run_slot, call_slot, vmm_slot;
 	u64 related_at;
 	u64 uprobe_id;
 	/* the wait before the running slice (or the wait going on) */

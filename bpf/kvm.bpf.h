@@ -52,6 +52,12 @@ __noinline int kvm_slot(struct thread *t, u32 key32)
 	return slot;
 }
 
+/* The slot of @key where it was last time; 0: it is there no more. Slots that a cut slice has left are not used. */
+static __always_inline u8 slot_still(const struct thread *t, u8 slot, u16 key)
+{
+	return slot >= SLOT_SYS && slot < SLOT_SYS + t->nsys && t->s[slot & 31].key == key ? slot : 0;
+}
+
 /* The exit ends: counted as what it turned out to be. Between update_begin and update_end. */
 static __always_inline void exit_count(struct thread *t)
 {
@@ -75,18 +81,22 @@ static __always_inline void sys_books(struct thread *t, u16 key, u8 slot)
  * A thread calls KVM_RUN: it is a vCPU's. Up to the first entry this is all that is known
  * of it, and for ever on a KVM without the tracepoints of entry and exit (PVM's).
  */
-__noinline int vcpu_run(void)
+__noinline int vcpu_run(struct thread *t)
 {
-	struct cpu_state *c;
-	struct thread *t = running(&c);
+	u16 key = SG_KEY_KVM | SG_KVM_RUN;
 	u8 slot;
 
-	if (!t || !t->insys || t->vcpu & VCPU_ENTERS)
+	if (!t)
 		return 0;
 	t->vcpu |= VCPU_RUNS;
-	slot = kvm_slot(t, SG_KEY_KVM | SG_KVM_RUN);
-	thread_update_begin(t, c);
-	sys_books(t, SG_KEY_KVM | SG_KVM_RUN, slot);
+	slot = slot_still(t, t->run_slot, key);
+	if (!slot)
+		slot = kvm_slot(t, key);
+	t->run_slot = slot;
+	/* The call has just begun: no need to read the clock again. */
+	t->seq++;
+	barrier();
+	sys_books(t, key, slot);
 	if (++t->s[slot & 31].cnt > 60000)
 		t->many = 1;
 	t->used |= 1u << (slot & 31);
@@ -95,13 +105,13 @@ __noinline int vcpu_run(void)
 }
 
 /* ---- entry, exit ------------------------------------------------------------------------ */
-__noinline int vcpu_enter(void)
+static __always_inline void vcpu_enter(void)
 {
 	struct cpu_state *c;
 	struct thread *t = running(&c);
 
 	if (!t || !t->insys)
-		return 0;
+		return;
 	thread_update_begin(t, c);
 	exit_count(t);
 	if (SG_KEY_IS_KVM(t->trapkey))
@@ -111,20 +121,21 @@ __noinline int vcpu_enter(void)
 	if (++t->s[SG_C_CPU_GUEST].cnt > 60000)
 		t->many = 1;
 	thread_update_end(t);
-	return 0;
 }
 
-__noinline int vcpu_leave(u32 key32)
+static __always_inline void vcpu_leave(u16 key)
 {
 	struct cpu_state *c;
 	struct thread *t = running(&c);
-	u16 key = key32;
 	u8 slot;
 
 	if (!t || !t->insys)
-		return 0;
+		return;
 	t->vcpu |= VCPU_RUNS;
-	slot = kvm_slot(t, key);
+	slot = slot_still(t, t->exit_slot, key);
+	if (!slot)
+		slot = kvm_slot(t, key);
+	t->exit_slot = slot;
 	thread_update_begin(t, c);
 	exit_count(t); /* its entry was not seen */
 	t->kvm_key = key;
@@ -132,7 +143,6 @@ __noinline int vcpu_leave(u32 key32)
 	t->kvm_ns0 = t->s[slot & 31].ns;
 	t->kvm_in = t->in;
 	thread_update_end(t);
-	return 0;
 }
 
 /* The exit being handled is of another kind than its reason said: so is its time so far, in this slice. */
@@ -164,26 +174,36 @@ __noinline int exit_becomes(u32 key32)
 	return 0;
 }
 
+/* Slots for the call's end and for the VMM after it. Twice: the second search may cut the slice, and the first slot is gone. */
+__noinline int vmm_slots(struct thread *t, u32 key)
+{
+	if (!t)
+		return 0;
+	kvm_slot(t, key);
+	t->call_slot = kvm_slot(t, SG_KEY_SYSCALL | NR_IOCTL);
+	t->vmm_slot = kvm_slot(t, key);
+	return 0;
+}
+
 /* KVM_RUN returns: what follows in user mode is the VMM's, on behalf of @reason. */
-__noinline int vcpu_to_vmm(u32 reason)
+static __always_inline void vcpu_to_vmm(u32 reason)
 {
 	struct cpu_state *c;
 	struct thread *t = running(&c);
 	u16 key = SG_KEY_KVM | SG_KVM_USER | (reason & 0xff);
-	u8 sys, user;
+	u8 user;
 
 	if (!t || !t->insys)
-		return 0;
+		return;
 	t->vcpu |= VCPU_RUNS;
-	if (reason == KVM_EXIT_MMIO_)
+	if (reason == KVM_EXIT_MMIO_ && t->kvm_key != (SG_KEY_KVM | SG_KVM_MMIO))
 		exit_becomes(SG_KEY_KVM | SG_KVM_MMIO);
-	/* Twice: the second search may cut the slice, and the first slot is gone. */
-	kvm_slot(t, key);
-	sys = kvm_slot(t, SG_KEY_SYSCALL | NR_IOCTL);
-	user = kvm_slot(t, key);
+	if (!slot_still(t, t->call_slot, SG_KEY_SYSCALL | NR_IOCTL) || !slot_still(t, t->vmm_slot, key))
+		vmm_slots(t, key);
+	user = t->vmm_slot;
 	thread_update_begin(t, c);
 	exit_count(t);
-	sys_books(t, SG_KEY_SYSCALL | NR_IOCTL, sys);
+	sys_books(t, SG_KEY_SYSCALL | NR_IOCTL, t->call_slot);
 	t->trapkey = user ? key : 0;
 	t->trapslot = user;
 	if (user) {
@@ -192,7 +212,6 @@ __noinline int vcpu_to_vmm(u32 reason)
 		t->used |= 1u << (user & 31);
 	}
 	thread_update_end(t);
-	return 0;
 }
 
 /* ---- the tracepoints ---------------------------------------------------------------------- */
@@ -215,24 +234,21 @@ static __always_inline u16 exit_key(u32 isa, u32 reason)
 SEC("?tp/kvm/kvm_exit")
 int kvm_exit_tp(struct trace_event_raw_kvm_exit *ctx)
 {
-	if (enabled)
-		vcpu_leave(exit_key(ctx->isa, ctx->exit_reason));
+	vcpu_leave(exit_key(ctx->isa, ctx->exit_reason));
 	return 0;
 }
 
 SEC("?tp_btf/kvm_entry")
 int BPF_PROG(kvm_entry_btf)
 {
-	if (enabled)
-		vcpu_enter();
+	vcpu_enter();
 	return 0;
 }
 
 SEC("?tp/kvm/kvm_entry")
 int kvm_entry_tp(void *ctx)
 {
-	if (enabled)
-		vcpu_enter();
+	vcpu_enter();
 	return 0;
 }
 
@@ -245,16 +261,14 @@ static __always_inline u32 user_reason(u32 reason, int errno)
 SEC("?tp_btf/kvm_userspace_exit")
 int BPF_PROG(kvm_userspace_exit_btf, u32 reason, int errno)
 {
-	if (enabled)
-		vcpu_to_vmm(user_reason(reason, errno));
+	vcpu_to_vmm(user_reason(reason, errno));
 	return 0;
 }
 
 SEC("?tp/kvm/kvm_userspace_exit")
 int kvm_userspace_exit_tp(struct trace_event_raw_kvm_userspace_exit *ctx)
 {
-	if (enabled)
-		vcpu_to_vmm(user_reason(ctx->reason, ctx->errno));
+	vcpu_to_vmm(user_reason(ctx->reason, ctx->errno));
 	return 0;
 }
 

@@ -197,8 +197,8 @@ static __always_inline void sys_enter(u64 nr, u64 a0, u64 a1, u64 sp)
 		trap_return(sp);
 	if (nr == NR_FUTEX && (a1 & 0xff) == FUTEX_WAKE_SHARED)
 		flipcall_wake(a0);
-	if (nr == NR_IOCTL && (u32)a1 == KVM_RUN_)
-		vcpu_run();
+	if (nr == NR_IOCTL && (u32)a1 == KVM_RUN_ && !(t->vcpu & VCPU_ENTERS))
+		vcpu_run(t);
 	if (nr == NR_MADVISE && a1 == BALLOON_PAGE && balloon_page(a0) && want_refault)
 		balloon_note(a0);
 	if (sysclass[nr & 511] & SC_ACCESS)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 """What recording costs, beside its peers, in one run on one machine.
 
-bench.py [PART...]   parts: pipe syscall idle recorder report codec (all when none is named)
+bench.py [PART...]   parts: pipe syscall idle recorder report codec kvm (all when none is named)
   --reps N      repetitions of every variant, interleaved (5)
   --json FILE   results (tests/bench/results/KERNEL.json)
 
@@ -327,8 +327,19 @@ def part_codec(reps, tmp):
     return text.strip().splitlines()
 
 
+def part_kvm(reps, tmp):
+    say("\na virtual machine's exits, beside perf kvm stat record (tests/bench/kvm.sh; judged in the lab, see docs/lab.md)")
+    p = subprocess.run([os.path.join(ROOT, "tests/bench/kvm.sh"), "--reps", str(reps), "--ms", "500"], stdout=subprocess.PIPE,
+                       text=True, stdin=subprocess.DEVNULL)
+    if p.returncode == 77:
+        return None
+    if p.returncode:
+        raise SystemExit(f"tests/bench/kvm.sh ended with {p.returncode}")
+    return json.loads(p.stdout)["kvm"]
+
+
 PARTS = {"pipe": part_pipe, "syscall": part_syscall, "idle": part_idle, "recorder": part_recorder,
-         "report": part_report, "codec": part_codec}
+         "report": part_report, "codec": part_codec, "kvm": part_kvm}
 
 
 def main():

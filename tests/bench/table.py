@@ -14,10 +14,14 @@ def table(head, rows):
 
 
 def main():
-    for path in sys.argv[1:]:
-        d = json.load(open(path))
-        print(f"Kernel {d['kernel']}, {d['cpus']} CPUs, {d['date']}, medians of {d['reps']} rounds; other programs used "
-              f"{d['busy_before_pct']:.0f} % of one CPU before the run.\n")
+    for d in sorted((json.load(open(path)) for path in sys.argv[1:]), key=lambda d: bool(d.get("counted_instructions"))):
+        rounds = f"medians of {d['reps']} rounds" if d["reps"] > 1 else "one round"
+        head = f"Kernel {d['kernel']}, {d['cpus']} CPU{'s' * (d['cpus'] > 1)}, {d['date']}, {rounds}; "
+        if d.get("counted_instructions"):
+            print(head + "an emulated processor in the lab, on which a nanosecond is an instruction: `tests/lab/boot.sh -i -t 1500 "
+                  "tests/bench/kvm.sh --reps 1 --ms 100 --only sandglass,perf`.\n")
+        else:
+            print(head + f"other programs used {d['busy_before_pct']:.0f} % of one CPU before the run.\n")
         if "pipe" in d:
             table(["`perf bench sched pipe`, pinned", "us/op", "added us/op", "of perf sched record's"],
                   [[n, f"{r['us_per_op']:.2f}", f"{r['added_us']:.2f}" if n != "bare" else "",
@@ -35,6 +39,15 @@ def main():
             table(["recorder, everything on", "slices/s", "lost", "bytes/slice", "resident MiB", "of it ring"],
                   [[n, f"{r['slices_per_s']:.0f}", str(r["lost"]), f"{r['bytes_per_slice']:.1f}",
                     f"{r['rss_mib']:.0f}", f"{r['ring_mib']:.0f}"] for n, r in d["recorder"].items()])
+        for loop, k in (d.get("kvm") or {}).items():
+            unit = "instructions" if d.get("counted_instructions") else "ns"
+            what = {"cpuid": "handled in the kernel (cpuid)", "out": "to the VMM (port output)"}[loop]
+            ratio = lambda r, key: "" if r[key] is None else f"{r[key]:.2f}"
+            table([f"{k['exits']} exits {what}", f"{unit} an exit", "added", "of perf's", "added in the vCPU's thread", "of perf's",
+                   "file, bytes", "exits told"],
+                  [[n, f"{r['ns_per_exit']:.0f}", f"{r['added_ns']:.0f}" if n != "bare" else "", ratio(r, "of_perf"),
+                    f"{r['added_thread_ns']:.0f}" if n != "bare" else "", ratio(r, "thread_of_perf"), str(r["bytes"] or ""),
+                    str(r.get("counted", ""))] for n, r in k["rows"].items()])
         if "report" in d:
             table(["report, one core", "slices", "recording MiB", "s", "slices/s", "peak resident MiB"],
                   [[f"{r['times']}x", str(r["slices"]), f"{r['mib']:.1f}", f"{r['cpu_s']:.2f}",

@@ -8,6 +8,7 @@
 #   -a WORDS    more words for the kernel's command line
 #   -x WORDS    more words for QEMU
 #   -v          the guest's console on standard error
+#   -i          one CPU that counts: a nanosecond of the guest is an instruction it executed, however busy this machine is
 # No acceleration is asked for: every instruction is emulated, an AMD processor with its virtualisation too. The guest
 # sees this machine's root file system and build, read-only; what it writes is gone afterwards, but for /out.
 # The suite's output and status are this script's. 124: out of time. 125: the guest never got to the suite's end.
@@ -15,9 +16,9 @@
 set -u
 self=$(realpath "$0") here=$(dirname "$(realpath "$0")")
 export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin
-version=6.1 memory=2048 cpus=2 limit=300 append='' extra='' verbose=''
-usage() { sed -n 's/^# \{0,1\}//; 3,10p' "$self" >&2; exit 2; }
-while getopts k:m:s:t:a:x:v o; do
+version=6.1 memory=2048 cpus=2 limit=300 append='' extra='' verbose='' accel=tcg,thread=multi counted=
+usage() { sed -n 's/^# \{0,1\}//; 3,11p' "$self" >&2; exit 2; }
+while getopts k:m:s:t:a:x:vi o; do
 	case $o in
 	k) version=$OPTARG ;;
 	m) memory=$OPTARG ;;
@@ -26,10 +27,12 @@ while getopts k:m:s:t:a:x:v o; do
 	a) append=$OPTARG ;;
 	x) extra=$OPTARG ;;
 	v) verbose=1 ;;
+	i) counted=1 ;;
 	*) usage ;;
 	esac
 done
 shift $((OPTIND - 1))
+[ -z "$counted" ] || { cpus=1 accel=tcg,thread=single extra="$extra -icount shift=0,sleep=off"; }
 words=()
 for w in "$@"; do
 	case $w in O=*) O=${w#O=} ;; *) words+=("$w") ;; esac
@@ -62,13 +65,13 @@ mkdir "$dir/out" && truncate -s 2G "$dir/disk" && mke2fs -q -t ext4 -O ^has_jour
 "$here/initrd.sh" "$release" "$modules" "$dir/initrd" || exit
 cat >"$dir/out/env" <<-ENV
 	LAB_TREE='$tree' LAB_O='$O' LAB_SUITE='$suite' LAB_MODULES='$modules' LAB_LIMIT=$((limit - 10))
-	export LAB_KERNEL='$kernel' LAB_INITRD='$dir/initrd'
+	export LAB_KERNEL='$kernel' LAB_INITRD='$dir/initrd' LAB_COUNTED='$counted'
 	LAB_ARGS='${words[*]:1}'
 ENV
 
 # Each dies with the one before it, so that nothing outlives this script, not even when it is killed.
 qemu=(setpriv --pdeathsig KILL timeout --foreground -k 5 "$limit" setpriv --pdeathsig KILL
-	qemu-system-x86_64 -accel tcg,thread=multi -cpu max -m "$memory" -smp "$cpus" -nodefaults -no-user-config
+	qemu-system-x86_64 -accel $accel -cpu max -m "$memory" -smp "$cpus" -nodefaults -no-user-config
 	-display none -no-reboot -serial "file:$dir/console" -kernel "$kernel" -initrd "$dir/initrd"
 	-append "console=ttyS0 loglevel=4 softlockup_all_cpu_backtrace=1 softlockup_panic=1 panic=-1 oops=panic mitigations=off tsc=reliable clocksource=tsc lab.guest=$here/guest.sh lab.rw=$((memory / 2))m $append"
 	-fsdev local,id=root,path=/,security_model=none,readonly=on,multidevs=remap -device virtio-9p-pci,fsdev=root,mount_tag=root
