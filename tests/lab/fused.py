@@ -1,8 +1,8 @@
 #!/usr/bin/python3 -IS
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
-"""fused.py REPORT FACTS: what the blame of a guest's tasks must show, by what was done to them (suite-fused.sh).
+"""fused.py REPORT THREADS FACTS: what the blame of a guest's tasks must show, by what was done to them (suite-fused.sh).
 
-REPORT is `sandglass report --json`; a line of FACTS is "TASK KEY NUMBER": wall, by the guest's clock; held, how long the
+REPORT is `sandglass report --json`, THREADS the same with `--tasks thread`; a line of FACTS is "TASK KEY NUMBER": wall, by the guest's clock; held, how long the
 host kept the vCPU, by the kernel's own account; pages, calls. Each scenario is: component, cause (of causes that begin so),
 and what its size or count must be. It must also be the largest of what the host did to the task. Prints lines of
 tests/lib.sh."""
@@ -10,7 +10,7 @@ import json
 import sys
 
 report, facts = json.load(open(sys.argv[1])), {}
-for line in open(sys.argv[2]):
+for line in open(sys.argv[3]):
     task, key, number = line.split()
     facts[task, key] = int(number)
 tasks = {}
@@ -88,8 +88,18 @@ def scenario(name, component, cause, what, fact, fits):
           file=sys.stderr)
 
 
+def balloon_inside():
+    """The guest's own driver: a page that it counts in vmstat is a page of its work, which has taken time."""
+    work = [b for t in json.load(open(sys.argv[2]))["tasks"] for b in rows(t, "web:kernel", "mem.balloon")]
+    pages, took = sum(b["count"] for b in work), sum(b["ns"] for b in work)
+    say("balloon/pages", pages == facts["refault", "inflated"], "%d pages, the guest counts %d" % (pages, facts["refault", "inflated"]))
+    say("balloon/time", 0 < took, "no time")
+    print("-- balloon inside: %d pages, %.3f ms" % (pages, took / 1e6), file=sys.stderr)
+
+
 for s in SCENARIOS:
     scenario(*s)
+balloon_inside()
 if "-v" in sys.argv:
     for t in report["tasks"]:
         if (t["name"], "wall") in facts:

@@ -159,7 +159,7 @@ rec=
 cat "$tmp/err" >&2
 note 'recorded'
 "$sg" report --json "$tmp/m.sgt" >"$tmp/report" 2>"$tmp/err" || not_ok report "$(tail -n1 "$tmp/err")"
+"$sg" report --tasks thread --json "$tmp/m.sgt" >"$tmp/threads" 2>"$tmp/err" || not_ok report/threads "$(tail -n1 "$tmp/err")"
 note 'reported'
 l2_stop f
-[ -z "${FUSED_KEEP:-}" ] || cp "$tmp/report" "$facts" "$FUSED_KEEP"
-tests/lab/fused.py "$tmp/report" "$facts" -v
+tests/lab/fused.py "$tmp/report" "$tmp/threads" "$facts" -v

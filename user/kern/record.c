@@ -468,7 +468,7 @@ static int recorder_end(struct recorder *r)
 	struct stat st_file;
 	uint64_t end_ns;
 	char *end_json;
-	int e;
+	int e, spool_rc;
 
 	sg_live_stop(r->live, &end_ns, r->err);
 	__atomic_store_n(&r->end_ns, end_ns, __ATOMIC_RELEASE);
@@ -494,10 +494,12 @@ static int recorder_end(struct recorder *r)
 		sg_writer_close(r->w, NULL, NULL);
 	r->w = NULL;
 	free(end_json);
-	if (sg_spool_close(r->spool) && !e)
+	spool_rc = sg_spool_close(r->spool);
+	if (spool_rc && !e)
 		e = sg_err_set(
-			r->err, -ENOSPC,
-			"writing the recording failed at its end; what was written before can be read");
+			r->err, spool_rc,
+			"writing the recording failed at its end: %s; what was written before can be read",
+			strerror(-spool_rc));
 	r->spool = NULL;
 	r->res->bytes = fstat(r->o->out_fd, &st_file) || !S_ISREG(st_file.st_mode)
 				? ws.bytes

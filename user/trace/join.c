@@ -192,12 +192,12 @@ static size_t text_add(char *to, size_t at, const char *s)
 
 static int put_machine(struct join *j, const struct source *s, uint64_t ts)
 {
-	struct {
+	union {
 		struct sg_machine m;
-		char text[SG_MACHINE_TEXT_MAX];
-	} ev = { 0 };
+		char room[sizeof(struct sg_machine) + SG_MACHINE_TEXT_MAX];
+	} ev = { .room = { 0 } };
 	const struct sg_machine_info *m = &s->part->info;
-	size_t at = text_add(ev.text, 0, s->part->name);
+	size_t at;
 
 	ev.m = (struct sg_machine){ .h = { .ts = ts, .cpu = m->cpu_base, .kind = SG_REC_MACHINE },
 				    .begin = m->begin,
@@ -213,7 +213,8 @@ static int put_machine(struct join *j, const struct source *s, uint64_t ts)
 				    .cid = s->part->cid,
 				    .cpu_base = m->cpu_base,
 				    .ncpu = m->ncpu };
-	ev.m.len = (uint16_t)text_add(ev.text, at, s->part->kernel ?: "");
+	at = text_add(ev.room + sizeof(ev.m), 0, s->part->name);
+	ev.m.len = (uint16_t)text_add(ev.room + sizeof(ev.m), at, s->part->kernel ?: "");
 	return sg_writer_put(j->w, &ev.m.h, j->err);
 }
 
