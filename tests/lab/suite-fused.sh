@@ -83,9 +83,15 @@ disturbed() {
 	local what=$1
 	shift
 	rm -f "$TMPDIR/l2-f/out/begun"
-	(until [ -e "$TMPDIR/l2-f/out/begun" ]; do sleep 0.01; done; sleep 0.2; "$what" "$1") &
+	(
+		until [ -e "$TMPDIR/l2-f/out/begun" ]; do sleep 0.01; done
+		wait_ns >"$tmp/waited"
+		sleep 0.2
+		"$what" "$1"
+	) &
 	local by=$!
 	guest "$@"
+	fact "$1" waited $(($(wait_ns) - $(cat "$tmp/waited")))
 	wait $by
 }
 stopped() {
@@ -104,12 +110,7 @@ frozen() {
 	echo 0 >$group/cgroup.freeze
 	fact "$1" held $(($(now_ns) - t))
 }
-hogged() {
-	local w0
-	w0=$(wait_ns)
-	timeout 1 sh -c 'while :; do :; done'
-	fact "$1" held $(($(wait_ns) - w0))
-}
+hogged() { timeout 1 sh -c 'while :; do :; done'; }
 short_of() {
 	local u0
 	u0=$(throttled_ns)
