@@ -389,18 +389,32 @@ static bool serves(const struct sg_thr *th, const struct sg_thr *vcpu)
 	return th->tgid == vcpu->tgid && !th->vcpu;
 }
 
-/* Who ended the wait: the thread that woke the halted vCPU inside the window, the last time. NULL: not known. */
+#define LOOK_BACK 64 /* records of the vCPU: preemptions between its waking and the guest's */
+
+/*
+ * Who ended the wait: the thread that woke the halted vCPU inside the window, the last
+ * time, however often it was preempted since. NULL: not known, or a timer, or another guest.
+ */
 static struct sg_thr *kicker(struct sg_model *m, const struct window *x, uint64_t *ret_at)
 {
-	struct sg_trec *r = x->what != DEVICE ? NULL : rec_at(x->vcpu, x->to);
 	struct sg_thr *th = NULL;
+	struct sg_trec *r = NULL;
+	struct sg_pos pos;
 
-	if (r && r->wctx == SG_WCTX_TASK && !(r->flags & SG_SF_WAKETORN) && r->wake > x->from &&
-	    r->wake <= x->to)
+	if (x->what != DEVICE || !sg_timeline_find(x->vcpu, x->to, &pos))
+		return NULL;
+	for (unsigned i = 0; i < LOOK_BACK; i++) {
+		r = sg_timeline_at(x->vcpu, pos);
+		if (r->out <= x->from || !sg_timeline_prev(x->vcpu, &pos))
+			return NULL;
+		if (r->wake && r->wake <= x->to + x->error_ns)
+			break;
+	}
+	if (r->wctx == SG_WCTX_TASK && !(r->flags & SG_SF_WAKETORN) && r->wake > x->from)
 		th = sg_thr_find(m, r->waker);
 	if (!th || !serves(th, x->vcpu))
 		return NULL;
-	*ret_at = r->wake;
+	*ret_at = r->wake < x->to ? r->wake : x->to;
 	return th;
 }
 
