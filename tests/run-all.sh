@@ -29,7 +29,7 @@ parts() {
 	truth      900 tests/truth/run.sh
 	sandbox    900 tests/sandbox/run.sh
 	vm         300 tests/vm/run.sh
-	lab       2700 tests/lab/run.sh
+	lab       3000 tests/lab/run.sh
 	EOF
 }
 

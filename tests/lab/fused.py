@@ -65,7 +65,7 @@ SCENARIOS = (
     ("freeze", "vcpu", "trap.freeze", "ns", "held", between(0.55, 1.05)),
     ("quota", "vcpu", "sched.throttle", "ns", "held", between(0.4, 1.1)),
     ("fresh", "vcpu", "kvm.exit.page-fault", "count", 2048, between(0.5, 1.2)),
-    ("back", "vcpu", "mem.swapin", "count", "pages", between(0.9, 1.05)),
+    ("back", "vcpu", "mem.swapin", "count", "pages", between(0.9, 1.2)),
     ("refault", "vcpu", "kvm.exit.refault", "count", "inflated", between(0.4, 1)),
     # Who ended a wait is known only when that found the vCPU halted: here it mostly records.
     ("slowdisk", "vmm", "io", "ns", "wall", between(0.05, 1)),

@@ -15,7 +15,7 @@ import socket
 import sys
 import time
 
-LIMIT_S = 120
+LIMIT_S = 240
 
 
 def connect(path):

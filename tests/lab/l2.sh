@@ -34,9 +34,9 @@ l2_qemu() {
 	l2_pid=$!
 }
 
-# l2_wait NAME TEXT: until the console has it; fails when QEMU has ended or after three minutes
+# l2_wait NAME TEXT: until the console has it; fails when QEMU has ended or after five minutes
 l2_wait() {
-	local dir=$TMPDIR/l2-$1 end=$((SECONDS + 180))
+	local dir=$TMPDIR/l2-$1 end=$((SECONDS + 300))
 	until grep -qsa "$2" "$dir/console"; do
 		if [ $SECONDS -gt $end ] || ! kill -0 "$l2_pid" 2>/dev/null; then
 			echo "-- $1 did not come up:" >&2
