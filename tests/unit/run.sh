@@ -72,15 +72,35 @@ checked() { # NAME LOGDIR COMMAND...
 	rm -rf "$dir"
 }
 
+# side_by_side FUNCTION PROGRAM...: FUNCTION PROGRAM for each, as many at a time as there are CPUs; what they print, in order
+side_by_side() {
+	local what=$1 out b
+	shift
+	out=$(mktemp -d)
+	for b in "$@"; do
+		while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n; done
+		"$what" "$b" >"$out/${b##*/}.out" 2>"$out/${b##*/}.err" &
+	done
+	wait
+	for b in "$@"; do
+		cat "$out/${b##*/}.err" >&2
+		cat "$out/${b##*/}.out"
+	done
+	rm -rf "$out"
+}
+
+asan_one() {
+	local d
+	d=$(mktemp -d)
+	ASAN_OPTIONS=log_path=$d/r:detect_leaks=1:detect_stack_use_after_return=1 \
+		UBSAN_OPTIONS=log_path=$d/r:print_stacktrace=1 \
+		checked "asan/$(basename "$1")" "$d" "$1"
+}
 asan() {
 	# shellcheck disable=SC2086
 	$MAKE --no-print-directory $JOBS -k O="$O" asan >&2 || not_ok asan/build "does not build; see the log"
-	for b in $(programs "$O/asan"); do
-		d=$(mktemp -d)
-		ASAN_OPTIONS=log_path=$d/r:detect_leaks=1:detect_stack_use_after_return=1 \
-			UBSAN_OPTIONS=log_path=$d/r:print_stacktrace=1 \
-			checked "asan/$(basename "$b")" "$d" "$b"
-	done
+	# shellcheck disable=SC2046 # names
+	side_by_side asan_one $(programs "$O/asan")
 }
 
 # Long generated streams (of test_fuse, test_handoff, test_taskcalls and test_join too) are the sanitizers' work; under valgrind
@@ -91,16 +111,17 @@ asan() {
 # test_modload, test_vm and test_cpu_runner use pidfd_getfd, mincore and pidfd_open, which valgrind does not know or passes on differently. Programs of the machine that a test
 # starts (runsc among them) run without it.
 valgrind_skip='prop|hostile|stream|big|perf|long|test_proc$|test_symbols$|test_probes$|test_gvprobe$|test_gvtrace_rx$|test_modload$|test_cpu_runner$|test_cpu_vmjob$|test_fuse$|test_handoff$|test_taskcalls$|test_join$|test_vm$'
+memcheck_one() {
+	local d
+	d=$(mktemp -d)
+	SG_TEST_SLOW=1 checked "valgrind/$(basename "$1")" "$d" valgrind -q --vgdb=no --trace-children=yes \
+		--trace-children-skip='/usr/*,/bin/*,/sbin/*' --child-silent-after-fork=yes --leak-check=full \
+		--show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect \
+		--log-file="$d/%p" "$1"
+}
 memcheck() {
-	for b in $(programs "$O"); do
-		n=$(basename "$b")
-		printf '%s' "$n" | grep -qE "$valgrind_skip" && continue
-		d=$(mktemp -d)
-		SG_TEST_SLOW=1 checked "valgrind/$n" "$d" valgrind -q --vgdb=no --trace-children=yes \
-			--trace-children-skip='/usr/*,/bin/*,/sbin/*' --child-silent-after-fork=yes --leak-check=full \
-			--show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect \
-			--log-file="$d/%p" "$b"
-	done
+	# shellcheck disable=SC2046 # names
+	side_by_side memcheck_one $(programs "$O" | grep -vE "/[^/]*($valgrind_skip)[^/]*\$")
 }
 
 mkdir -p "$O/check"
