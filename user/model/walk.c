@@ -221,14 +221,17 @@ static int step_before(struct sg_model *m, struct sg_walk *w, const struct sg_tr
 	return sg_emit_unknown(m, w, lo, why);
 }
 
-/* A worker's slice that ran a work item: who queued it beats who woke the worker. */
+/*
+ * A worker's slice that ran a work item: who queued it beats who woke the worker. But
+ * when the worker itself is the task, what it did before is its own time.
+ */
 static void note_work(struct sg_model *m, struct sg_walk *w, const struct sg_trec *r)
 {
 	struct sg_wframe *f = sg_walk_top(w);
 	const struct sg_ext *ext = sg_trec_ext(r);
 	struct sg_thr *by;
 
-	if (!ext || !(r->flags & SG_SF_WORK) || !ext->work_by)
+	if (!ext || !(r->flags & SG_SF_WORK) || !ext->work_by || (w->n == 1 && !w->critical))
 		return;
 	if (ext->work_queued <= f->lo || ext->work_queued >= w->cur || ext->work_queued <= f->jump_at)
 		return;
