@@ -154,7 +154,10 @@ __noinline int exit_becomes(u32 key32)
 	u8 slot;
 	u32 old;
 
-	if (!t || !t->kvm_key || t->kvm_key == key || t->kvm_key == SG_C_MEM_SWAPIN)
+	if (!t || !t->kvm_key || t->kvm_key == key)
+		return 0;
+	/* It stays one of swapped memory, unless that only turned out to be somebody else's work. */
+	if (t->kvm_key == SG_C_MEM_SWAPIN && key != (SG_KEY_KVM | SG_KVM_ASYNC))
 		return 0;
 	slot = kvm_slot(t, key);
 	thread_update_begin(t, c);
