@@ -189,8 +189,11 @@ static void find_final(struct sg_model *m, struct sg_walk *w, struct sg_wframe *
 
 static int emit_wait(struct sg_walk *w, const struct sg_trec *r, uint64_t lo, struct sg_seg *s)
 {
-	/* A swap-in or a reclaim is counted once, where it ends on a CPU, however often it waits. */
-	s->cnt = lo <= r->lo && s->hi > lo && s->cause >= SG_ACC_MAX;
+	/*
+	 * A swap-in or a reclaim is counted once, where it ends on a CPU, however often it waits;
+	 * of a balloon's work the pages are counted.
+	 */
+	s->cnt = lo <= r->lo && s->hi > lo && s->cause >= SG_ACC_MAX && s->cause != SG_C_MEM_BALLOON;
 	s->stack_kern = r->stack_kern;
 	s->stack_user = r->stack_user;
 	if (r->detail)
