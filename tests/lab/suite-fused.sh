@@ -8,7 +8,7 @@ set -u
 . tests/lib.sh
 . tests/lab/l2.sh
 [ "$(id -u)" = 0 ] || { echo "needs root" >&2; exit 77; }
-sg=${SANDGLASS:?} work=$(realpath "${O:?}/tests/vm/guestwork")
+sg=${SANDGLASS:?} work=$(realpath -e "${O:?}/tests/vm/guestwork") || { echo 'guestwork is not built: make tests' >&2; exit 1; }
 tmp=$(mktemp -d) swap=/dev/zram0 group=/sys/fs/cgroup/sandglass-fused disk=/var/tmp/fused-disk
 facts=$tmp/facts
 rec=
