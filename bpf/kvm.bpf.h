@@ -318,6 +318,35 @@ int BPF_PROG(kvm_try_async_get_page_btf)
 	return 0;
 }
 
+/*
+ * An interrupt for a guest, of a device that a thread of the VMM's or vhost's serves (the
+ * vCPUs' own are timers and each other's). Who gave it ended what waited for the device,
+ * and a vCPU that is running is not woken, so no waking tells.
+ */
+SEC("?tp_btf/kvm_apic_accept_irq")
+int BPF_PROG(kvm_apic_accept_irq_btf, u32 vcpu, u16 mode, u16 trigger, u8 vector)
+{
+	struct cpu_state *c;
+	struct thread *t = running(&c);
+	struct sg_inject *r;
+	u64 now;
+
+	if (!t || t->vcpu || !emits(t))
+		return 0;
+	now = bpf_ktime_get_ns();
+	if (now - t->injected < SG_INJECT_EVERY_NS)
+		return 0;
+	r = ring_reserve(c, sizeof(*r));
+	if (!r)
+		return 0;
+	t->injected = now;
+	fill_hdr(&r->h, c, SG_REC_INJECT, t->uid, now);
+	r->vcpu = vcpu;
+	r->vector = vector;
+	ring_submit(r);
+	return 0;
+}
+
 /* ---- the balloon ----------------------------------------------------------------------------- */
 /* Which pages of a VMM the balloon has: one bit each, 2 MiB an element; 32 GiB of them at most, the oldest go. */
 struct balloon_at {

@@ -27,14 +27,15 @@
 	X(8, SWAPOUT, swapout) /* pages of a process written to swap (cumulative) */                    \
 	X(9, GUEST,                                                                                     \
 	  guest) /* one intercepted system call of a sandbox's guest, or one message to its Gofer */    \
-	X(10, CGNAME, cgname) /* name of a cgroup, before the first thread that is in it */
+	X(10, CGNAME, cgname) /* name of a cgroup, before the first thread that is in it */             \
+	X(11, INJECT, inject) /* a thread that is no vCPU gave a guest an interrupt */
 
 /* clang-format off */
 enum sg_rec {
 #define SG_X(id, sym, name) SG_REC_##sym = id,
 	SG_REC_LIST(SG_X)
 #undef SG_X
-	SG_REC_MAX = 11,
+	SG_REC_MAX = 12,
 };
 /* clang-format on */
 
@@ -440,6 +441,14 @@ struct sg_cgname {
 	char name[SG_CGROUP_NAME]; /* last part of its path: hostile bytes possible */
 };
 
+/* INJECT: hdr.ts is when, hdr.uid who: of one thread at most one each SG_INJECT_EVERY_NS. */
+#define SG_INJECT_EVERY_NS 20000
+struct sg_inject {
+	struct sg_hdr h;
+	__u32 vcpu;   /* the number KVM knows the vCPU by */
+	__u32 vector; /* in the guest's interrupt table */
+};
+
 #define SG_ASSERT_SIZE(t, n) _Static_assert(sizeof(t) == (n), "hole in " #t)
 SG_ASSERT_SIZE(struct sg_hdr, 24);
 SG_ASSERT_SIZE(struct sg_pair, 16);
@@ -455,5 +464,6 @@ SG_ASSERT_SIZE(struct sg_exit, 24 + 8 + 80);
 SG_ASSERT_SIZE(struct sg_swapout, 40);
 SG_ASSERT_SIZE(struct sg_guest, 24 + 24 + 8 + 8);
 SG_ASSERT_SIZE(struct sg_cgname, 24 + 8 + SG_CGROUP_NAME);
+SG_ASSERT_SIZE(struct sg_inject, 24 + 8);
 
 #endif

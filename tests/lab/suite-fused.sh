@@ -72,15 +72,23 @@ note 'recording'
 wait_ns() { cut -d' ' -f2 "/proc/$l2_pid/task/$vcpu/schedstat"; }
 throttled_ns() { echo $(($(sed -n 's/^throttled_usec //p' $group/cpu.stat) * 1000)); }
 swapped_in() { sed -n 's/^pswpin //p' /proc/vmstat; }
-now_ns() { date +%s%N; }
+# pause SECONDS: without a process, whose start takes long here
+mkfifo "$tmp/nothing"
+exec 9<>"$tmp/nothing"
+pause() { read -rt "$1" -u 9; }
 # fact NAME KEY VALUE: for the judge
 fact() { echo "$*" >>"$facts"; }
+# measured NAME WALL BLOCKED: what guestwork said
+measured() {
+	fact "$1" wall "$2"
+	fact "$1" blocked "$3"
+}
 # guest NAME KIND N: the task, and its own measure of it
 guest() {
 	local got
 	rm -f "$TMPDIR/l2-f/out/begun"
 	got=$(l2 f "work $*") || { not_ok "$1/task" "$got"; return; }
-	fact "$1" wall "${got##* }"
+	measured ${got##*$'\n'}
 }
 # disturbed COMMAND NAME KIND N: the same; COMMAND NAME runs on the host soon after its beginning
 disturbed() {
@@ -88,9 +96,9 @@ disturbed() {
 	shift
 	rm -f "$TMPDIR/l2-f/out/begun"
 	(
-		until [ -e "$TMPDIR/l2-f/out/begun" ]; do sleep 0.01; done
+		until [ -e "$TMPDIR/l2-f/out/begun" ]; do pause 0.01; done
 		wait_ns >"$tmp/waited"
-		sleep 0.2
+		pause 0.2
 		"$what" "$1"
 	) &
 	local by=$!
@@ -98,30 +106,28 @@ disturbed() {
 	fact "$1" waited $(($(wait_ns) - $(cat "$tmp/waited")))
 	wait $by
 }
-stopped() {
-	local t
-	t=$(now_ns)
-	kill -STOP "$l2_pid"
-	sleep 0.5
-	kill -CONT "$l2_pid"
-	fact "$1" held $(($(now_ns) - t))
+# hold NAME BEGIN END: half a second between two commands, and what the host's clock says of it at least and at most
+hold() {
+	local t0 t1 t2
+	t0=${EPOCHREALTIME/./}
+	eval "$2"
+	t1=${EPOCHREALTIME/./}
+	pause 0.5
+	t2=${EPOCHREALTIME/./}
+	eval "$3"
+	fact "$1" most $(((${EPOCHREALTIME/./} - t0) * 1000))
+	fact "$1" least $(((t2 - t1) * 1000))
 }
-frozen() {
-	local t
-	t=$(now_ns)
-	echo 1 >$group/cgroup.freeze
-	sleep 0.5
-	echo 0 >$group/cgroup.freeze
-	fact "$1" held $(($(now_ns) - t))
-}
+stopped() { hold "$1" "kill -STOP $l2_pid" "kill -CONT $l2_pid"; }
+frozen() { hold "$1" "echo 1 >$group/cgroup.freeze" "echo 0 >$group/cgroup.freeze"; }
 hogged() { timeout 1 sh -c 'while :; do :; done'; }
 short_of() {
 	local u0
 	u0=$(throttled_ns)
 	echo '20000 100000' >$group/cpu.max
-	sleep 1
+	pause 1
 	echo max >$group/cpu.max
-	fact "$1" held $(($(throttled_ns) - u0))
+	fact "$1" throttled $(($(throttled_ns) - u0))
 }
 
 guest alone burn 400
@@ -141,7 +147,7 @@ l2 f "work back again 4 >/run/out & until [ -s /run/guestwork.ready ]; do sleep 
 l2 f 'cat /run/guestwork.ready' | tests/lab/l2.py pageout "$TMPDIR/l2-f" "$l2_pid" 448 || not_ok back/pageout 'the pages stay'
 p0=$(swapped_in)
 got=$(l2 f 'touch /run/guestwork.go; wait $!; cat /run/out')
-fact back wall "${got##* }"
+measured ${got##*$'\n'}
 fact back pages $(($(swapped_in) - p0))
 note 'memory'
 

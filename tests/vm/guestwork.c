@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /*
  * guestwork NAME KIND N: one task of known shape, for a Linux guest whose host is made to disturb it (suite-fused.sh of
- * the lab). Prints NAME and how long it took by the guest's clock, in nanoseconds.
+ * the lab). Prints NAME, how long it took by the guest's clock, and how much of that its kernel says it neither ran nor
+ * was ready to: nanoseconds.
  */
 #include <cpuid.h>
 #include <fcntl.h>
@@ -27,6 +28,19 @@ static uint64_t now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/* Ran, and ready to, by the scheduler (Documentation/scheduler/sched-stats.rst); it brings them up to date when it is switched. */
+static uint64_t busy_ns(void)
+{
+	unsigned long long ran = 0, waited = 0;
+	FILE *f = fopen("/proc/self/schedstat", "re");
+
+	if (f && fscanf(f, "%llu %llu", &ran, &waited) != 2)
+		ran = waited = 0;
+	if (f)
+		fclose(f);
+	return ran + waited;
 }
 
 static int fail(const char *what)
@@ -173,7 +187,7 @@ int main(int argc, char **argv)
 {
 	const struct kind *k = NULL;
 	char begin[128], end[64];
-	uint64_t n, at;
+	uint64_t n, at, busy, took;
 
 	for (size_t i = 0; argc == 4 && i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (!strcmp(kinds[i].name, argv[2]))
@@ -188,6 +202,7 @@ int main(int argc, char **argv)
 	(void)!access("/.sandglass", F_OK);
 	if (ready(k, n))
 		return 1;
+	busy = busy_ns();
 	at = now_ns();
 	(void)!access(begin, F_OK);
 	if (k->told)
@@ -195,6 +210,9 @@ int main(int argc, char **argv)
 	if (k->run(n))
 		return 1;
 	(void)!access(end, F_OK);
-	printf("%s %llu\n", argv[1], (unsigned long long)(now_ns() - at));
+	took = now_ns() - at;
+	busy = busy_ns() - busy;
+	printf("%s %llu %llu\n", argv[1], (unsigned long long)took,
+	       (unsigned long long)(took > busy ? took - busy : 0));
 	return 0;
 }

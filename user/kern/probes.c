@@ -129,6 +129,8 @@ const struct sg_probe sg_catalogue[] = {
 		"page faults of guests because writes are logged can't be told from others"),
 	ROW_BTF("kvm.async", "kvm", SG_CTX_PREEMPTIBLE, false, "kvm_try_async_get_page", "kvm.exit.async-page-fault",
 		"page faults of guests that a kernel worker serves can't be told from others"),
+	ROW_BTF("kvm.inject", "kvm", SG_CTX_PREEMPTIBLE, false, "kvm_apic_accept_irq", "which thread of the host ended a guest's wait for a device",
+		"known only where that woke a halted vCPU; else the wait is left to the guest"),
 	{ .name = "kvm.refault", .group = "kvm", .ctx = SG_CTX_PREEMPTIBLE, .gives = "page faults of guests on pages that the balloon had taken (--vm)",
 	  .without = "a guest's page faults after its balloon let go can't be told from others",
 	  .v = { { SG_AT_FENTRY, "handle_mm_fault_fentry", "handle_mm_fault" },

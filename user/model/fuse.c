@@ -380,8 +380,9 @@ static int replace(struct sg_model *m, const struct window *x, const struct sg_s
 
 /* ---- the host's walk of it ----------------------------------------------------------- */
 /* A thread that serves the guest's devices: of the VMM's process, or vhost's (a kernel thread before f9010dbdce91, Linux 6.4). */
-static bool serves(const struct sg_thr *th, const struct sg_thr *vcpu)
+static bool serves(const struct sg_thr *th, const void *ctx)
 {
+	const struct sg_thr *vcpu = ctx;
 	unsigned of;
 
 	if (th->flags & SG_TF_KTHREAD)
@@ -391,17 +392,13 @@ static bool serves(const struct sg_thr *th, const struct sg_thr *vcpu)
 
 #define LOOK_BACK 64 /* records of the vCPU: preemptions between its waking and the guest's */
 
-/*
- * Who ended the wait: the thread that woke the halted vCPU inside the window, the last
- * time, however often it was preempted since. NULL: not known, or a timer, or another guest.
- */
-static struct sg_thr *kicker(struct sg_model *m, const struct window *x, uint64_t *ret_at)
+/* The thread that woke the halted vCPU inside the window, the last time, however often it was preempted since. */
+static struct sg_thr *waker(struct sg_model *m, const struct window *x, uint64_t *ret_at)
 {
-	struct sg_thr *th = NULL;
 	struct sg_trec *r = NULL;
 	struct sg_pos pos;
 
-	if (x->what != DEVICE || !sg_timeline_find(x->vcpu, x->to, &pos))
+	if (!sg_timeline_find(x->vcpu, x->to, &pos))
 		return NULL;
 	for (unsigned i = 0; i < LOOK_BACK; i++) {
 		r = sg_timeline_at(x->vcpu, pos);
@@ -410,11 +407,30 @@ static struct sg_thr *kicker(struct sg_model *m, const struct window *x, uint64_
 		if (r->wake && r->wake <= x->to + x->error_ns)
 			break;
 	}
-	if (r->wctx == SG_WCTX_TASK && !(r->flags & SG_SF_WAKETORN) && r->wake > x->from)
-		th = sg_thr_find(m, r->waker);
-	if (!th || !serves(th, x->vcpu))
+	*ret_at = r->wake;
+	return r->wctx == SG_WCTX_TASK && !(r->flags & SG_SF_WAKETORN) && r->wake > x->from
+		       ? sg_thr_find(m, r->waker)
+		       : NULL;
+}
+
+/*
+ * Who ended the wait for a device: the thread that gave the guest its last interrupt
+ * inside the window; where interrupts were not recorded, the one that woke the halted
+ * vCPU. NULL: not known, or a timer, or another guest.
+ */
+static struct sg_thr *kicker(struct sg_model *m, const struct window *x, uint64_t *ret_at)
+{
+	struct sg_thr *th = NULL;
+
+	if (x->what != DEVICE)
 		return NULL;
-	*ret_at = r->wake < x->to ? r->wake : x->to;
+	th = sg_kicks_last(m, x->from, x->to + x->error_ns, serves, x->vcpu, ret_at);
+	if (!th) {
+		th = waker(m, x, ret_at);
+		th = th && serves(th, x->vcpu) ? th : NULL;
+	}
+	if (*ret_at > x->to)
+		*ret_at = x->to;
 	return th;
 }
 
@@ -438,7 +454,9 @@ static int host_walk(struct sg_model *m, const struct window *x, int64_t by, boo
 	struct sg_segs swap;
 	int rc;
 
-	if (!th || at <= from || at > to)
+	if (at > to)
+		at = to;
+	if (!th || at <= from)
 		return sg_walk_window(m, f->walk, x->vcpu, from, to, force);
 	rc = sg_walk_window(m, f->walk, th, from, at, force);
 	if (rc)

@@ -56,6 +56,7 @@ void sg_model_free(struct sg_model *m)
 	sg_dict_free(m);
 	sg_walk_free(m->walk);
 	sg_fuse_free(m->fusion);
+	sg_kicks_free(m->kicks);
 	free(m->inflation);
 	free(m);
 }
@@ -209,6 +210,8 @@ static int feed(struct sg_model *m, const struct sg_hdr *ev)
 		return 0;
 	case SG_REC_CLOCKMAP:
 		return sg_fuse_clock(m, (const void *)ev);
+	case SG_REC_INJECT:
+		return sg_kicks_add(m, (const void *)ev);
 	case SG_REC_WINDOW:
 		return feed_window(m, (const void *)ev);
 	default:

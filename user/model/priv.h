@@ -271,6 +271,7 @@ struct sg_model {
 	struct sg_walk *walk;
 	struct sg_inflation *inflation;			    /* by begin */
 	uint32_t ninflation, inflation_cap, inflation_base; /* base: how many were forgotten */
+	struct sg_kicks *kicks;	  /* who gave guests interrupts; NULL: none told of, or no guest */
 	struct sg_fusion *fusion; /* guests and the vCPUs that ran them; NULL: none in the recording */
 	struct sg_chunk *spare[4];
 	uint32_t nspare[4];
@@ -376,6 +377,14 @@ int sg_fuse(struct sg_model *m, struct sg_open *o, bool force);
 uint64_t sg_fuse_keep(const struct sg_model *m); /* ns that threads of the host are kept longer for guests */
 void sg_fuse_sums(const struct sg_model *m, uint64_t *ret_fused, uint64_t *ret_ambiguous);
 void sg_fuse_free(struct sg_fusion *f);
+
+/* ---- kicks (kicks.c) ------------------------------------------------------- */
+typedef bool (*sg_kicks_of_fn)(const struct sg_thr *th, const void *ctx);
+int sg_kicks_add(struct sg_model *m, const struct sg_inject *ev);
+/* Who gave the last interrupt in (@from, @to] of those for whom @of is true, and when; NULL: nobody. */
+struct sg_thr *sg_kicks_last(struct sg_model *m, uint64_t from, uint64_t to, sg_kicks_of_fn of,
+			     const void *ctx, uint64_t *ret_ts);
+void sg_kicks_free(struct sg_kicks *k);
 
 /* forwhom.c */
 int sg_stay_begin(struct sg_thr *th, uint64_t ts, uint64_t id);

@@ -227,6 +227,11 @@ static const struct sg_field fields_cgname[] = {
 	F(cgname, "name", name, BYTES, .def = 0),
 };
 
+static const struct sg_field fields_inject[] = {
+	F(inject, "vcpu", vcpu, DEC, .def = 0),
+	F(inject, "vector", vector, DEC, .def = 0),
+};
+
 static const struct sg_field fields_container[] = {
 	F(container, "cgroup", cgroup, DEC, .def = 0, .space = SG_SPACE_CGROUP),
 	F(container, "pid", pid, DEC, .def = 0, .space = SG_SPACE_PID),
