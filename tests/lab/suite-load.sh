@@ -11,6 +11,27 @@ sg=${SANDGLASS:?}
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
+# refused NAME COMMAND...: by one sentence, and not with success
+refused() {
+	local name=$1 code
+	shift
+	timeout 20 "$sg" "$@" >"$dir/refused" 2>"$dir/err" </dev/null
+	code=$?
+	check "$name" "status $code: $(cat "$dir/err")" [ $code != 0 -a $code != 124 -a "$(wc -l <"$dir/err")" = 1 ]
+	check "$name/why" "$(cat "$dir/err")" grep -q 'BPF storage for tasks.*5.11' "$dir/err"
+}
+case $(uname -r) in
+4.* | 5.[0-9].* | 5.10.*)
+	head -c 24 /dev/urandom | base64 >"$dir/token"
+	refused run run -- true
+	refused record record -o "$dir/r.sgt" -- true
+	refused agent agent --listen tcp:127.0.0.1:7777 --token-file "$dir/token"
+	refused bench bench task -o "$dir/bench"
+	refused doctor doctor
+	exit 0
+	;;
+esac
+
 # rows FILE PREFIX: judge the rows of a plan; asked 0: rows without a use there are left out
 rows() {
 	python3 - "$1" "$2" <<'PY'

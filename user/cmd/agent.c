@@ -8,6 +8,7 @@
 #include "base/parse.h"
 #include "cmd/cmd.h"
 #include "env/agent.h"
+#include "kern/live.h"
 #include "out/text.h"
 
 #define ARGV_MAX 64
@@ -152,8 +153,8 @@ int sg_cmd_agent(int argc, char **argv)
 	argp_err_exit_status = SG_EXIT_USAGE;
 	argp_parse(&sg_argp_agent, argc, argv, 0, NULL, a);
 	e = sg_token_read(a->token_file, &a->token, &err);
-	if (!e && geteuid())
-		e = sg_err_set(&err, -EPERM, "recording needs root: run the agent with sudo");
+	if (!e)
+		e = sg_live_possible(&err); /* told here, not to the first host that asks */
 	if (!e)
 		e = sg_agent_run(&a->o, &err);
 	if (e)

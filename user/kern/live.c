@@ -251,23 +251,44 @@ static int live_load(struct sg_live *l, struct sg_err *err)
 	return r;
 }
 
-static int live_check(struct sg_live *l, struct sg_err *err)
+static int kernel_check(const struct sg_plan *plan, const struct sg_kern_view *view, struct sg_err *err)
 {
 	if (geteuid())
 		return sg_err_set(
 			err, -EPERM,
 			"recording needs root (CAP_BPF, CAP_PERFMON, CAP_SYS_RESOURCE); run it with sudo");
-	if (!l->view.has_btf(l->view.ctx))
+	if (!view->has_btf(view->ctx))
 		return sg_err_set(
 			err, -ENOTSUP,
 			"this kernel has no BTF (/sys/kernel/btf/vmlinux); it needs CONFIG_DEBUG_INFO_BTF=y");
-	for (size_t i = 0; i < l->plan.n; i++)
-		if (l->plan.row[i].chosen < 0 && l->plan.row[i].probe->required)
+	/* 4cf1bc1f1045, Linux 5.11 */
+	if (!libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, NULL))
+		return sg_err_set(err, -ENOTSUP,
+				  "this kernel has no BPF storage for tasks, where every recording keeps its "
+				  "threads: use Linux 5.11 or newer");
+	for (size_t i = 0; i < plan->n; i++)
+		if (plan->row[i].chosen < 0 && plan->row[i].probe->required)
 			return sg_err_set(err, -ENOTSUP,
 					  "this kernel lacks %s, which nothing can do without; 'sandglass "
 					  "doctor' tells more",
-					  l->plan.row[i].probe->name);
+					  plan->row[i].probe->name);
 	return 0;
+}
+
+int sg_live_possible(struct sg_err *err)
+{
+	struct sg_kern_view view = { 0 };
+	struct sg_plan plan = { 0 };
+	int r = sg_kern_view_live(&view);
+
+	libbpf_set_print(quiet);
+	if (!r)
+		r = sg_plan_make(&plan, sg_catalogue, &view, NULL);
+	if (!r)
+		r = kernel_check(&plan, &view, err);
+	sg_plan_free(&plan);
+	sg_kern_view_free(&view);
+	return r;
 }
 
 int sg_live_open(struct sg_live **ret, const struct sg_live_opts *opts, struct sg_err *err)
@@ -288,7 +309,7 @@ int sg_live_open(struct sg_live **ret, const struct sg_live_opts *opts, struct s
 	if (!r)
 		r = sg_plan_make(&l->plan, sg_catalogue, &l->view, opts->skip_groups);
 	if (!r)
-		r = live_check(l, err);
+		r = kernel_check(&l->plan, &l->view, err);
 	if (!r) {
 		l->balloon_work = sg_kallsyms_address("update_balloon_size_func");
 		plan_restrict(l);

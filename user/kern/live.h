@@ -33,6 +33,13 @@ struct sg_live_opts {
 };
 
 /**
+ * sg_live_possible() - can this kernel record for this user at all
+ *
+ * Loads nothing. Return: 0 or negative errno, @err says what to do.
+ */
+int sg_live_possible(struct sg_err *err);
+
+/**
  * sg_live_open() - plan, load and attach, switched off
  *
  * A program that the kernel refuses is demoted to its next variant, or off;

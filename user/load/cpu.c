@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "kern/live.h"
 #include "load/cpu.h"
 #include "load/cpu_sums.h"
 
@@ -379,6 +380,9 @@ int sg_cpu_run(struct sg_cpu_result *r, const struct sg_cpu_opts *opts, struct s
 		rc = sg_err_set(err, -EPERM, "bench cpu records the whole machine: run it as root");
 		goto out;
 	}
+	rc = sg_live_possible(err);
+	if (rc)
+		goto out;
 	if (sched_getaffinity(0, sizeof(allowed), &allowed)) {
 		rc = sg_err_set(err, -errno, "cannot see which CPUs may be used: %s", strerror(errno));
 		goto out;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "kern/live.h"
 #include "load/folded.h"
 #include "load/modload_priv.h"
 
@@ -172,6 +173,9 @@ int sg_modload_run(struct sg_modload_result *r, const struct sg_modload_opts *op
 		rc = sg_err_set(err, -EPERM, "bench modload starts a Docker daemon: run it as root");
 		goto out;
 	}
+	rc = sg_live_possible(err);
+	if (rc)
+		goto out;
 	rc = make_combos(r);
 	if (rc) {
 		sg_err_set(err, rc, "out of memory");

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "kern/live.h"
 #include "load/swap.h"
 #include "load/task.h"
 #include "load/task_priv.h"
@@ -406,6 +407,9 @@ int sg_task_run(struct sg_task_result *r, const struct sg_task_opts *opts, struc
 		rc = sg_err_set(err, -EPERM, "bench task limits memory and sets up swap: run it as root");
 		goto out;
 	}
+	rc = sg_live_possible(err);
+	if (rc)
+		goto out;
 	rc = sg_guard_start(&b->guard, err);
 	if (!rc)
 		rc = run_all(b, r, err);

@@ -80,8 +80,8 @@ int sg_kicks_add(struct sg_model *m, const struct sg_inject *ev)
 	return 0;
 }
 
-struct sg_thr *sg_kicks_last(struct sg_model *m, uint64_t from, uint64_t to, sg_kicks_of_fn of, const void *ctx,
-			     uint64_t *ret_ts)
+struct sg_thr *sg_kicks_last(struct sg_model *m, uint64_t from, uint64_t to, sg_kicks_of_fn of,
+			     const void *ctx, uint64_t *ret_ts)
 {
 	const struct sg_kicks *k = m->kicks;
 
