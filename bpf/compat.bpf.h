@@ -79,6 +79,18 @@ static __always_inline bool compat_in_iowait(struct task_struct *task)
 	return BPF_CORE_READ_BITFIELD(task, in_iowait);
 }
 
+/* An int before 7.2, and there a byte: a load of one is refused where the other is. */
+struct task_struct___byte_on_cpu {
+	u8 on_cpu;
+} __attribute__((preserve_access_index));
+
+static __always_inline bool compat_on_cpu(struct task_struct *p)
+{
+	if (bpf_core_field_size(p->on_cpu) == 1)
+		return ((struct task_struct___byte_on_cpu *)p)->on_cpu;
+	return p->on_cpu;
+}
+
 /* EEVDF's delayed dequeue: blocked though on_rq (152e11f6df29, 6.12). */
 static __always_inline bool compat_sched_delayed(struct task_struct *p)
 {

@@ -106,7 +106,7 @@ static __always_inline void emit_wait_stack(struct task_struct *p, struct thread
 	r->tgid = w->tgid;
 	r->type = SG_STK_WAIT_KERN;
 	n = bpf_get_task_stack(p, r->ip, SG_STACK_MAX * 8, 0);
-	if (n <= 0 || p->on_cpu) {
+	if (n <= 0 || compat_on_cpu(p)) {
 		c->stack_races++;
 		ring_discard(r);
 		return;

@@ -11,7 +11,7 @@ static __always_inline int seed_wait(struct task_struct *p, struct thread *t)
 {
 	u32 state = compat_task_state(p);
 
-	if (p->on_cpu)
+	if (compat_on_cpu(p))
 		return 0;
 	wait_begin(p, t, bpf_ktime_get_ns(), stop_of(p, t, false, state),
 		   state & TASK_TRACED_ ? compat_emulated_call(p) : -1);

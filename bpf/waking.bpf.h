@@ -129,7 +129,7 @@ int BPF_PROG(sched_waking_btf, struct task_struct *p)
 					emit_snap(t, c, now);
 			}
 		}
-		if (is_long && want_stacks && !p->on_cpu && stack_granted(c, now, now - w->out))
+		if (is_long && want_stacks && !compat_on_cpu(p) && stack_granted(c, now, now - w->out))
 			emit_wait_stack(p, w, c, now);
 	} else if (w->k_ctx == SG_WCTX_TASK && (c->cur_flags & TH_INSCOPE) && w->tgid != self_tgid) {
 		relate(w, 1, now);
