@@ -319,3 +319,35 @@ Test(fuse, ambiguity_comes_from_the_clocks_error_and_grows_with_it)
 		cr_expect(total[i] > total[i - 1], "error %lu: %lu after %lu", errors[i], total[i],
 			  total[i - 1]);
 }
+
+/* Interrupts given to guests, a million in a task's time: kept while it is open as far as memory may be had, and not for longer. */
+Test(fuse, interrupts_take_bounded_memory)
+{
+	struct sg_mark mark = { .h = { .ts = BASE + OFFSET, .uid = GUEST_UID + 1, .kind = SG_REC_MARK },
+				.id = 1,
+				.src = SG_MSRC_USDT };
+
+	for (int open = 0; open < 2; open++) {
+		struct sg_model_opts o = { .settle_ns = 100, .mem_cap = open ? 1 << 20 : 0 };
+		struct sg_model_stats stats;
+		struct result r = { 0 };
+		struct sg_model *m;
+
+		cr_assert_eq(sg_model_new(&m, &o, on_task, &r), 0);
+		feed_head(m, 0, true, 1000000);
+		mark.type = SG_MARK_BEGIN;
+		if (open)
+			feed(m, &mark);
+		for (unsigned i = 0; i < 1000000; i++) {
+			struct sg_inject k = { .h = { .ts = BASE + OFFSET + 20000ull * i,
+						      .uid = VMM + 1,
+						      .kind = SG_REC_INJECT } };
+
+			feed(m, &k);
+		}
+		sg_model_stats(m, &stats);
+		cr_expect(stats.mem_peak_bytes > 4096 && stats.mem_peak_bytes < 3 << 20, "%lu bytes",
+			  (unsigned long)stats.mem_peak_bytes);
+		sg_model_free(m);
+	}
+}

@@ -45,11 +45,13 @@ static size_t after(const struct sg_kicks *k, uint64_t ts)
 	return lo;
 }
 
-/* Before it grows: what is older than the horizon goes, if that is half of it. */
+/* Before it grows: what is older than the horizon goes, if that is half of it; beyond the memory's bound the older half does. */
 static void drop(struct sg_model *m, struct sg_kicks *k)
 {
 	size_t n = k->n < DROP_MIN ? 0 : after(k, sg_timeline_horizon(m));
 
+	if (k->n >= DROP_MIN && m->opts.mem_cap && m->stats.mem_bytes > m->opts.mem_cap && n < k->n / 2)
+		n = k->n / 2;
 	if (n < k->n / 2)
 		return;
 	memmove(k->kick, k->kick + n, (k->n - n) * sizeof(*k->kick));
