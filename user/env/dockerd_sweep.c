@@ -14,6 +14,7 @@
 #include "base/strtab.h"
 #include "env/dockerd_priv.h"
 #include "env/tree.h"
+#include "kern/mounts.h"
 
 #define ROUNDS	   500
 #define ROUND_NS   20000000 /* with ROUNDS: 10 s for what has been killed to go */
@@ -40,51 +41,22 @@ static void collect_ids(struct sg_strtab *ids, const char *top, const char *sub)
 	closedir(d);
 }
 
-/* Undo mountinfo's octal escapes in place. */
-static void unescape(char *s)
-{
-	char *out = s;
-
-	while (*s) {
-		if (s[0] == '\\' && s[1] && s[2] && s[3]) {
-			*out++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
-			s += 4;
-		} else {
-			*out++ = *s++;
-		}
-	}
-	*out = 0;
-}
-
 /*
  * Mount points in the order in which they were made: those below @below, or (NULL)
  * the roots of the hierarchies of cgroups.
  */
 static void collect_mounts(struct sg_strtab *ret, const char *below)
 {
-	FILE *f = fopen("/proc/self/mountinfo", "re");
-	char *line = NULL, *point = NULL, *type = NULL;
-	size_t size = 0, len = below ? strlen(below) : 0;
+	size_t len = below ? strlen(below) : 0;
+	struct sg_mounts all;
+	struct sg_mount one;
 
-	while (f && getline(&line, &size, f) > 0) {
-		const char *tail = strstr(line, " - ");
-
-		free(point);
-		free(type);
-		point = type = NULL;
-		if (!tail || sscanf(line, "%*s %*s %*s %*s %ms", &point) != 1 ||
-		    sscanf(tail + 3, "%ms", &type) != 1)
-			continue;
-		unescape(point);
-		if (below ? !strncmp(point, below, len) && point[len] == '/'
-			  : !strcmp(type, "cgroup") || !strcmp(type, "cgroup2"))
-			sg_strtab_id(ret, point);
-	}
-	free(point);
-	free(type);
-	free(line);
-	if (f)
-		fclose(f);
+	sg_mounts_open(&all);
+	while (sg_mounts_next(&all, &one))
+		if (below ? !strncmp(one.point, below, len) && one.point[len] == '/'
+			  : !strcmp(one.type, "cgroup") || !strcmp(one.type, "cgroup2"))
+			sg_strtab_id(ret, one.point);
+	sg_mounts_close(&all);
 }
 
 /* "--root=/top/x", "unix:///top/x" */
