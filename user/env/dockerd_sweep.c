@@ -2,7 +2,6 @@
 /* What a Docker daemon leaves behind when it is killed, and how to be rid of it. */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include "env/dockerd_priv.h"
 #include "env/tree.h"
 #include "kern/mounts.h"
+#include "kern/proc.h"
 
 #define ROUNDS	   500
 #define ROUND_NS   20000000 /* with ROUNDS: 10 s for what has been killed to go */
@@ -66,21 +66,6 @@ const struct sg_owndaemon_kin sg_dockerd_kin = {
 	.before = (const char *const[]){ "=", "://", NULL },
 };
 
-static void put(const char *dir, const char *file, const char *text)
-{
-	char path[PATH_MAX];
-	int fd;
-
-	if (snprintf(path, sizeof(path), "%s/%s", dir, file) >= (int)sizeof(path))
-		return;
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	/* not in this kind of hierarchy, or gone: the processes are counted anyway */
-	(void)!write(fd, text, strlen(text));
-	close(fd);
-}
-
 /* Kill what is in a cgroup and below it; how many processes there were. */
 static size_t kill_cgroup(const char *dir, int depth)
 {
@@ -99,8 +84,9 @@ static size_t kill_cgroup(const char *dir, int depth)
 			kill(pid, SIGKILL);
 	if (f)
 		fclose(f);
-	if (n) /* who is frozen does not even die */
-		put(dir, "freezer.state", "THAWED");
+	/* who is frozen does not even die; where there is no such file, or it is gone, the processes are counted anyway */
+	if (n && snprintf(path, sizeof(path), "%s/freezer.state", dir) < (int)sizeof(path))
+		sg_proc_write(path, "THAWED");
 	d = depth > 0 ? opendir(dir) : NULL;
 	while (d && (de = readdir(d)))
 		if (de->d_type == DT_DIR && de->d_name[0] != '.' &&

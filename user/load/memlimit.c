@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -9,21 +8,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "kern/mounts.h"
+#include "kern/proc.h"
 #include "load/memlimit.h"
 
 static int put(const char *dir, const char *file, const char *text)
 {
 	char path[640];
-	int fd, rc = 0;
 
 	snprintf(path, sizeof(path), "%s/%s", dir, file);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		rc = -errno;
-	close(fd);
-	return rc;
+	return sg_proc_write(path, text);
 }
 
 static int has_word(const char *list, const char *word)
