@@ -18,6 +18,18 @@ verdict() {
 	if [ -z "$2" ]; then ok "$1"; else not_ok "$1" "$2"; fi
 }
 
+# says NAME CODE PATTERN COMMAND...: within 60 s, that exit code and exactly one line on standard error, which matches. What it
+# prints is in $dir/out and $dir/err: the script's own folder.
+says() {
+	local name=$1 want=$2 pattern=$3 code
+	shift 3
+	timeout 60 "$@" >"$dir/out" 2>"$dir/err" </dev/null
+	code=$?
+	if [ "$code" != "$want" ]; then not_ok "$name" "exit $code, not $want: $(tail -1 "$dir/err")"
+	elif [ "$(wc -l <"$dir/err")" != 1 ] || ! grep -qE "$pattern" "$dir/err"; then not_ok "$name" "said: $(cat "$dir/err")"
+	else ok "$name"; fi
+}
+
 # house_files PATTERN...: the project's own files, tracked or new
 house_files() {
 	git ls-files -co --exclude-standard -- "$@" 2>/dev/null | sort -u | while read -r f; do

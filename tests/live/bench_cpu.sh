@@ -2,34 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 # `sandglass bench cpu`, small: sums, who waited for whom, and that nothing stays behind however it ends.
 . tests/lib.sh
-workload=cpu
 . tests/live/bench_lib.sh
-export LC_ALL=C
-SANDGLASS=${SANDGLASS:-$PWD/${O:-build}/sandglass}
-[ "$(id -u)" = 0 ] || { echo "bench cpu needs root" >&2; exit 77; }
-[ -x /usr/games/gnugo ] && command -v bzip2 > /dev/null || { echo "needs the packages bzip2 and gnugo" >&2; exit 77; }
-tmp=$(mktemp -d /var/tmp/sandglass-cpu.XXXXXX)
-bg=
-cleanup() {
-	[ -z "$bg" ] || kill "$bg" 2> /dev/null
-	umount "$tmp/small" 2> /dev/null
-	rm -rf "$tmp"
-}
-trap cleanup EXIT
+[ -x /usr/games/gnugo ] && have bzip2 || { echo "needs the packages bzip2 and gnugo" >&2; exit 77; }
+bench_begin cpu cpu
 
-left() {
-	local what
-	for _ in $(seq 200); do
-		what=
-		[ -z "$(pgrep -f "$tmp/.*/data/")" ] || what="$what jobs"
-		[ -z "$(pgrep -f "bench cpu.*$tmp/")" ] || what="$what bench"
-		[ -z "$(pgrep -f "record.*$tmp/")" ] || what="$what recorder"
-		[ -z "$(grep -ls "$tmp/" /run/sandglass/bench-* 2> /dev/null)" ] || what="$what state"
-		[ -z "$(find "$tmp" -name data)" ] || what="$what files"
-		[ -n "$what" ] || return
-		sleep 0.1
-	done
-	echo "left behind:$what"
+left_now() {
+	still jobs "$(pgrep -f "$tmp/.*/data/")"
+	still bench "$(pgrep -f "bench cpu.*$tmp/")"
+	still recorder "$(pgrep -f "record.*$tmp/")"
+	still files "$(unfinished)"
 }
 
 cpu=$(awk '/^Cpus_allowed_list/ { split($2, c, "[-,]"); print c[1] }' /proc/self/status)
@@ -67,22 +48,12 @@ fi
 
 # ---- the experiment: two jobs that share a CPU wait for each other half of their time
 d=$tmp/run
-timeout 200 "$SANDGLASS" bench cpu "${small[@]}" --jobs 2,1 --rounds 2 --json -o "$d" > "$tmp/json" 2> "$tmp/err"
-rc=$?
-cat "$tmp/err" >&2
-check run "status $rc: $(tail -n1 "$tmp/err")" [ $rc = 0 ]
-verdict run-leaves-nothing "$(left)"
-if [ $rc = 0 ]; then
-	python3 - "$d" "$tmp/json" "$cpu" > "$tmp/judged" << 'PY'
-import json, os, re, sys, xml.dom.minidom
+if experiment run 200 "$SANDGLASS" bench cpu "${small[@]}" --jobs 2,1 --rounds 2 --json -o "$d"; then
+	judged judge - "$d" "$tmp/printed" "$cpu" << 'PY'
+import sys
+from bench_judge import *
 d, printed, cpu = sys.argv[1:]
-r = json.load(open(printed))
-bad = {}
-def need(name, cond, why=''):
-    bad.setdefault(name, [])
-    if not cond:
-        bad[name].append(str(why))
-need('same-json', r == json.load(open(d + '/result.json')))
+r = result(d, printed)
 c = r['combinations']
 need('combinations', [(x['env'], x['job'], x['jobs'], x['pinned']) for x in c] ==
      [('host', 'bzip2', 1, True), ('host', 'bzip2', 2, True), ('host', 'gobmk', 1, True), ('host', 'gobmk', 2, True)], c)
@@ -92,9 +63,8 @@ need('times', len(rows) == 12)
 for x in c:
     jobs = 2 * x['jobs']
     need('counts', x['n'] == jobs and x['blame_tasks'] == jobs and x['missing'] == 0 and r['lost'] == 0, x['n'])
-    need('blame-sums', sum(b['ns'] for b in x['blame']) == x['blame_total_ns'])
-    mean = x['blame_total_ns'] / x['blame_tasks']
-    need('same-time', abs(mean - x['mean_ns']) <= max(0.005 * mean, 5e5), (mean, x['mean_ns']))
+    blame_sums(x)
+    same_mean('same-time', x, x['mean_ns'], 5e5)
     mine = [int(y[6]) for y in rows if y[1] == x['job'] and int(y[2]) == x['jobs']]
     need('times-mean', len(mine) == jobs and abs(sum(mine) / jobs - x['mean_ns']) <= 1)
     on_cpu = sum(b['ns'] for b in x['blame'] if b['component'] == 'app' and b['cause'].startswith('cpu.')) / jobs
@@ -117,25 +87,19 @@ for x in c:
     a = x['against_least_busy']
     need('against-base', a['base'] == 'host/%s/1/pinned' % x['job'] and a['rounds'] == 2, a)
     s = a['slowdown']
-    need('slowdown-sums', sum(b['ns'] for b in s['rows']) == s['diff_ns'])
-    need('slowdown-means', abs(s['mean_ns'] - s['base_mean_ns'] - s['diff_ns']) <= 1)
+    slowdown_sums(s)
+    slowdown_means(s)
     need('explained', s['explained'] >= 0.95, s['explained'])
     need('change', abs(a['change'] - (a['ratio'] - 1)) < 0.01 and a['change_half_width_95'] >= 0, a)
 for x in c:
     for v in 'path', 'cause':
-        text = open('%s/%s.%s.folded' % (d, x['name'].replace('/', '.'), v)).read().splitlines()
-        need('folded', text and all(re.fullmatch(r'.+ \d+', y) for y in text), v)
-        total = sum(int(y.rsplit(' ', 1)[1]) for y in text)
-        need('folded-sums', total == x['blame_total_ns'], (v, total, x['blame_total_ns']))
+        folded('%s/%s.%s.folded' % (d, x['name'].replace('/', '.'), v), x['blame_total_ns'])
 for f in 'r0.sgt', 'r1.sgt':
-    need('mode', os.stat(d + '/' + f).st_mode & 0o777 == 0o600)
+    private(d + '/' + f)
 for f in 'times.svg', 'causes.bzip2.svg', 'causes.gobmk.svg':
-    need('svg', xml.dom.minidom.parse(d + '/' + f).documentElement.tagName == 'svg', f)
-for name in sorted(bad):
-    print('not ok' if bad[name] else 'ok', name, '; '.join(bad[name])[:600])
+    svg(d + '/' + f)
+tell()
 PY
-	check judge "the judge itself failed" [ $? = 0 ]
-	cat "$tmp/judged"
 	"$SANDGLASS" diff --group host/bzip2/1/pinned,host/bzip2/2/pinned "$d/r0.sgt" > "$tmp/diff" 2>&1
 	check diff-in-recording "$(head -3 "$tmp/diff")" grep -q 'sched.runq' "$tmp/diff"
 fi
@@ -163,10 +127,7 @@ for sig in INT TERM; do
 	ends_by $sig
 done
 start "$tmp/kill"
-kill -KILL $bg
-wait $bg 2> /dev/null
-bg=
-verdict killed "$(left)"
+killed
 start "$tmp/job"
 kill -KILL "$(pgrep -P "$runner" bzip2 | tail -1)"
 wait $bg

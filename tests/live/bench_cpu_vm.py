@@ -1,27 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 # bench_cpu_vm.py DIR JSON: judges `bench cpu --env host,kvm --job bzip2 --jobs 1 --pin yes --rounds 1 --accel tcg`.
-import json
 import sys
 
+from bench_judge import *
+
 d, printed = sys.argv[1:]
-r = json.load(open(printed))
-bad = {}
-
-
-def need(name, cond, why=''):
-    bad.setdefault(name, [])
-    if not cond:
-        bad[name].append(str(why))
-
-
-need('same-json', r == json.load(open(d + '/result.json')))
+r = result(d, printed)
 need('combinations', [c['name'] for c in r['combinations']] == ['host/bzip2/1/pinned', 'kvm/bzip2/1/pinned'])
 for c in r['combinations']:
     vm = c['env'] == 'kvm'
     need('how-it-ran', (c.get('accel'), c.get('vcpus')) == (('tcg', 1) if vm else (None, None)), c.get('accel'))
     need('counts', c['n'] == 1 and c['blame_tasks'] == 1 and c['missing'] == 0, c['n'])
-    need('blame-sums', sum(b['ns'] for b in c['blame']) == c['blame_total_ns'])
+    blame_sums(c)
     need('same-time', abs(c['blame_total_ns'] - c['mean_ns']) <= max(0.005 * c['mean_ns'], 5e5), (c['blame_total_ns'], c['mean_ns']))
     t = c['cpu_time']
     need('cpu-sums', sum(t[k] for k in ('jobs_ns', 'vmm_ns', 'kernel_ns', 'others_ns', 'idle_ns')) == t['all_ns'], t)
@@ -42,6 +33,5 @@ for c in r['combinations']:
     need('pinned', abs(sum(parts.values()) - t['vmm_ns']) <= max(0.02 * t['vmm_ns'], 2e6), (parts, t))
     x = c['against_env']
     need('against', x['base'] == 'host/bzip2/1/pinned' and x['ratio'] > 1, x['ratio'])
-    need('against-sums', sum(b['ns'] for b in x['slowdown']['rows']) == x['slowdown']['diff_ns'])
-for name in sorted(bad):
-    print('not ok' if bad[name] else 'ok', 'cpu-' + name, '; '.join(bad[name])[:600])
+    slowdown_sums(x['slowdown'], 'against-sums')
+tell('cpu-')

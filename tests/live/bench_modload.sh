@@ -2,36 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 # `sandglass bench modload`, small: order, sums, and that nothing stays behind however it ends.
 . tests/lib.sh
-workload=modload
 . tests/live/bench_lib.sh
-export LC_ALL=C
-SANDGLASS=${SANDGLASS:-$PWD/${O:-build}/sandglass}
-[ "$(id -u)" = 0 ] || { echo "bench modload needs root" >&2; exit 77; }
-tmp=$(mktemp -d /var/tmp/sandglass-modload.XXXXXX)
-bg=
-cleanup() {
-	[ -z "$bg" ] || kill "$bg" 2> /dev/null
-	rm -rf "$tmp"
-}
-trap cleanup EXIT
+bench_begin modload modload
 
-# What is left of runs whose maker is gone, within some seconds; nothing when all is as before
-left() {
-	local what p
-	for _ in $(seq 200); do
-		what=
-		for p in /var/tmp/sandglass-bench-*; do
-			[ ! -e "$p" ] || [ -d "/proc/${p##*-}" ] || what="$what folder:$p"
-		done
-		! grep -qs 'sandglass-bench-' /proc/self/mounts || what="$what mounts"
-		[ -z "$(pgrep -f '[/=]var/tmp/sandglass-bench-[0-9]*/')" ] || what="$what processes"
-		[ -z "$(pgrep -f "bench modload.*$tmp/")" ] || what="$what bench"
-		[ -z "$(grep -ls "$tmp/" /run/sandglass/bench-* 2> /dev/null)" ] || what="$what state"
-		[ ! -e "$tmp/run/round" ] || what="$what times"
-		[ -n "$what" ] || return
-		sleep 0.1
-	done
-	echo "left behind:$what"
+left_now() {
+	gone_folders
+	still mounts "$(grep -s 'sandglass-bench-' /proc/self/mounts)"
+	still processes "$(pgrep -f '[/=]var/tmp/sandglass-bench-[0-9]*/')"
+	still bench "$(pgrep -f "bench modload.*$tmp/")"
+	[ ! -e "$tmp/run/round" ] || echo times
 }
 
 # ---- the words
@@ -50,55 +29,42 @@ fails no-root 1 'as root' setpriv --reuid 65534 --regid 65534 --clear-groups "$t
 
 # ---- the experiment
 for p in dockerd containerd runc runsc node npm busybox; do
-	PATH=$PATH:/usr/sbin:/sbin command -v $p > /dev/null || { skip experiment "no $p here"; exit 0; }
+	have $p || { skip experiment "no $p here"; exit 0; }
 done
 timeout 20 npm ping > /dev/null 2>&1 || { skip experiment 'npm does not reach its registry'; exit 0; }
 fails no-such-module 1 'npm could not bring the modules' "$SANDGLASS" bench modload --runtime runc --containers 1 \
 	--modules sandglass-no-such-module-0 -o "$tmp/none"
 
 d=$tmp/run
-timeout 280 "$SANDGLASS" bench modload --runtime runc,runsc-ptrace --containers 1 --modules lodash --rounds 2 --cold --sources default,trace -o "$d" \
-	> "$tmp/text" 2> "$tmp/err"
-rc=$?
-cat "$tmp/err" >&2
-check run "status $rc: $(tail -n1 "$tmp/err")" [ $rc = 0 ]
-verdict run-leaves-nothing "$(left)"
-if [ $rc = 0 ]; then
-	check text-sentence "begins with '$(head -1 "$tmp/text")'" grep -q '^Loading lodash in 1 container under ' "$tmp/text"
-	check text-explained 'no explained share' grep -qE 'explained [0-9]+\.[0-9] %' "$tmp/text"
-	check text-price 'no price of recording' grep -qE 'runsc-ptrace, .*recording costs [+-][0-9.]+ % \(median of 2 pairs\)' "$tmp/text"
+if experiment run 280 "$SANDGLASS" bench modload --runtime runc,runsc-ptrace --containers 1 --modules lodash --rounds 2 --cold \
+	--sources default,trace -o "$d"; then
+	check text-sentence "begins with '$(head -1 "$tmp/printed")'" grep -q '^Loading lodash in 1 container under ' "$tmp/printed"
+	check text-explained 'no explained share' grep -qE 'explained [0-9]+\.[0-9] %' "$tmp/printed"
+	check text-price 'no price of recording' grep -qE 'runsc-ptrace, .*recording costs [+-][0-9.]+ % \(median of 2 pairs\)' "$tmp/printed"
 	check text-sources 'no price of --gvisor-trace' grep -qE \
-		'runsc-ptrace, .*with --gvisor-trace costs [+-][0-9.]+ % \(median of 2 pairs\), [+-][0-9.]+ % on top' "$tmp/text"
-	python3 - "$d" > "$tmp/judged" << 'PY'
-import json, os, re, sys, xml.dom.minidom
+		'runsc-ptrace, .*with --gvisor-trace costs [+-][0-9.]+ % \(median of 2 pairs\), [+-][0-9.]+ % on top' "$tmp/printed"
+	judged judge - "$d" << 'PY'
+import sys
+from bench_judge import *
 d = sys.argv[1]
-r = json.load(open(d + '/result.json'))
-bad = {}
-def need(name, cond, why=''):
-    bad.setdefault(name, [])
-    if not cond:
-        bad[name].append(str(why))
+r = result(d)
 c = r['combinations']
 need('combinations', [(x['runtime'], x['containers'], x['module']) for x in c] ==
      [('runc', 1, 'lodash'), ('runsc-ptrace', 1, 'lodash')], c)
 need('cold', r['cold'] is True and r['base'] == 'runc')
 for x in c:
     need('counts', x['client']['n'] == 2 and x['blame_tasks'] == 2 and x['pairs'] == 2, x['client'])
-    need('blame-sums', sum(b['ns'] for b in x['blame']) == x['blame_total_ns'])
-    mean = x['blame_total_ns'] / x['blame_tasks']
-    need('same-latency', abs(mean - x['client']['mean_ns']) <= max(0.005 * mean, 2e5), (mean, x['client']))
+    blame_sums(x)
+    same_mean('same-latency', x, x['client']['mean_ns'], 2e5)
     need('require-within', 0 < x['require']['mean_ns'] <= x['client']['mean_ns'])
     by = {s['source']: s for s in x['sources']}
     need('sources', sorted(by) == (['default', 'trace'] if x['runtime'] != 'runc' else ['default']), x['sources'])
     need('sources-told', x['runtime'] == 'runc' or by['trace']['guest_calls'] > 2 * 50 and by['trace']['pairs'] == 2, x['sources'])
     need('whole', x['lost'] == 0 and x['missing'] == 0, (x['lost'], x['missing']))
     for f in x['recordings']:
-        need('mode', os.stat(d + '/' + f).st_mode & 0o777 == 0o600)
+        private(d + '/' + f)
     for v in 'path', 'cause':
-        text = open('%s/%s.1.lodash.%s.folded' % (d, x['runtime'], v)).read()
-        need('folded', text and all(re.fullmatch(r'.+ \d+', y) for y in text.splitlines()), v)
-        total = sum(int(y.rsplit(' ', 1)[1]) for y in text.splitlines())
-        need('folded-sums', total == x['blame_total_ns'], (v, total, x['blame_total_ns']))
+        folded('%s/%s.1.lodash.%s.folded' % (d, x['runtime'], v), x['blame_total_ns'])
 # the fastest load of each, recorded or not: what else the machine does can only make one slower
 best = {}
 for row in [y.split('\t') for y in open(d + '/times.tsv').read().splitlines()[1:]]:
@@ -106,17 +72,14 @@ for row in [y.split('\t') for y in open(d + '/times.tsv').read().splitlines()[1:
 need('order', best['runc'] < best['runsc-ptrace'], best)
 s = c[1]['slowdown']
 need('no-slowdown-of-base', 'slowdown' not in c[0])
-need('slowdown-sums', sum(b['ns'] for b in s['rows']) == s['diff_ns'])
-need('slowdown-means', abs(s['mean_ns'] - s['base_mean_ns'] - s['diff_ns']) <= 1)
+slowdown_sums(s)
+slowdown_means(s)
 if s['diff_ns'] > 0.2 * s['base_mean_ns']: # of next to nothing, every stray row is a large share
     need('explained', s['explained'] >= 0.95, s['explained'])
 for f in 'times.svg', 'ratios.svg', 'causes.lodash.svg':
-    need('svg', xml.dom.minidom.parse(d + '/' + f).documentElement.tagName == 'svg', f)
-for name in sorted(bad):
-    print('not ok' if bad[name] else 'ok', name, '; '.join(bad[name])[:600])
+    svg(d + '/' + f)
+tell()
 PY
-	check judge "the judge itself failed" [ $? = 0 ]
-	cat "$tmp/judged"
 fi
 
 # ---- however it ends

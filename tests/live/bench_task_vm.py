@@ -4,18 +4,10 @@
 import json
 import sys
 
+from bench_judge import *
+
 d, printed, *envs = sys.argv[1:]
-r = json.load(open(printed))
-bad = {}
-
-
-def need(name, cond, why=''):
-    bad.setdefault(name, [])
-    if not cond:
-        bad[name].append(str(why))
-
-
-need('same-json', r == json.load(open(d + '/result.json')))
+r = result(d, printed)
 need('environments', [e['env'] for e in r['environments']] == envs)
 need('one-limit', len({e['memory_bytes'] for e in r['environments']}) == 1)
 for e in r['environments']:
@@ -24,11 +16,10 @@ for e in r['environments']:
     need('how-it-ran', (e.get('accel') in ('kvm', 'tcg') and e['vcpus'] == 1) if vm else 'accel' not in e, e.get('accel'))
     l = e['levels'][0]
     need('counts', l['n'] == 3, l['n'])
-    need('blame-sums', sum(b['ns'] for b in l['blame']) == l['blame_total_ns'])
+    blame_sums(l)
     need('times', 0 < l['write_mean_ns'] <= l['mean_ns'], (l['write_mean_ns'], l['mean_ns']))
     if l['missing'] == 0:
-        mean = l['blame_total_ns'] / l['blame_tasks']
-        need('same-latency', abs(mean - l['mean_ns']) <= max(0.005 * mean, 2e5), (mean, l['mean_ns']))
+        same_mean('same-latency', l, l['mean_ns'], 2e5)
     comps = {b['component'] for b in l['blame']}
     # the VMM answers the client; the server itself is inside, unseen
     need('components', ('vmm' in comps and 'server' not in comps) if vm else 'server' in comps, (e['env'], comps))
@@ -37,6 +28,5 @@ need('order', all(mean[e] > mean['host'] for e in envs[1:]), mean)
 a = r['against']
 need('against', [x['env'] for x in a] == envs[1:])
 for x in a:
-    need('against-sums', sum(b['ns'] for b in x['slowdown']['rows']) == x['slowdown']['diff_ns'])
-for name in sorted(bad):
-    print('not ok' if bad[name] else 'ok', name, '; '.join(bad[name])[:600])
+    slowdown_sums(x['slowdown'], 'against-sums')
+tell()

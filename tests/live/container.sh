@@ -17,17 +17,6 @@ cleanup() {
 }
 trap cleanup EXIT
 
-# says NAME CODE PATTERN COMMAND...: the exit code, and exactly one line on standard error that matches
-says() {
-	local name=$1 want=$2 pattern=$3 code
-	shift 3
-	timeout 60 "$@" >"$dir/out" 2>"$dir/err" </dev/null
-	code=$?
-	if [ "$code" != "$want" ]; then not_ok "$name" "exit $code, not $want: $(tail -1 "$dir/err")"
-	elif [ "$(wc -l <"$dir/err")" != 1 ] || ! grep -qE "$pattern" "$dir/err"; then not_ok "$name" "said: $(cat "$dir/err")"
-	else ok "$name"; fi
-}
-
 daemon_start
 web=$(dk run -d --network none --name web sgtest:1 /idle) || { not_ok start "runc does not start"; exit 1; }
 names=web

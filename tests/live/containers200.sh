@@ -4,12 +4,9 @@
 # recorder's company takes to begin and to end. In a Docker daemon of our own.
 set -u
 . tests/lib.sh
-[ "$(id -u)" = 0 ] || { echo "needs root" >&2; exit 77; }
-for p in dockerd:docker.io containerd:containerd busybox:busybox-static; do
-	PATH=$PATH:/usr/sbin:/sbin command -v "${p%:*}" >/dev/null || { echo "${p%:*} is missing: install ${p#*:}" >&2; exit 77; }
-done
+. tests/live/need_dockerd.sh
 prog=${O:-build}/tests/live/containers200
-[ -x "$prog" ] || { not_ok program "$prog is not built"; exit 0; }
+need_dockerd "$prog"
 
 base=$(mktemp -d /tmp/sg-many.XXXXXX)
 trap 'rm -rf --one-file-system "$base"' EXIT

@@ -4,12 +4,9 @@
 # after its maker was killed and another start came; a neighbour's daemon notices nothing of either.
 set -u
 . tests/lib.sh
-[ "$(id -u)" = 0 ] || { echo "needs root" >&2; exit 77; }
-for p in dockerd:docker.io containerd:containerd busybox:busybox-static; do
-	PATH=$PATH:/usr/sbin:/sbin command -v "${p%:*}" >/dev/null || { echo "${p%:*} is missing: install ${p#*:}" >&2; exit 77; }
-done
+. tests/live/need_dockerd.sh
 prog=${O:-build}/tests/live/engine
-[ -x "$prog" ] || { not_ok program "$prog is not built"; exit 0; }
+need_dockerd "$prog"
 
 base=$(mktemp -d /tmp/sg-live.XXXXXX)
 pids=

@@ -4,13 +4,8 @@
 # probes in its Sentry, both generations, in a Docker daemon of our own.
 set -u
 . tests/lib.sh
-[ "$(id -u)" = 0 ] || { echo "needs root" >&2; exit 77; }
-for p in dockerd:docker.io containerd:containerd busybox:busybox-static; do
-	PATH=$PATH:/usr/sbin:/sbin command -v "${p%:*}" >/dev/null || { echo "${p%:*} is missing: install ${p#*:}" >&2; exit 77; }
-done
+. tests/live/need_dockerd.sh
 o=${O:-build}
-for p in box guest; do
-	[ -x "$o/tests/sandbox/$p" ] || { not_ok program "$o/tests/sandbox/$p is not built"; exit 0; }
-done
+need_dockerd "$o/tests/sandbox/box" "$o/tests/sandbox/guest"
 timeout -k 20 200 python3 tests/live/gvtrace.py "${SANDGLASS:?}" "$o/tests/sandbox/box" "$o/tests/sandbox/guest" "${SG_CACHE:-$o/cache}" ||
 	not_ok all "status $?"

@@ -14,17 +14,6 @@ cleanup() {
 trap cleanup EXIT
 j() { python3 - "$@"; }
 
-# says NAME CODE PATTERN COMMAND...: the exit code, and exactly one line on standard error that matches
-says() {
-	local name=$1 want=$2 pattern=$3 code
-	shift 3
-	"$@" >"$dir/out" 2>"$dir/err" </dev/null
-	code=$?
-	if [ "$code" != "$want" ]; then not_ok "$name" "exit $code, not $want: $(tail -1 "$dir/err")"
-	elif [ "$(wc -l <"$dir/err")" != 1 ] || ! grep -qE "$pattern" "$dir/err"; then not_ok "$name" "said: $(cat "$dir/err")"
-	else ok "$name"; fi
-}
-
 # ---- exit codes are the command's own
 "$sg" run -- sh -c 'exit 7' 2>/dev/null; verdict exit-code "$([ $? = 7 ] || echo "not 7")"
 "$sg" run -- sh -c 'kill -TERM $$' 2>/dev/null; verdict exit-signal "$([ $? = 143 ] || echo "not 143")"

@@ -42,17 +42,6 @@ until_true() {
 	done
 }
 
-# says NAME CODE PATTERN COMMAND...: the exit code, and exactly one line on standard error that matches
-says() {
-	local name=$1 want=$2 pattern=$3 code
-	shift 3
-	timeout 60 "$@" >"$dir/out" 2>"$dir/err" </dev/null
-	code=$?
-	if [ "$code" != "$want" ]; then not_ok "$name" "exit $code, not $want: $(tail -1 "$dir/err")"
-	elif [ "$(wc -l <"$dir/err")" != 1 ] || ! grep -qE "$pattern" "$dir/err"; then not_ok "$name" "said: $(cat "$dir/err")"
-	else ok "$name"; fi
-}
-
 # ---- a guest that does nothing but follow its balloon and tell of it
 mkdir -p "$dir/root/modules"
 cp "$(command -v busybox)" "$dir/root/busybox"

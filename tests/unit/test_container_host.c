@@ -2,8 +2,6 @@
 /* Containers of a machine without a daemon's help: machines made of files, with liars on them. */
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <ftw.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +9,7 @@
 #include <unistd.h>
 #include "env/container_priv.h"
 #include "env/container_usage.h"
+#include "fakehost.h"
 
 #define A	"0c340c7af28928dff7110600306e5312c9c1f4d4bce4a3ef35283ee9025f2950" /* as in gvisor-20221219.state */
 #define B	"2fb324791bd00b734d3814b5fa6c84e751e4d0e95e2c93b7dbc24e7c819f7652" /* runc-state.json */
@@ -19,56 +18,12 @@
 #define FIXTURE "tests/golden/containers/"
 #define TASKS	"/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby/"
 
-static char top[64], proc_dir[96], cgroup_dir[96];
 static struct sg_container_opts from;
-
-static int rm_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path);
-}
 
 static void machine(void)
 {
-	snprintf(top, sizeof(top), "/tmp/sgtest-host-XXXXXX");
-	cr_assert(mkdtemp(top));
-	snprintf(proc_dir, sizeof(proc_dir), "%s/proc", top);
-	snprintf(cgroup_dir, sizeof(cgroup_dir), "%s/cgroup", top);
-	mkdir(proc_dir, 0755);
-	mkdir(cgroup_dir, 0755);
-	from = (struct sg_container_opts){ .engine = "", .proc = proc_dir, .cgroup = cgroup_dir };
-}
-
-static void machine_gone(void)
-{
-	nftw(top, rm_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-/* A path below the machine's folder, its parents made. */
-static const char *at(char path[4096], const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static const char *at(char path[4096], const char *fmt, ...)
-{
-	va_list ap;
-	int n = snprintf(path, 4096, "%s/", top);
-
-	va_start(ap, fmt);
-	vsnprintf(path + n, 4096 - (size_t)n, fmt, ap);
-	va_end(ap);
-	for (char *s = path + n; (s = strchr(s, '/')); s++) {
-		*s = 0;
-		mkdir(path, 0755);
-		*s = '/';
-	}
-	return path;
-}
-
-static void put(const char *path, const char *text, size_t n)
-{
-	FILE *f = fopen(path, "we");
-
-	cr_assert(f, "%s: %s", path, strerror(errno));
-	cr_assert_eq(fwrite(text, 1, n, f), n);
-	fclose(f);
+	host_make("host");
+	from = (struct sg_container_opts){ .engine = "", .proc = host.proc, .cgroup = host.cgroup };
 }
 
 /* A file with the text of a fixture, in which id @from_id reads @to. */
@@ -81,7 +36,7 @@ static void put_fixture(const char *path, const char *name, const char *from_id,
 	cr_assert(text, "%s is missing", src);
 	while (from_id && (s = strstr(text, from_id)))
 		memcpy(s, to, strlen(from_id));
-	put(path, text, strlen(text));
+	host_put(path, text, strlen(text));
 	free(text);
 }
 
@@ -89,23 +44,14 @@ static void put_fixture(const char *path, const char *name, const char *from_id,
 static void process(unsigned pid, unsigned ppid, const char *cmdline, const char *cgroup, const char *root,
 		    const char *cwd)
 {
-	char path[4096], text[4096], target[4096];
-	int n = snprintf(text, sizeof(text),
-			 "%u (x) S %u 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 %u 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 "
-			 "17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
-			 pid, ppid, 1000 + pid);
+	char path[4096], target[4096];
 
-	put(at(path, "proc/%u/stat", pid), text, (size_t)n);
-	put(at(path, "proc/%u/cgroup", pid), cgroup, strlen(cgroup));
-	n = snprintf(text, sizeof(text), "%s", cmdline);
-	for (int i = 0; i < n; i++)
-		if (text[i] == ' ')
-			text[i] = 0;
-	put(at(path, "proc/%u/cmdline", pid), text, n ? (size_t)n + 1 : 0);
+	host_process(pid, ppid, "x", 1000 + pid, cgroup);
+	host_cmdline(pid, cmdline, ' ');
 	if (root)
-		cr_assert_eq(symlink(at(target, "%s/.", root), at(path, "proc/%u/root", pid)), 0);
+		cr_assert_eq(symlink(host_at(target, "%s/.", root), host_at(path, "proc/%u/root", pid)), 0);
 	if (cwd)
-		cr_assert_eq(symlink(at(target, "%s/.", cwd), at(path, "proc/%u/cwd", pid)), 0);
+		cr_assert_eq(symlink(host_at(target, "%s/.", cwd), host_at(path, "proc/%u/cwd", pid)), 0);
 }
 
 static void shim(unsigned pid, const char *space, const char *id, const char *root, const char *bundle)
@@ -140,21 +86,23 @@ static void docker(bool daemon, bool gvisor)
 	process(201, 200, gvisor ? "gofer" : "sleep 1", HYBRID("/docker/" C), "host/empty", NULL);
 	process(29185, 200, "sh", HYBRID("/docker/" C), "host/empty", NULL);
 	process(202, 201, "sh", HYBRID("/docker/" C "/sub"), "host/empty", NULL);
-	put_fixture(at(path, "host/data/containers/" C "/config.v2.json"), "config.v2.json", NULL, NULL);
-	put_fixture(at(path, "host/data/containers/" C "/hostconfig.json"), "hostconfig.json", NULL, NULL);
-	put(at(path, "host" TASKS C "/runtime"), "/data/runtimes/runsc-x", 22);
-	put(at(path, "host" TASKS C "/options.json"), "{\"root\":\"/run/docker/runtime-runc\"}", 35);
+	put_fixture(host_at(path, "host/data/containers/" C "/config.v2.json"), "config.v2.json", NULL, NULL);
+	put_fixture(host_at(path, "host/data/containers/" C "/hostconfig.json"), "hostconfig.json", NULL,
+		    NULL);
+	host_put(host_at(path, "host" TASKS C "/runtime"), "/data/runtimes/runsc-x", 22);
+	host_put(host_at(path, "host" TASKS C "/options.json"), "{\"root\":\"/run/docker/runtime-runc\"}",
+		 35);
 	cr_assert_eq(symlink("/data/containerd/daemon/io.containerd.runtime.v2.task/moby/" C,
-			     at(path, "host" TASKS C "/work")),
+			     host_at(path, "host" TASKS C "/work")),
 		     0);
 	if (gvisor)
-		put_fixture(at(path, "host/run/docker/runtime-runc/moby/" C "_sandbox:" C ".state"),
+		put_fixture(host_at(path, "host/run/docker/runtime-runc/moby/" C "_sandbox:" C ".state"),
 			    "gvisor-20240729.state", NULL, NULL);
-	at(path, "cgroup/memory/docker/" C "/x");
-	at(path, "cgroup/unified/docker/x");
+	host_at(path, "cgroup/memory/docker/" C "/x");
+	host_at(path, "cgroup/unified/docker/x");
 }
 
-Test(container_host, docker_on_hybrid, .init = machine, .fini = machine_gone)
+Test(container_host, docker_on_hybrid, .init = machine, .fini = host_gone)
 {
 	struct sg_container_list l;
 	char path[4096];
@@ -172,12 +120,12 @@ Test(container_host, docker_on_hybrid, .init = machine, .fini = machine_gone)
 	cr_expect_str_eq(l.c[0].cgroup, "/docker/" C);
 	cr_expect_eq(l.c[0].pid, 201, "the oldest whose parent is outside, not %u", l.c[0].pid);
 	cr_expect(l.c[0].running);
-	cr_assert_eq(stat(at(path, "cgroup/memory/docker/" C), &st), 0);
+	cr_assert_eq(stat(host_at(path, "cgroup/memory/docker/" C), &st), 0);
 	cr_expect_eq(l.c[0].cgroup_id, st.st_ino);
 	sg_containers_free(&l);
 }
 
-Test(container_host, gvisor_is_its_sentry, .init = machine, .fini = machine_gone)
+Test(container_host, gvisor_is_its_sentry, .init = machine, .fini = host_gone)
 {
 	struct sg_container_list l;
 
@@ -190,7 +138,7 @@ Test(container_host, gvisor_is_its_sentry, .init = machine, .fini = machine_gone
 }
 
 /* While "runsc create" works it stands between the shim and the Sentry. */
-Test(container_host, gvisor_is_being_made, .init = machine, .fini = machine_gone)
+Test(container_host, gvisor_is_being_made, .init = machine, .fini = host_gone)
 {
 	struct sg_container_list l;
 
@@ -207,7 +155,7 @@ Test(container_host, gvisor_is_being_made, .init = machine, .fini = machine_gone
 }
 
 /* The state names a process that is another one's by now. */
-Test(container_host, old_state, .init = machine, .fini = machine_gone)
+Test(container_host, old_state, .init = machine, .fini = host_gone)
 {
 	struct sg_container_list l;
 
@@ -218,7 +166,7 @@ Test(container_host, old_state, .init = machine, .fini = machine_gone)
 	sg_containers_free(&l);
 }
 
-Test(container_host, daemon_is_dead, .init = machine, .fini = machine_gone)
+Test(container_host, daemon_is_dead, .init = machine, .fini = host_gone)
 {
 	struct sg_container_list l;
 
@@ -230,7 +178,7 @@ Test(container_host, daemon_is_dead, .init = machine, .fini = machine_gone)
 	sg_containers_free(&l);
 }
 
-Test(container_host, podman_on_version_2, .init = machine, .fini = machine_gone)
+Test(container_host, podman_on_version_2, .init = machine, .fini = host_gone)
 {
 	static const char conmon[] =
 		"/usr/bin/conmon --api-version 1 -c " P " -u " P
@@ -242,10 +190,10 @@ Test(container_host, podman_on_version_2, .init = machine, .fini = machine_gone)
 
 	process(300, 1, conmon, "0::/machine.slice/libpod-conmon-" P ".scope\n", "host", NULL);
 	process(301, 300, "redis-server", cg, NULL, NULL);
-	put_fixture(at(path, "host/storage/overlay-containers/containers.json"), "containers.json", NULL,
+	put_fixture(host_at(path, "host/storage/overlay-containers/containers.json"), "containers.json", NULL,
 		    NULL);
-	put(at(path, "cgroup/cgroup.controllers"), "memory\n", 7);
-	at(path, "cgroup/machine.slice/libpod-" P ".scope/x");
+	host_put(host_at(path, "cgroup/cgroup.controllers"), "memory\n", 7);
+	host_at(path, "cgroup/machine.slice/libpod-" P ".scope/x");
 	l = list();
 	cr_assert_eq(l.n, 1);
 	cr_expect_str_eq(l.c[0].name, "cache");
@@ -255,13 +203,13 @@ Test(container_host, podman_on_version_2, .init = machine, .fini = machine_gone)
 	cr_expect_str_eq(l.c[0].manager, "podman");
 	cr_expect_str_eq(l.c[0].cgroup, "/machine.slice/libpod-" P ".scope");
 	cr_expect_eq(l.c[0].pid, 301);
-	cr_assert_eq(stat(at(path, "cgroup/machine.slice/libpod-" P ".scope"), &st), 0);
+	cr_assert_eq(stat(host_at(path, "cgroup/machine.slice/libpod-" P ".scope"), &st), 0);
 	cr_expect_eq(l.c[0].cgroup_id, st.st_ino);
 	sg_containers_free(&l);
 }
 
 /* One shim keeps all of a pod; its folder is the first one's. */
-Test(container_host, pod, .init = machine, .fini = machine_gone)
+Test(container_host, pod, .init = machine, .fini = host_gone)
 {
 	static const char dir[] = "host/run/containerd/io.containerd.runtime.v2.task/k8s.io/";
 	const struct sg_container_info *c;
@@ -274,7 +222,7 @@ Test(container_host, pod, .init = machine, .fini = machine_gone)
 	shim(400, "k8s.io", A, "host", cwd);
 	process(401, 400, "/pause", "0::/kubepods/burstable/podx/" A "\n", NULL, NULL);
 	process(402, 400, "nginx", "0::/kubepods/burstable/podx/" B "\n", NULL, NULL);
-	put_fixture(at(path, "%s%s/config.json", dir, B), "bundle-containerd.json", NULL, NULL);
+	put_fixture(host_at(path, "%s%s/config.json", dir, B), "bundle-containerd.json", NULL, NULL);
 	l = list();
 	cr_assert_eq(l.n, 2);
 	c = sg_ct_by_id(&l, B);
@@ -295,7 +243,7 @@ Test(container_host, pod, .init = machine, .fini = machine_gone)
 }
 
 /* runsc --ignore-cgroups: nothing but the shim tells. */
-Test(container_host, without_cgroup, .init = machine, .fini = machine_gone)
+Test(container_host, without_cgroup, .init = machine, .fini = host_gone)
 {
 	struct sg_container_info found;
 	struct sg_container_list l;
@@ -322,7 +270,7 @@ Test(container_host, without_cgroup, .init = machine, .fini = machine_gone)
 }
 
 /* A process in container A says it is a dockerd, another a shim, whose files call C "admin". */
-Test(container_host, liars, .init = machine, .fini = machine_gone)
+Test(container_host, liars, .init = machine, .fini = host_gone)
 {
 	static const char lie[] = "{\"ID\":\"" C "\",\"Name\":\"/admin\",\"Config\":{\"Image\":\"evil\"}}";
 	struct sg_container_list l;
@@ -333,10 +281,10 @@ Test(container_host, liars, .init = machine, .fini = machine_gone)
 	process(50, 49, "dockerd --data-root /evil", HYBRID("/docker/" A), "evil", NULL);
 	process(51, 49, "containerd-shim-runc-v2 -namespace moby -id " C, HYBRID("/docker/" A), "evil",
 		"evil/b");
-	put(at(path, "evil/evil/containers/" C "/config.v2.json"), lie, strlen(lie));
-	put(at(path, "evil/b/config.json"), "{\"annotations\":{\"nerdctl/name\":\"admin\"}}", 41);
+	host_put(host_at(path, "evil/evil/containers/" C "/config.v2.json"), lie, strlen(lie));
+	host_put(host_at(path, "evil/b/config.json"), "{\"annotations\":{\"nerdctl/name\":\"admin\"}}", 41);
 	/* A FIFO where a file is expected must not hold us. */
-	cr_assert_eq(mkfifo(at(path, "evil/evil/containers/" A "/config.v2.json"), 0600), 0);
+	cr_assert_eq(mkfifo(host_at(path, "evil/evil/containers/" A "/config.v2.json"), 0600), 0);
 	l = list();
 	cr_expect_eq(l.n, 2);
 	c = sg_ct_by_id(&l, C);
@@ -348,7 +296,7 @@ Test(container_host, liars, .init = machine, .fini = machine_gone)
 }
 
 /* Docker in Docker: the inner daemon may name what is inside its own container. */
-Test(container_host, docker_in_docker, .init = machine, .fini = machine_gone)
+Test(container_host, docker_in_docker, .init = machine, .fini = host_gone)
 {
 	static const char inner[] = "{\"ID\":\"" B "\",\"Name\":\"/inner\",\"Config\":{\"Image\":\"i:1\"}}";
 	struct sg_container_list l;
@@ -359,7 +307,7 @@ Test(container_host, docker_in_docker, .init = machine, .fini = machine_gone)
 	process(11, 10, "containerd-shim-runc-v2 -namespace moby -id " B, HYBRID("/docker/" A), "box",
 		"box/b/" B);
 	process(12, 11, "sh", HYBRID("/docker/" A "/docker/" B), NULL, NULL);
-	put(at(path, "box/var/lib/docker/containers/" B "/config.v2.json"), inner, strlen(inner));
+	host_put(host_at(path, "box/var/lib/docker/containers/" B "/config.v2.json"), inner, strlen(inner));
 	l = list();
 	cr_expect_eq(l.n, 2);
 	c = sg_ct_by_id(&l, B);
@@ -373,7 +321,7 @@ Test(container_host, docker_in_docker, .init = machine, .fini = machine_gone)
 	sg_containers_free(&l);
 }
 
-Test(container_host, nothing_and_nonsense, .init = machine, .fini = machine_gone)
+Test(container_host, nothing_and_nonsense, .init = machine, .fini = host_gone)
 {
 	struct sg_container_opts none = { .engine = "", .proc = "/nonexistent", .cgroup = "/nonexistent" };
 	struct sg_container_list l = list();
@@ -383,10 +331,10 @@ Test(container_host, nothing_and_nonsense, .init = machine, .fini = machine_gone
 
 	cr_expect_eq(l.n, 0);
 	sg_containers_free(&l);
-	put(at(path, "proc/5/cgroup"), "4:memory:/docker/" A "\n", 81);
-	put(at(path, "proc/6/cgroup"), "\0\0\0", 3);
-	put(at(path, "proc/7x/cgroup"), "x", 1);
-	put(at(path, "proc/99999999999999999999/cgroup"), "x", 1);
+	host_put(host_at(path, "proc/5/cgroup"), "4:memory:/docker/" A "\n", 81);
+	host_put(host_at(path, "proc/6/cgroup"), "\0\0\0", 3);
+	host_put(host_at(path, "proc/7x/cgroup"), "x", 1);
+	host_put(host_at(path, "proc/99999999999999999999/cgroup"), "x", 1);
 	l = list();
 	cr_expect_eq(l.n, 0, "a process without a stat file has ended");
 	sg_containers_free(&l);
@@ -402,10 +350,10 @@ static void file(const char *name, const char *text)
 {
 	char path[4096];
 
-	put(at(path, "cgroup/%s", name), text, strlen(text));
+	host_put(host_at(path, "cgroup/%s", name), text, strlen(text));
 }
 
-Test(container_host, usage, .init = machine, .fini = machine_gone)
+Test(container_host, usage, .init = machine, .fini = host_gone)
 {
 	struct sg_container_info c = { .cgroup = "/docker/x" };
 	struct sg_container_usage u;

@@ -453,7 +453,8 @@ Test(engine, events_stop, .timeout = 20)
 
 /* ---- whose process is it -------------------------------------------------------------- */
 
-#define OURS(args) sg_dockerd_is_ours(args, sizeof(args), "/x/dockerd")
+#define IS_OURS(args, len) sg_owndaemon_is_kin(&sg_dockerd_kin, args, len, "/x/dockerd")
+#define OURS(args)	   IS_OURS(args, sizeof(args))
 
 Test(dockerd, ours)
 {
@@ -470,9 +471,9 @@ Test(dockerd, ours)
 	cr_expect_not(OURS("dockerd"));
 	cr_expect_not(OURS("tail\0-f\0/x/dockerd/dockerd.log"));
 	cr_expect_not(OURS("/x/dockerd/made-by"));
-	cr_expect_not(sg_dockerd_is_ours("", 0, "/x/dockerd"));
+	cr_expect_not(IS_OURS("", 0));
 	/* not ended by a NUL: nothing is read behind it */
-	cr_expect_not(sg_dockerd_is_ours("dockerd\0/x/dockerd/y", 10, "/x/dockerd"));
+	cr_expect_not(IS_OURS("dockerd\0/x/dockerd/y", 10));
 }
 
 /* Programs are waited for by pidfd, which valgrind 3.19 does not know. */

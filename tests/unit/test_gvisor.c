@@ -3,35 +3,23 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "env/gvisor_proc.h"
+#include "fakehost.h"
 
 #define ID  "0c340c7af28928dff7110600306e5312c9c1f4d4bce4a3ef35283ee9025f2950"
 #define ID2 "8991d53c92a1eaedf2f09785098c03a68265d8bfc01d39c90fbccab540a81c8a"
-
-static char root[64]; /* the made-up /proc: one test, one process */
-
-static void put_file(const char *path, const void *data, size_t len)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-	cr_assert_geq(fd, 0, "%s", path);
-	cr_assert_eq(write(fd, data, len), (ssize_t)len);
-	close(fd);
-}
 
 static void put(unsigned pid, const char *file, const void *data, size_t len)
 {
 	char path[256];
 
-	snprintf(path, sizeof(path), "%s/%u/%s", root, pid, file);
-	put_file(path, data, len);
+	snprintf(path, sizeof(path), "%s/%u/%s", host.proc, pid, file);
+	host_put(path, data, len);
 }
 
 static void put_text(unsigned pid, const char *file, const char *text)
@@ -43,26 +31,21 @@ static void put_text(unsigned pid, const char *file, const char *text)
 static void make(unsigned pid, unsigned ppid, unsigned tracer, char state, const char *cmdline,
 		 const char *exe)
 {
-	char path[256], to[256], status[256], line[4096];
-	size_t len = strlen(cmdline);
+	char path[256], to[256], status[256];
 
-	snprintf(path, sizeof(path), "%s/%u", root, pid);
+	snprintf(path, sizeof(path), "%s/%u", host.proc, pid);
 	cr_assert_eq(mkdir(path, 0700), 0);
 	snprintf(status, sizeof(status),
 		 "Name:\texe\nUmask:\t0022\nState:\t%c "
 		 "(x)\nTgid:\t%u\nNgid:\t0\nPid:\t%u\nPPid:\t%u\nTracerPid:\t%u\n",
 		 state, pid, pid, ppid, tracer);
 	put_text(pid, "status", status);
-	snprintf(line, sizeof(line), "%s", cmdline);
-	for (char *p = line; *p; p++)
-		if (*p == '|')
-			*p = 0;
-	put(pid, "cmdline", line, len ? len + 1 : 0);
+	host_cmdline(pid, cmdline, '|');
 	put_text(pid, "maps", "");
 	if (!exe)
 		return;
-	snprintf(path, sizeof(path), "%s/%u/exe", root, pid);
-	snprintf(to, sizeof(to), "%s/%s", root, exe);
+	snprintf(path, sizeof(path), "%s/%u/exe", host.proc, pid);
+	snprintf(to, sizeof(to), "%s/%s", host.proc, exe);
 	cr_assert_eq(symlink(to, path), 0);
 }
 
@@ -71,7 +54,7 @@ static void make_thread(unsigned tid, unsigned tgid)
 {
 	char path[256], status[128];
 
-	snprintf(path, sizeof(path), "%s/%u", root, tid);
+	snprintf(path, sizeof(path), "%s/%u", host.proc, tid);
 	cr_assert_eq(mkdir(path, 0700), 0);
 	snprintf(status, sizeof(status), "Name:\texe\nState:\tS (x)\nTgid:\t%u\nPid:\t%u\nPPid:\t1\n", tgid,
 		 tid);
@@ -82,8 +65,8 @@ static void binary(const char *name, const void *data, size_t len)
 {
 	char path[256];
 
-	snprintf(path, sizeof(path), "%s/%s", root, name);
-	put_file(path, data, len);
+	snprintf(path, sizeof(path), "%s/%s", host.proc, name);
+	host_put(path, data, len);
 }
 
 #define VERSION_OLD \
@@ -92,24 +75,12 @@ static void binary(const char *name, const void *data, size_t len)
 
 static void setup(void)
 {
-	snprintf(root, sizeof(root), "/tmp/sg-gvisor-XXXXXX");
-	cr_assert_not_null(mkdtemp(root));
+	host_make("gvisor");
 	binary("runsc", VERSION_OLD, sizeof(VERSION_OLD));
 	binary("other", "#!", 2);
 }
 
-static int drop(const char *path, const struct stat *st, int type, struct FTW *f)
-{
-	(void)st, (void)type, (void)f;
-	return remove(path);
-}
-
-static void teardown(void)
-{
-	nftw(root, drop, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-TestSuite(gvisor, .init = setup, .fini = teardown);
+TestSuite(gvisor, .init = setup, .fini = host_gone);
 
 #define SENTRY(id) "runsc-sandbox|--root=/run/r|--log-format=json|boot|--bundle=/b/" id "|--io-fds=4|" id
 #define GOFER(id)  "runsc-gofer|--root=/run/r|gofer|--bundle|/b/" id "|--io-fds=6"
@@ -118,7 +89,7 @@ static struct sg_gv_proc who(unsigned pid)
 {
 	struct sg_gv_proc p;
 
-	cr_assert_eq(sg_gv_identify(root, pid, &p), 0, "%u", pid);
+	cr_assert_eq(sg_gv_identify(host.proc, pid, &p), 0, "%u", pid);
 	return p;
 }
 
@@ -165,7 +136,7 @@ Test(gvisor, gone)
 {
 	struct sg_gv_proc p;
 
-	cr_expect_eq(sg_gv_identify(root, 7, &p), -ESRCH);
+	cr_expect_eq(sg_gv_identify(host.proc, 7, &p), -ESRCH);
 	cr_expect_eq(p.role, SG_GV_NONE);
 	cr_expect_eq(sg_gv_identify(NULL, 0x7ffffff0, &p), -ESRCH);
 }
@@ -315,7 +286,7 @@ static uint32_t scan(const void *data, size_t len)
 	int fd;
 
 	binary("scanned", data, len);
-	snprintf(path, sizeof(path), "%s/scanned", root);
+	snprintf(path, sizeof(path), "%s/scanned", host.proc);
 	fd = open(path, O_RDONLY);
 	v = sg_gv_scan_release(fd);
 	close(fd);
@@ -354,7 +325,7 @@ static struct sg_gv_sandbox facts(unsigned pid)
 	struct sg_gv_sandbox s;
 	struct sg_err err = { 0 };
 
-	cr_assert_eq(sg_gv_sandbox(root, pid, &s, &err), 0, "%s", err.msg);
+	cr_assert_eq(sg_gv_sandbox(host.proc, pid, &s, &err), 0, "%s", err.msg);
 	return s;
 }
 
@@ -365,7 +336,7 @@ Test(gvisor, sandbox_by_default)
 
 	two_sandboxes();
 	s = facts(101);
-	snprintf(exe, sizeof(exe), "%s/runsc", root);
+	snprintf(exe, sizeof(exe), "%s/runsc", host.proc);
 	cr_expect_eq(s.sentry, 101);
 	cr_expect_eq(s.gofer, 100);
 	cr_expect_eq(s.release, 20221219);
@@ -411,9 +382,9 @@ Test(gvisor, sandbox_by_evidence)
 	put_text(101, "maps", "7f00-7f01 rw-s 00000000 00:01 5 /memfd:systrap-memory (deleted)\n");
 	cr_expect_eq(facts(101).platform, SG_GV_SYSTRAP);
 	put_text(101, "maps", "");
-	snprintf(path, sizeof(path), "%s/101/fd", root);
+	snprintf(path, sizeof(path), "%s/101/fd", host.proc);
 	cr_assert_eq(mkdir(path, 0700), 0);
-	snprintf(path, sizeof(path), "%s/101/fd/9", root);
+	snprintf(path, sizeof(path), "%s/101/fd/9", host.proc);
 	cr_assert_eq(symlink("anon_inode:kvm-vm", path), 0);
 	cr_expect_eq(facts(101).platform, SG_GV_KVM);
 }
@@ -451,11 +422,11 @@ Test(gvisor, sandbox_that_is_none)
 	struct sg_err err = { 0 };
 
 	two_sandboxes();
-	cr_expect_eq(sg_gv_sandbox(root, 100, &s, &err), -ENOENT);
+	cr_expect_eq(sg_gv_sandbox(host.proc, 100, &s, &err), -ENOENT);
 	cr_expect(strstr(err.msg, "process 100"), "%s", err.msg);
-	cr_expect_eq(sg_gv_sandbox(root, 110, &s, &err), -ENOENT);
-	cr_expect_eq(sg_gv_sandbox(root, 4711, &s, &err), -ESRCH);
-	cr_expect_eq(sg_gv_sandbox(root, 4711, &s, NULL), -ESRCH);
+	cr_expect_eq(sg_gv_sandbox(host.proc, 110, &s, &err), -ENOENT);
+	cr_expect_eq(sg_gv_sandbox(host.proc, 4711, &s, &err), -ESRCH);
+	cr_expect_eq(sg_gv_sandbox(host.proc, 4711, &s, NULL), -ESRCH);
 }
 
 Test(gvisor, names)

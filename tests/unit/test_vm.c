@@ -258,7 +258,8 @@ Test(vm, agent_of_another_kind)
 
 /* ---- what belongs to a daemon of ours -------------------------------------------------- */
 
-#define OURS(args) sg_libvirtd_is_ours(args, sizeof(args), "/var/tmp/x/vm")
+#define IS_OURS(args, len) sg_owndaemon_is_kin(&sg_libvirtd_kin, args, len, "/var/tmp/x/vm")
+#define OURS(args)	   IS_OURS(args, sizeof(args))
 
 Test(vm, sweep_knows_its_own)
 {
@@ -270,7 +271,7 @@ Test(vm, sweep_knows_its_own)
 	cr_expect_not(OURS("libvirtd\0--daemon"));
 	cr_expect_not(OURS("vi\0/var/tmp/x/vm/libvirtd.conf"));
 	cr_expect_not(OURS("qemu-system-x86_64"));
-	cr_expect_not(sg_libvirtd_is_ours("", 0, "/var/tmp/x/vm"));
+	cr_expect_not(IS_OURS("", 0));
 }
 
 Test(vm, sweep_of_nothing)

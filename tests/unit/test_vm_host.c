@@ -2,106 +2,52 @@
 /* Virtual machines of a machine without libvirt's help: machines made of files, with liars on them. */
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <ftw.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "env/vm_priv.h"
+#include "fakehost.h"
 
 #define UUID "11111111-2222-3333-4444-666666666667"
 
-static char top[64], proc_dir[96], cgroup_dir[96], run_dir[96];
+static char run_dir[96];
 static struct sg_vm_opts from;
-
-static int rm_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path);
-}
 
 static void machine(void)
 {
-	snprintf(top, sizeof(top), "/tmp/sgtest-vm-XXXXXX");
-	cr_assert(mkdtemp(top));
-	snprintf(proc_dir, sizeof(proc_dir), "%s/proc", top);
-	snprintf(cgroup_dir, sizeof(cgroup_dir), "%s/cgroup", top);
-	snprintf(run_dir, sizeof(run_dir), "%s/run", top);
-	mkdir(proc_dir, 0755);
-	mkdir(cgroup_dir, 0755);
-	from = (struct sg_vm_opts){ .connect = "", .proc = proc_dir, .cgroup = cgroup_dir, .run = run_dir };
+	host_make("vm");
+	snprintf(run_dir, sizeof(run_dir), "%s/run", host.top);
+	from = (struct sg_vm_opts){ .connect = "", .proc = host.proc, .cgroup = host.cgroup, .run = run_dir };
 }
 
-static void machine_gone(void)
-{
-	nftw(top, rm_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-TestSuite(vm_host, .init = machine, .fini = machine_gone);
-
-/* A path below the machine's folder, its parents made. */
-static const char *at(char path[4096], const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static const char *at(char path[4096], const char *fmt, ...)
-{
-	va_list ap;
-	int n = snprintf(path, 4096, "%s/", top);
-
-	va_start(ap, fmt);
-	vsnprintf(path + n, 4096 - (size_t)n, fmt, ap);
-	va_end(ap);
-	for (char *s = path + n; (s = strchr(s, '/')); s++) {
-		*s = 0;
-		mkdir(path, 0755);
-		*s = '/';
-	}
-	return path;
-}
-
-static void put(const char *path, const char *text, size_t n)
-{
-	FILE *f = fopen(path, "we");
-
-	cr_assert(f, "%s: %s", path, strerror(errno));
-	cr_assert_eq(fwrite(text, 1, n, f), n);
-	fclose(f);
-}
+TestSuite(vm_host, .init = machine, .fini = host_gone);
 
 /* A process; @words parted by '|'; NULL exe: it may not be looked at. */
 static void process(unsigned pid, unsigned ppid, const char *exe, const char *words, const char *cgroup)
 {
-	char path[4096], text[4096];
-	int n = snprintf(
-		text, sizeof(text),
-		"%u (%.15s) S %u 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 9 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 "
-		"17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
-		pid, exe ? exe : "x", ppid);
+	char path[4096];
 
-	put(at(path, "proc/%u/stat", pid), text, (size_t)n);
-	put(at(path, "proc/%u/cgroup", pid), cgroup, strlen(cgroup));
-	n = snprintf(text, sizeof(text), "%s", words);
-	for (int i = 0; i < n; i++)
-		if (text[i] == '|')
-			text[i] = 0;
-	put(at(path, "proc/%u/cmdline", pid), text, n ? (size_t)n + 1 : 0);
+	host_process(pid, ppid, exe ? exe : "x", 9, cgroup);
+	host_cmdline(pid, words, '|');
 	if (exe)
-		cr_assert_eq(symlink(exe, at(path, "proc/%u/exe", pid)), 0);
+		cr_assert_eq(symlink(exe, host_at(path, "proc/%u/exe", pid)), 0);
 }
 
 static void fd(unsigned pid, unsigned nr, const char *to)
 {
 	char path[4096];
 
-	cr_assert_eq(symlink(to, at(path, "proc/%u/fd/%u", pid, nr)), 0);
+	cr_assert_eq(symlink(to, host_at(path, "proc/%u/fd/%u", pid, nr)), 0);
 }
 
 static void thread(unsigned pid, unsigned tid, const char *comm)
 {
 	char path[4096], text[64];
 
-	put(at(path, "proc/%u/task/%u/comm", pid, tid), text,
-	    (size_t)snprintf(text, sizeof(text), "%s\n", comm));
+	host_put(host_at(path, "proc/%u/task/%u/comm", pid, tid), text,
+		 (size_t)snprintf(text, sizeof(text), "%s\n", comm));
 }
 
 static struct sg_vm_list list(void)
@@ -125,7 +71,7 @@ static uint64_t cgroup_folder(const char *below)
 	char path[4096];
 	struct stat st;
 
-	mkdir(at(path, "cgroup/%s", below), 0755);
+	mkdir(host_at(path, "cgroup/%s", below), 0755);
 	cr_assert_eq(stat(path, &st), 0);
 	return st.st_ino;
 }
@@ -171,7 +117,7 @@ Test(vm_host, a_qemu_that_emulates)
 	char path[4096];
 	uint64_t ino;
 
-	put(at(path, "cgroup/cgroup.controllers"), "memory\n", 7);
+	host_put(host_at(path, "cgroup/cgroup.controllers"), "memory\n", 7);
 	ino = cgroup_folder("user.slice");
 	process(7, 1, "/usr/bin/qemu-system-x86_64 (deleted)", "qemu-system-x86_64|-accel|kvm:tcg|-smp|2",
 		"0::/user.slice\n");
@@ -264,7 +210,7 @@ static void pid_file(const char *name, const char *text)
 {
 	char path[4096];
 
-	put(at(path, "run/libvirt/qemu/%s.pid", name), text, strlen(text));
+	host_put(host_at(path, "run/libvirt/qemu/%s.pid", name), text, strlen(text));
 }
 
 static void qemu(unsigned pid, const char *name, const char *uuid)
@@ -310,8 +256,8 @@ Test(vm_host, a_file_in_libvirts_folder_that_is_none)
 	char path[4096];
 
 	qemu(100, "web", "");
-	cr_assert_eq(mkfifo(at(path, "run/libvirt/qemu/web.pid"), 0600), 0);
-	cr_assert_eq(symlink("/dev/zero", at(path, "run/libvirt/qemu/two.pid")), 0);
+	cr_assert_eq(mkfifo(host_at(path, "run/libvirt/qemu/web.pid"), 0600), 0);
+	cr_assert_eq(symlink("/dev/zero", host_at(path, "run/libvirt/qemu/two.pid")), 0);
 	cr_assert_str_eq(only(&l)->source, "process");
 	sg_vms_free(&l);
 }
@@ -404,9 +350,9 @@ Test(vm_host, hostile_files)
 	thread(9, 10, "CPU 70000/KVM");
 	thread(9, 11, "CPU 500/KVM"); /* above what is kept */
 	memset(text, 'x', sizeof(text));
-	put(at(path, "proc/9/task/12/comm"), text, sizeof(text));
-	put(at(path, "proc/notanumber"), "x", 1);
-	put(at(path, "proc/77"), "a file", 6);
+	host_put(host_at(path, "proc/9/task/12/comm"), text, sizeof(text));
+	host_put(host_at(path, "proc/notanumber"), "x", 1);
+	host_put(host_at(path, "proc/77"), "a file", 6);
 	v = only(&l);
 	cr_assert_str_eq(v->name, "\xff\xfe\"\x1b");
 	cr_assert_eq(v->nvcpu, 501);

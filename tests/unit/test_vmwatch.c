@@ -2,8 +2,6 @@
 /* The companion that names virtual machines: made-up records and /proc; a libvirtd that is mute. */
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,36 +12,28 @@
 #include <time.h>
 #include <unistd.h>
 #include "env/vmwatch.h"
-
-static char top[64], proc[80];
+#include "fakehost.h"
 
 static void put_file(unsigned pid, const char *name, const char *data, size_t len)
 {
 	char path[256];
-	int fd;
 
-	snprintf(path, sizeof(path), "%s/%u/%s", proc, pid, name);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	cr_assert_geq(fd, 0, "%s", path);
-	cr_assert_eq(write(fd, data, len), (ssize_t)len);
-	close(fd);
+	snprintf(path, sizeof(path), "%s/%u/%s", host.proc, pid, name);
+	host_put(path, data, len);
 }
 
 static void make(unsigned pid, const char *exe, const char *name)
 {
 	char path[256], line[512];
-	int n = snprintf(line, sizeof(line), "%s|-name|%s", exe, name);
 
-	for (int i = 0; i < n; i++)
-		if (line[i] == '|')
-			line[i] = 0;
-	snprintf(path, sizeof(path), "%s/%u", proc, pid);
+	snprintf(line, sizeof(line), "%s|-name|%s", exe, name);
+	snprintf(path, sizeof(path), "%s/%u", host.proc, pid);
 	cr_assert_eq(mkdir(path, 0700), 0);
-	put_file(pid, "cmdline", line, (size_t)n + 1);
+	host_cmdline(pid, line, '|');
 	put_file(pid, "cgroup", "0::/\n", 5);
-	snprintf(path, sizeof(path), "%s/%u/exe", proc, pid);
+	snprintf(path, sizeof(path), "%s/%u/exe", host.proc, pid);
 	cr_assert_eq(symlink(exe, path), 0);
-	snprintf(path, sizeof(path), "%s/%u/fd", proc, pid);
+	snprintf(path, sizeof(path), "%s/%u/fd", host.proc, pid);
 	cr_assert_eq(mkdir(path, 0700), 0);
 }
 
@@ -51,30 +41,16 @@ static void gets_a_machine(unsigned pid)
 {
 	char path[256];
 
-	snprintf(path, sizeof(path), "%s/%u/fd/3", proc, pid);
+	snprintf(path, sizeof(path), "%s/%u/fd/3", host.proc, pid);
 	cr_assert_eq(symlink("anon_inode:kvm-vm", path), 0);
-}
-
-static int drop(const char *path, const struct stat *st, int type, struct FTW *f)
-{
-	(void)st, (void)type, (void)f;
-	return remove(path);
 }
 
 static void setup(void)
 {
-	snprintf(top, sizeof(top), "/tmp/sg-vmwatch-XXXXXX");
-	cr_assert_not_null(mkdtemp(top));
-	snprintf(proc, sizeof(proc), "%s/proc", top);
-	cr_assert_eq(mkdir(proc, 0700), 0);
+	host_make("vmwatch");
 }
 
-static void teardown(void)
-{
-	nftw(top, drop, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-TestSuite(vmwatch, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(vmwatch, .init = setup, .fini = host_gone, .timeout = 60);
 
 /* ---- what it puts ------------------------------------------------------------------------------- */
 #define PUT_MAX 2048
@@ -138,7 +114,8 @@ static struct sg_vmwatch_stats stats;
 
 static void begin(const char *connect, const struct sg_vm_info *only)
 {
-	struct sg_vmwatch_opts o = { .from = { .connect = connect, .proc = proc, .run = top }, .only = only };
+	struct sg_vmwatch_opts o = { .from = { .connect = connect, .proc = host.proc, .run = host.top },
+				     .only = only };
 	struct sg_err err = { 0 };
 
 	cr_assert_eq(sg_vmwatch_new(&watch, &o, &err), 0, "%s", err.msg);
@@ -244,9 +221,9 @@ Test(vmwatch, a_mute_libvirtd)
 	struct timespec t0, t1;
 	char uri[200];
 
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s/mute", top);
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s/mute", host.top);
 	cr_assert_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, 8), 0);
-	snprintf(uri, sizeof(uri), "qemu+unix:///session?socket=%s/mute", top);
+	snprintf(uri, sizeof(uri), "qemu+unix:///session?socket=%s/mute", host.top);
 	make(10, QEMU, "web");
 	begin(uri, NULL);
 	cr_assert(comes(10));
@@ -264,7 +241,7 @@ Test(vmwatch, a_libvirtd_that_refuses)
 {
 	char uri[200];
 
-	snprintf(uri, sizeof(uri), "qemu+unix:///session?socket=%s/absent", top);
+	snprintf(uri, sizeof(uri), "qemu+unix:///session?socket=%s/absent", host.top);
 	make(10, QEMU, "web");
 	begin(uri, NULL);
 	cr_assert(comes(10));
@@ -287,14 +264,14 @@ Test(vmwatch, qmp_that_is_none)
 	int fd, c;
 
 	make(10, QEMU, "web");
-	snprintf(path, sizeof(path), "%s/10/cwd", proc);
-	cr_assert_eq(symlink(top, path), 0);
+	snprintf(path, sizeof(path), "%s/10/cwd", host.proc);
+	cr_assert_eq(symlink(host.top, path), 0);
 	snprintf(v.qmp, sizeof(v.qmp), "absent");
 	begin("", &v);
 	end();
 	cr_assert(strstr(stats.note, "the QMP socket of VM web cannot be reached"), "%s", stats.note);
 
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s/qmp", top);
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s/qmp", host.top);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	cr_assert_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, 8), 0);
 	snprintf(v.qmp, sizeof(v.qmp), "qmp");

@@ -2,8 +2,6 @@
 /* The companion that names sandboxes' processes and containers: made-up records and /proc; a daemon if there is one. */
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,95 +14,63 @@
 #include "env/container.h"
 #include "env/engine.h"
 #include "env/watch.h"
+#include "fakehost.h"
 
 #define ID  "0c340c7af28928dff7110600306e5312c9c1f4d4bce4a3ef35283ee9025f2950"
 #define ID2 "8991d53c92a1eaedf2f09785098c03a68265d8bfc01d39c90fbccab540a81c8a"
 
 /* ---- a folder made like /proc, and one like /sys/fs/cgroup --------------------------------- */
-static char top[64], proc[80], cgroot[80];
-
-static void put_file(const char *path, const void *data, size_t len)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-	cr_assert_geq(fd, 0, "%s", path);
-	cr_assert_eq(write(fd, data, len), (ssize_t)len);
-	close(fd);
-}
-
 static void put(unsigned pid, const char *file, const void *data, size_t len)
 {
 	char path[256];
 
-	snprintf(path, sizeof(path), "%s/%u/%s", proc, pid, file);
-	put_file(path, data, len);
+	snprintf(path, sizeof(path), "%s/%u/%s", host.proc, pid, file);
+	host_put(path, data, len);
 }
 
 static void cmdline(unsigned pid, const char *args)
 {
-	char line[1024];
-	size_t len = strlen(args);
-
-	snprintf(line, sizeof(line), "%s", args);
-	for (char *p = line; *p; p++)
-		if (*p == '|')
-			*p = 0;
-	put(pid, "cmdline", line, len ? len + 1 : 0);
+	host_cmdline(pid, args, '|');
 }
 
 static void make(unsigned pid, unsigned ppid, const char *args, const char *exe)
 {
 	char path[256], to[256], status[256];
 
-	snprintf(path, sizeof(path), "%s/%u", proc, pid);
+	snprintf(path, sizeof(path), "%s/%u", host.proc, pid);
 	cr_assert_eq(mkdir(path, 0700), 0);
 	snprintf(status, sizeof(status), "Name:\texe\nState:\tS (x)\nTgid:\t%u\nPPid:\t%u\nTracerPid:\t0\n",
 		 pid, ppid);
 	put(pid, "status", status, strlen(status));
 	cmdline(pid, args);
 	put(pid, "maps", "", 0);
-	snprintf(path, sizeof(path), "%s/%u/exe", proc, pid);
-	snprintf(to, sizeof(to), "%s/%s", top, exe);
+	snprintf(path, sizeof(path), "%s/%u/exe", host.proc, pid);
+	snprintf(to, sizeof(to), "%s/%s", host.top, exe);
 	cr_assert_eq(symlink(to, path), 0);
-}
-
-static int drop(const char *path, const struct stat *st, int type, struct FTW *f)
-{
-	(void)st, (void)type, (void)f;
-	return remove(path);
 }
 
 static void unmake(unsigned pid)
 {
 	char path[256];
 
-	snprintf(path, sizeof(path), "%s/%u", proc, pid);
-	nftw(path, drop, 16, FTW_DEPTH | FTW_PHYS);
+	snprintf(path, sizeof(path), "%s/%u", host.proc, pid);
+	host_remove(path);
 }
 
 static void setup(void)
 {
 	char path[256];
 
-	snprintf(top, sizeof(top), "/tmp/sg-watch-XXXXXX");
-	cr_assert_not_null(mkdtemp(top));
-	snprintf(proc, sizeof(proc), "%s/proc", top);
-	snprintf(cgroot, sizeof(cgroot), "%s/cgroup", top);
-	cr_assert_eq(mkdir(proc, 0700) || mkdir(cgroot, 0700), 0);
-	snprintf(path, sizeof(path), "%s/runsc", top);
-	put_file(path, "\0release-20221219.0", 20);
-	snprintf(path, sizeof(path), "%s/other", top);
-	put_file(path, "x", 1);
-	snprintf(path, sizeof(path), "%s/cgroup.controllers", cgroot);
-	put_file(path, "memory\n", 7);
+	host_make("watch");
+	snprintf(path, sizeof(path), "%s/runsc", host.top);
+	host_put(path, "\0release-20221219.0", 20);
+	snprintf(path, sizeof(path), "%s/other", host.top);
+	host_put(path, "x", 1);
+	snprintf(path, sizeof(path), "%s/cgroup.controllers", host.cgroup);
+	host_put(path, "memory\n", 7);
 }
 
-static void teardown(void)
-{
-	nftw(top, drop, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-TestSuite(watch, .init = setup, .fini = teardown);
+TestSuite(watch, .init = setup, .fini = host_gone);
 
 #define SENTRY(id) "runsc-sandbox|--root=/run/r|--platform=ptrace|boot|--bundle=/b/" id "|" id
 #define GOFER(id)  "runsc-gofer|--root=/run/r|gofer|--bundle=/b/" id
@@ -197,7 +163,7 @@ static struct sg_companion watch;
 
 static void begin(const char *engine)
 {
-	struct sg_watch_opts o = { .engine = engine, .proc = proc, .cgroup = cgroot };
+	struct sg_watch_opts o = { .engine = engine, .proc = host.proc, .cgroup = host.cgroup };
 	struct sg_err err = { 0 };
 
 	cr_assert_eq(sg_watch_new(&watch, &o, &err), 0, "%s", err.msg);
@@ -419,7 +385,7 @@ Test(watch, a_role_is_as_old_as_its_process)
 /* ---- the queue ------------------------------------------------------------------------------------- */
 Test(watch, a_full_queue_counts)
 {
-	struct sg_watch_opts o = { .engine = "", .proc = proc, .cgroup = cgroot };
+	struct sg_watch_opts o = { .engine = "", .proc = host.proc, .cgroup = host.cgroup };
 	struct sg_watch_stats st;
 	struct sg_hdr other = { .kind = SG_REC_MARK };
 
@@ -447,7 +413,7 @@ static void *pour(void *arg)
 /* More stubs than are kept: the rest is counted, nothing breaks, the recorder never waits. */
 Test(watch, a_flood_of_stubs)
 {
-	struct sg_watch_opts o = { .engine = "", .proc = proc, .cgroup = cgroot };
+	struct sg_watch_opts o = { .engine = "", .proc = host.proc, .cgroup = host.cgroup };
 	struct sg_watch_stats st;
 
 	sandbox();
@@ -473,7 +439,7 @@ static int count_put(void *ctx, const struct sg_hdr *h)
 
 Test(watch, dead_processes_make_room)
 {
-	struct sg_watch_opts o = { .engine = "", .proc = proc, .cgroup = cgroot };
+	struct sg_watch_opts o = { .engine = "", .proc = host.proc, .cgroup = host.cgroup };
 	struct sg_watch_stats st;
 	uint64_t put_cnt = 0;
 	pthread_t p;
@@ -525,11 +491,11 @@ Test(watch, nested_cgroups)
 	struct stat st;
 	struct sg_thread t = { .h = { .kind = SG_REC_THREAD, .uid = 5 }, .tid = 500, .tgid = 500 };
 
-	snprintf(path, sizeof(path), "%s/docker", cgroot);
+	snprintf(path, sizeof(path), "%s/docker", host.cgroup);
 	cr_assert_eq(mkdir(path, 0700), 0);
-	snprintf(path, sizeof(path), "%s/docker/" ID, cgroot);
+	snprintf(path, sizeof(path), "%s/docker/" ID, host.cgroup);
 	cr_assert_eq(mkdir(path, 0700), 0);
-	snprintf(path, sizeof(path), "%s/docker/" ID "/init.scope", cgroot);
+	snprintf(path, sizeof(path), "%s/docker/" ID "/init.scope", host.cgroup);
 	cr_assert_eq(mkdir(path, 0700) || stat(path, &st), 0);
 	make(500, 1, "systemd", "other");
 	put(500, "cgroup", "0::/docker/" ID "/init.scope\n", strlen("0::/docker/" ID "/init.scope\n"));
@@ -567,7 +533,9 @@ Test(watch, a_sandbox_tells_its_platform)
 
 Test(watch, a_daemon_that_was_named_must_answer)
 {
-	struct sg_watch_opts o = { .engine = "/tmp/no-such-socket", .proc = proc, .cgroup = cgroot };
+	struct sg_watch_opts o = { .engine = "/tmp/no-such-socket",
+				   .proc = host.proc,
+				   .cgroup = host.cgroup };
 	struct sg_err err = { 0 };
 
 	cr_assert_eq(sg_watch_new(&watch, &o, &err), 0);
@@ -610,7 +578,7 @@ static void stuck_start(struct stuck *s, unsigned answers)
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 
 	*s = (struct stuck){ .answers = answers };
-	snprintf(s->path, sizeof(s->path), "%s/stuck", top);
+	snprintf(s->path, sizeof(s->path), "%s/stuck", host.top);
 	strcpy(a.sun_path, s->path);
 	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	cr_assert_eq(bind(s->fd, (struct sockaddr *)&a, sizeof(a)) || listen(s->fd, 64), 0);
@@ -654,14 +622,14 @@ static void with_stuck(const char *engine)
 Test(watch, a_stuck_daemon_holds_up_nobody, .timeout = 60)
 {
 	struct stuck s;
-	char host[128];
+	char url[128];
 
 	stuck_start(&s, 1); /* tells its version and nothing else */
 	with_stuck(s.path);
 	stuck_stop(&s);
 	stuck_start(&s, 0); /* the machine's own, and it does not even tell that */
-	snprintf(host, sizeof(host), "unix://%s", s.path);
-	setenv("DOCKER_HOST", host, 1);
+	snprintf(url, sizeof(url), "unix://%s", s.path);
+	setenv("DOCKER_HOST", url, 1);
 	with_stuck(NULL);
 	stuck_stop(&s);
 }
@@ -683,7 +651,7 @@ static bool image(struct sg_engine *e, const char *ref)
 	char cmd[512], tar[128];
 	struct sg_err err = { 0 };
 
-	snprintf(tar, sizeof(tar), "%s/image.tar", top);
+	snprintf(tar, sizeof(tar), "%s/image.tar", host.top);
 	snprintf(cmd, sizeof(cmd), "tar -C / -cf %s bin/busybox 2>/dev/null", tar);
 	return !access("/bin/busybox", X_OK) && !system(cmd) && !sg_engine_import(e, tar, ref, &err);
 }
@@ -699,15 +667,15 @@ Test(watch, live, .timeout = 240)
 	char id[65], id2[65];
 	uint32_t pid;
 
-	snprintf(proc, sizeof(proc), "/proc");
-	snprintf(cgroot, sizeof(cgroot), "/sys/fs/cgroup");
+	snprintf(host.proc, sizeof(host.proc), "/proc");
+	snprintf(host.cgroup, sizeof(host.cgroup), "/sys/fs/cgroup");
 	if (geteuid() || sg_engine_open(&e, NULL, &err)) {
-		teardown(); /* a skipped test has none */
+		host_gone(); /* a skipped test has none */
 		cr_skip_test("no container daemon: %s", err.msg);
 	}
 	if (!image(e, run.image)) {
 		sg_engine_close(e);
-		teardown();
+		host_gone();
 		cr_skip_test("no static busybox to make an image of");
 	}
 	begin(NULL);

@@ -2,7 +2,6 @@
 /* sandglass bench: which workload, and what the workloads have in common. */
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,23 +71,6 @@ int sg_bench_word(struct argp_state *s, const char *name, const char *text, int 
 	if (v < 0)
 		argp_error(s, "--%s is one of %s, not '%s'", name, list, text);
 	return v;
-}
-
-int sg_bench_store(const char *dir, const char *file, int (*write)(FILE *f, const void *ctx), const void *ctx,
-		   struct sg_err *err)
-{
-	char path[PATH_MAX];
-	FILE *f;
-	int rc;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, file);
-	f = fopen(path, "we");
-	if (!f)
-		return sg_err_set(err, -errno, "cannot write %s: %s", path, strerror(errno));
-	rc = write(f, ctx);
-	if (fclose(f) && !rc)
-		rc = -errno;
-	return rc ? sg_err_set(err, rc, "cannot write %s: %s", path, strerror(-rc)) : 0;
 }
 
 void sg_bench_progress(void *ctx, const char *text)

@@ -67,10 +67,6 @@ int sg_bench_word(struct argp_state *s, const char *name, const char *text, int 
 /** sg_bench_progress() - a line of progress to standard error; @ctx: the workload's word */
 void sg_bench_progress(void *ctx, const char *text);
 
-/** sg_bench_store() - write a file of the result into @dir by @write(f, ctx) */
-int sg_bench_store(const char *dir, const char *file, int (*write)(FILE *f, const void *ctx), const void *ctx,
-		   struct sg_err *err);
-
 /** sg_bench_part() - true when @argv asks for a process of a workload; its exit code in @ret */
 bool sg_bench_part(int argc, char **argv, int *ret);
 

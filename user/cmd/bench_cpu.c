@@ -130,12 +130,12 @@ static int write_differences(FILE *f, const void *r)
 
 static int store(const struct sg_cpu_result *r, struct sg_err *err)
 {
-	int rc = sg_bench_store(r->opts.dir, "result.json", write_json, r, err);
+	int rc = sg_result_file(r->opts.dir, "result.json", write_json, r, err);
 
 	if (!rc)
-		rc = sg_bench_store(r->opts.dir, "times.tsv", write_times, r, err);
+		rc = sg_result_file(r->opts.dir, "times.tsv", write_times, r, err);
 	if (!rc && r->opts.record)
-		rc = sg_bench_store(r->opts.dir, "differences.txt", write_differences, r, err);
+		rc = sg_result_file(r->opts.dir, "differences.txt", write_differences, r, err);
 	if (!rc)
 		rc = sg_cpu_folded(r, err);
 	return rc ? rc : sg_cpu_plot(r, err);

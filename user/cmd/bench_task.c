@@ -226,7 +226,7 @@ static int run_one(const struct sg_task_opts *o, struct sg_task_result *r, struc
 
 	/* results into the folder, whatever goes to the screen */
 	if (!rc)
-		rc = sg_bench_store(o->dir, "result.json", write_json, r, err);
+		rc = sg_result_file(o->dir, "result.json", write_json, r, err);
 	return rc ? rc : sg_task_plot(r, err);
 }
 
@@ -249,7 +249,7 @@ static int run_envs(struct sg_bench_args *a, struct sg_task_opts *o, struct sg_t
 		rc = run_one(o, &r[i], err);
 	}
 	if (!rc)
-		rc = sg_bench_store(top, "result.json", write_against, &all, err);
+		rc = sg_result_file(top, "result.json", write_against, &all, err);
 	if (rc)
 		return rc;
 	rc = a->json ? sg_task_envs_json(stdout, &all) : sg_task_envs_text(stdout, &all);

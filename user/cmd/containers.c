@@ -2,8 +2,6 @@
 /* sandglass containers: which run here, what runs them, what they use. */
 #include <errno.h>
 #include <inttypes.h>
-#include <json-c/json.h>
-#include <libsmartcols/libsmartcols.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,9 +10,9 @@
 #include <unistd.h>
 #include "base/parse.h"
 #include "cmd/cmd.h"
+#include "cmd/listing.h"
 #include "env/container_usage.h"
-#include "out/text.h"
-#include "out/utf8.h"
+#include "out/json.h"
 
 #define CMD "sandglass containers"
 
@@ -144,27 +142,19 @@ static int frame_take(struct frame *f, const struct args *a, const struct frame 
 
 /* ---- JSON ----------------------------------------------------------------- */
 
-static void add_text(struct json_object *o, const char *key, const char *text)
-{
-	char *fixed = sg_utf8_fix(text);
-
-	json_object_object_add(o, key, json_object_new_string(fixed ? fixed : ""));
-	free(fixed);
-}
-
 static struct json_object *one_json(const struct sg_container_info *c, const struct sample *s)
 {
 	struct json_object *o = json_object_new_object();
 
-	add_text(o, "id", c->id);
-	add_text(o, "name", c->name);
-	add_text(o, "image", c->image);
-	add_text(o, "runtime", c->runtime);
-	add_text(o, "platform", c->platform);
-	add_text(o, "manager", c->manager);
+	json_object_object_add(o, "id", sg_json_text(c->id));
+	json_object_object_add(o, "name", sg_json_text(c->name));
+	json_object_object_add(o, "image", sg_json_text(c->image));
+	json_object_object_add(o, "runtime", sg_json_text(c->runtime));
+	json_object_object_add(o, "platform", sg_json_text(c->platform));
+	json_object_object_add(o, "manager", sg_json_text(c->manager));
 	json_object_object_add(o, "running", json_object_new_boolean(c->running));
 	json_object_object_add(o, "pid", json_object_new_int64(c->pid));
-	add_text(o, "cgroup", c->cgroup);
+	json_object_object_add(o, "cgroup", sg_json_text(c->cgroup));
 	json_object_object_add(o, "cgroup_id", json_object_new_uint64(c->cgroup_id));
 	if (s->use.cpu_known)
 		json_object_object_add(o, "cpu_ns", json_object_new_uint64(s->use.cpu_ns));
@@ -177,29 +167,14 @@ static struct json_object *one_json(const struct sg_container_info *c, const str
 
 static int print_json(const struct frame *f, bool line)
 {
-	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
-	const char *s;
-	int r = -ENOMEM;
+	struct json_object *list = json_object_new_array();
 
 	for (size_t i = 0; list && i < f->list.n; i++)
 		json_object_array_add(list, one_json(&f->list.c[i], &f->s[i]));
-	json_object_object_add(o, "containers", list);
-	s = json_object_to_json_string_ext(o, (line ? JSON_C_TO_STRING_PLAIN : JSON_C_TO_STRING_PRETTY) |
-						      JSON_C_TO_STRING_NOSLASHESCAPE);
-	if (s)
-		r = puts(s) < 0 || fflush(stdout) ? -EIO : 0;
-	json_object_put(o);
-	return r;
+	return sg_listing_json("containers", list, line ? JSON_C_TO_STRING_PLAIN : JSON_C_TO_STRING_PRETTY);
 }
 
 /* ---- the table -------------------------------------------------------------- */
-
-static int cell(struct libscols_line *l, size_t column, const char *text)
-{
-	char clean[1100];
-
-	return scols_line_set_data(l, column, sg_text_clean(clean, sizeof(clean), text));
-}
 
 static void use_text(char cpu[32], char mem[32], const struct sample *s, bool watch)
 {
@@ -218,45 +193,41 @@ static void use_text(char cpu[32], char mem[32], const struct sample *s, bool wa
 static int add_row(struct libscols_table *t, const struct sg_container_info *c, const struct sample *s,
 		   bool watch)
 {
-	struct libscols_line *l = scols_table_new_line(t, NULL);
 	char id[16], pid[16] = "-", cpu[32], mem[32];
 	const char *text[] = { id,  c->name, c->image, c->runtime, c->running ? c->platform : "(stopped)",
 			       pid, cpu,     mem,      c->cgroup };
-	int r = l ? 0 : -ENOMEM;
 
 	snprintf(id, sizeof(id), "%.12s", c->id);
 	if (c->pid)
 		snprintf(pid, sizeof(pid), "%u", c->pid);
 	use_text(cpu, mem, s, watch);
-	for (size_t i = 0; !r && i < sizeof(text) / sizeof(text[0]); i++)
-		r = cell(l, i, *text[i] ? text[i] : "-");
-	return r;
+	return sg_listing_row(t, text, sizeof(text) / sizeof(text[0]));
 }
 
 static int print_table(const struct frame *f, bool watch)
 {
-	static const char *const head[] = { "ID",  "NAME", "IMAGE",  "RUNTIME", "PLATFORM",
-					    "PID", "CPU",  "MEMORY", "CGROUP" };
-	struct libscols_table *t = f->list.n ? scols_new_table() : NULL;
-	int r = 0;
+	static const struct sg_listing_column column[] = {
+		{ "ID", 0 },
+		{ "NAME", 0 },
+		{ "IMAGE", 0 },
+		{ "RUNTIME", 0 },
+		{ "PLATFORM", 0 },
+		{ "PID", SCOLS_FL_RIGHT },
+		{ "CPU", SCOLS_FL_RIGHT },
+		{ "MEMORY", SCOLS_FL_RIGHT },
+		{ "CGROUP", SCOLS_FL_TRUNC },
+	};
+	struct libscols_table *t;
+	int r;
 
 	if (!f->list.n)
 		return puts("No container runs here.") < 0 ? -EIO : 0;
-	if (!t)
-		return -ENOMEM;
-	for (size_t i = 0; i < sizeof(head) / sizeof(head[0]); i++)
-		scols_table_new_column(t, head[i], i == 8 ? 0.1 : 1,
-				       i >= 5 && i <= 7 ? SCOLS_FL_RIGHT
-				       : i == 8		? SCOLS_FL_TRUNC
-							: 0);
+	r = sg_listing_begin(&t, column, sizeof(column) / sizeof(column[0]));
+	if (r)
+		return r;
 	for (size_t i = 0; !r && i < f->list.n; i++)
 		r = add_row(t, &f->list.c[i], &f->s[i], watch);
-	if (!r)
-		r = scols_print_table(t);
-	scols_unref_table(t);
-	if (!r && (fflush(stdout) || ferror(stdout)))
-		r = -EIO;
-	return r;
+	return sg_listing_end(t, r);
 }
 
 /* ---- once, or again and again -------------------------------------------------- */

@@ -2,15 +2,13 @@
 /* sandglass vms: which virtual machines run here, and what runs them. */
 #include <errno.h>
 #include <inttypes.h>
-#include <json-c/json.h>
-#include <libsmartcols/libsmartcols.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "cmd/cmd.h"
+#include "cmd/listing.h"
 #include "env/vm.h"
 #include "out/json.h"
-#include "out/text.h"
 
 #define CMD "sandglass vms"
 
@@ -110,18 +108,11 @@ static struct json_object *one_json(const struct sg_vm_info *v)
 
 static int print_json(const struct sg_vm_list *l)
 {
-	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
-	const char *s;
-	int r = -ENOMEM;
+	struct json_object *list = json_object_new_array();
 
 	for (size_t i = 0; list && i < l->n; i++)
 		json_object_array_add(list, one_json(&l->v[i]));
-	json_object_object_add(o, "vms", list);
-	s = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
-	if (s)
-		r = puts(s) < 0 || fflush(stdout) ? -EIO : 0;
-	json_object_put(o);
-	return r;
+	return sg_listing_json("vms", list, JSON_C_TO_STRING_PRETTY);
 }
 
 /* ---- the table -------------------------------------------------------------- */
@@ -139,46 +130,43 @@ static void memory_text(char ret[48], const struct sg_vm_info *v)
 
 static int add_row(struct libscols_table *t, const struct sg_vm_info *v)
 {
-	struct libscols_line *l = scols_table_new_line(t, NULL);
-	char pid[16] = "-", vcpus[16] = "-", mem[48], clean[1100];
+	char pid[16] = "-", vcpus[16] = "-", mem[48];
 	const char *text[] = { v->name, v->vmm, v->accel,  v->state, pid,
 			       vcpus,	mem,	v->source, v->uuid,  v->cgroup };
-	int r = l ? 0 : -ENOMEM;
 
 	if (v->pid)
 		snprintf(pid, sizeof(pid), "%u", v->pid);
 	if (v->nvcpu)
 		snprintf(vcpus, sizeof(vcpus), "%u", v->nvcpu);
 	memory_text(mem, v);
-	for (size_t i = 0; !r && i < sizeof(text) / sizeof(text[0]); i++)
-		r = scols_line_set_data(l, i, sg_text_clean(clean, sizeof(clean), *text[i] ? text[i] : "-"));
-	return r;
+	return sg_listing_row(t, text, sizeof(text) / sizeof(text[0]));
 }
 
 static int print_table(const struct sg_vm_list *l)
 {
-	static const char *const head[] = { "NAME",  "VMM",    "ACCEL",	 "STATE", "PID",
-					    "VCPUS", "MEMORY", "SOURCE", "UUID",  "CGROUP" };
-	struct libscols_table *t = l->n ? scols_new_table() : NULL;
-	int r = 0;
+	static const struct sg_listing_column column[] = {
+		{ "NAME", 0 },
+		{ "VMM", 0 },
+		{ "ACCEL", 0 },
+		{ "STATE", 0 },
+		{ "PID", SCOLS_FL_RIGHT },
+		{ "VCPUS", SCOLS_FL_RIGHT },
+		{ "MEMORY", SCOLS_FL_RIGHT },
+		{ "SOURCE", 0 },
+		{ "UUID", 0 },
+		{ "CGROUP", SCOLS_FL_TRUNC },
+	};
+	struct libscols_table *t;
+	int r;
 
 	if (!l->n)
 		return puts("No virtual machine runs here.") < 0 ? -EIO : 0;
-	if (!t)
-		return -ENOMEM;
-	for (size_t i = 0; i < sizeof(head) / sizeof(head[0]); i++)
-		scols_table_new_column(t, head[i], i == 9 ? 0.1 : 1,
-				       i >= 4 && i <= 6 ? SCOLS_FL_RIGHT
-				       : i == 9		? SCOLS_FL_TRUNC
-							: 0);
+	r = sg_listing_begin(&t, column, sizeof(column) / sizeof(column[0]));
+	if (r)
+		return r;
 	for (size_t i = 0; !r && i < l->n; i++)
 		r = add_row(t, &l->v[i]);
-	if (!r)
-		r = scols_print_table(t);
-	scols_unref_table(t);
-	if (!r && (fflush(stdout) || ferror(stdout)))
-		r = -EIO;
-	return r;
+	return sg_listing_end(t, r);
 }
 
 int sg_cmd_vms(int argc, char **argv)

@@ -1,21 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 #include <errno.h>
-#include <fcntl.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 #include "env/dockerd_priv.h"
 #include "env/engine.h"
 #include "env/tool.h"
 
 #define STALL_MS     30000
-#define POLL_NS	     20000000
 #define GRACE_MS     15000
 #define REMOVE_STALL 20 /* s */
 
@@ -47,11 +41,7 @@ static const char containerd_toml[] =
 
 static int write_containerd(struct sg_dockerd *d, struct sg_err *err)
 {
-	FILE *f = sg_dockerd_create(d, "containerd.toml");
-
-	if (f)
-		fprintf(f, containerd_toml, d->top);
-	return sg_dockerd_finish(d, "containerd.toml", f, err);
+	return sg_owndaemon_file(d->top, "containerd.toml", err, containerd_toml, d->top);
 }
 
 /* {"path": ..., "runtimeArgs": [...]}; NULL = out of memory */
@@ -79,7 +69,6 @@ static int write_daemon(struct sg_dockerd *d, const struct sg_runtime *rt, struc
 {
 	struct json_object *o = json_object_new_object(), *all = json_object_new_object();
 	const char *text = NULL;
-	FILE *f;
 	int rc = -ENOMEM;
 
 	if (!o || !all || json_object_object_add(o, "runtimes", all)) {
@@ -95,106 +84,14 @@ static int write_daemon(struct sg_dockerd *d, const struct sg_runtime *rt, struc
 		}
 	}
 	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
-	if (text) {
-		f = sg_dockerd_create(d, "daemon.json");
-		if (f)
-			fputs(text, f);
-		rc = sg_dockerd_finish(d, "daemon.json", f, err);
-	}
+	if (text)
+		rc = sg_owndaemon_file(d->top, "daemon.json", err, "%s", text);
 out:
 	json_object_put(o);
 	return text ? rc : sg_err_set(err, -ENOMEM, "out of memory");
 }
 
 /* ---- the two processes --------------------------------------------------------------- */
-
-static int spawn(struct sg_dockerd *d, struct sg_child *ret, const char *name, char *const argv[],
-		 struct sg_err *err)
-{
-	char log[PATH_MAX];
-	struct sg_child_opts o = { .name = name, .dir = d->top, .group = true };
-	int rc;
-
-	snprintf(log, sizeof(log), "%.100s/%s.log", d->top, name);
-	o.out_fd = o.err_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	if (o.err_fd < 0)
-		return sg_err_set(err, -errno, "cannot write %s: %s", log, strerror(errno));
-	rc = sg_child_spawn(ret, &o, argv, err);
-	close(o.err_fd);
-	return rc;
-}
-
-/* The message of the last line of a log, for a sentence. */
-static const char *last_words(const struct sg_dockerd *d, const char *name, char *buf, size_t cap)
-{
-	char path[PATH_MAX], line[4096], *msg;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%.100s/%s.log", d->top, name);
-	snprintf(buf, cap, "it gave no reason");
-	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f)) {
-		line[strcspn(line, "\r\n")] = 0;
-		msg = strstr(line, " msg=");
-		if (line[0])
-			snprintf(buf, cap, "%.200s", msg ? msg + 5 : line);
-	}
-	if (f)
-		fclose(f);
-	for (char *p = buf; *p; p++)
-		if ((unsigned char)*p < 32 || (unsigned char)*p > 126)
-			*p = ' ';
-	return buf;
-}
-
-static bool answers(const char *path)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool yes;
-
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
-	yes = fd >= 0 && !connect(fd, (struct sockaddr *)&a, sizeof(a));
-	if (fd >= 0)
-		close(fd);
-	return yes;
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-/* Until @c listens on @socket; as long as its log grows it is at work. */
-static int wait_ready(struct sg_dockerd *d, struct sg_child *c, const char *socket, struct sg_err *err)
-{
-	char log[PATH_MAX], words[256], fate[64];
-	int64_t since = now_ms();
-	off_t size = 0;
-
-	snprintf(log, sizeof(log), "%.100s/%s.log", d->top, c->name);
-	while (!answers(socket)) {
-		struct timespec ts = { .tv_nsec = POLL_NS };
-		struct stat st;
-
-		if (sg_child_reap(c))
-			return sg_err_set(err, -EIO, "%s ended with %s: %s", c->name,
-					  sg_child_fate(c, fate, sizeof(fate)),
-					  last_words(d, c->name, words, sizeof(words)));
-		if (!stat(log, &st) && st.st_size != size) {
-			size = st.st_size;
-			since = now_ms();
-		}
-		if (now_ms() - since > STALL_MS)
-			return sg_err_set(err, -ETIMEDOUT, "%s does not get ready; its last words: %s",
-					  c->name, last_words(d, c->name, words, sizeof(words)));
-		nanosleep(&ts, NULL);
-	}
-	return 0;
-}
 
 /* A containerd of our own: dockerd would otherwise share the machine's where there is one. */
 static int start_containerd(struct sg_dockerd *d, char *path, struct sg_err *err)
@@ -207,8 +104,8 @@ static int start_containerd(struct sg_dockerd *d, char *path, struct sg_err *err
 		return rc;
 	snprintf(config, sizeof(config), "%.100s/containerd.toml", d->top);
 	snprintf(socket, sizeof(socket), "%.100s/" SG_DOCKERD_CONTAINERD, d->top);
-	rc = spawn(d, &d->containerd, "containerd", argv, err);
-	return rc ? rc : wait_ready(d, &d->containerd, socket, err);
+	rc = sg_owndaemon_spawn(&d->containerd, argv, err);
+	return rc ? rc : sg_owndaemon_wait(&d->containerd, socket, STALL_MS, -1, err);
 }
 
 static int start_dockerd(struct sg_dockerd *d, char *path, struct sg_err *err)
@@ -231,13 +128,20 @@ static int start_dockerd(struct sg_dockerd *d, char *path, struct sg_err *err)
 	snprintf(opt[3], PATH_MAX, "--pidfile=%.100s/pid", d->top);
 	snprintf(opt[4], PATH_MAX, "--host=unix://%.100s", d->socket);
 	snprintf(opt[5], PATH_MAX, "--containerd=%.100s/" SG_DOCKERD_CONTAINERD, d->top);
-	rc = spawn(d, &d->dockerd, "dockerd", argv, err);
+	rc = sg_owndaemon_spawn(&d->dockerd, argv, err);
 	if (!rc)
-		rc = wait_ready(d, &d->dockerd, d->socket, err);
+		rc = sg_owndaemon_wait(&d->dockerd, d->socket, STALL_MS, -1, err);
 	/* it listens before it is done with its start, and then answers */
 	if (!rc && !(rc = sg_engine_open(&e, d->socket, err)))
 		sg_engine_close(e);
 	return rc;
+}
+
+static struct sg_owndaemon own(const char *name, const char *top)
+{
+	return (struct sg_owndaemon){
+		.name = name, .top = top, .message = " msg=", .logs_work = true, .child = SG_CHILD_NONE
+	};
 }
 
 int sg_dockerd_start(struct sg_dockerd **ret, const char *dir, const struct sg_runtime *rt,
@@ -252,7 +156,8 @@ int sg_dockerd_start(struct sg_dockerd **ret, const char *dir, const struct sg_r
 	if (!d)
 		return sg_err_set(err, -ENOMEM, "out of memory");
 	d->lock = -1;
-	d->containerd = d->dockerd = (struct sg_child)SG_CHILD_NONE;
+	d->containerd = own("containerd", d->top);
+	d->dockerd = own("dockerd", d->top);
 	/* before anything is made */
 	rc = sg_tool_find("dockerd", "docker.io", bin, err);
 	if (!rc)
@@ -319,10 +224,10 @@ int sg_dockerd_stop(struct sg_dockerd *d)
 
 	if (!d)
 		return 0;
-	if (d->dockerd.pid > 0 && !sg_child_reap(&d->dockerd))
+	if (d->dockerd.child.pid > 0 && !sg_child_reap(&d->dockerd.child))
 		remove_containers(d);
-	sg_child_term(&d->dockerd, GRACE_MS);
-	sg_child_term(&d->containerd, GRACE_MS);
+	sg_child_term(&d->dockerd.child, GRACE_MS);
+	sg_child_term(&d->containerd.child, GRACE_MS);
 	rc = sg_dockerd_sweep(d->top);
 	if (!rc && d->dir_is_ours) {
 		*strrchr(d->top, '/') = 0;

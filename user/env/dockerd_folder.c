@@ -2,6 +2,7 @@
 /* The folder of a daemon: made, marked as ours, held while we live. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -10,28 +11,6 @@
 #include "env/dockerd_priv.h"
 
 #define TOP_MAX 70 /* leaves room for the longest socket's name below: containerd's, for its shims */
-
-FILE *sg_dockerd_create(const struct sg_dockerd *d, const char *name)
-{
-	char path[PATH_MAX];
-
-	if (snprintf(path, sizeof(path), "%s/%s", d->top, name) >= (int)sizeof(path)) {
-		errno = ENAMETOOLONG;
-		return NULL;
-	}
-	return fopen(path, "wxe");
-}
-
-/* Close what was written; 0 or negative errno. */
-int sg_dockerd_finish(const struct sg_dockerd *d, const char *name, FILE *f, struct sg_err *err)
-{
-	int bad = !f || ferror(f);
-
-	if ((f && fclose(f)) || bad)
-		return sg_err_set(err, errno ? -errno : -EIO, "cannot write %s/%s: %s", d->top, name,
-				  strerror(errno));
-	return 0;
-}
 
 static int make_path(char *path)
 {
@@ -100,15 +79,12 @@ static int take_folder(struct sg_dockerd *d, struct sg_err *err)
 
 static int mark_folder(struct sg_dockerd *d, struct sg_err *err)
 {
-	FILE *f = sg_dockerd_create(d, SG_DOCKERD_MARK);
-	int rc;
+	int rc = sg_owndaemon_file(d->top, SG_DOCKERD_MARK, err, "%s\n",
+				   d->dir_is_ours ? "with the folder around it" : "alone");
 
-	if (f)
-		fputs(d->dir_is_ours ? "with the folder around it\n" : "alone\n", f);
-	rc = sg_dockerd_finish(d, SG_DOCKERD_MARK, f, err);
-	if (!rc && access(SG_DOCKERD_KEY, F_OK))
-		rc = sg_dockerd_finish(d, SG_DOCKERD_NEWKEY, sg_dockerd_create(d, SG_DOCKERD_NEWKEY), err);
-	return rc;
+	return !rc && access(SG_DOCKERD_KEY, F_OK)
+		       ? sg_owndaemon_file(d->top, SG_DOCKERD_NEWKEY, err, "%s", "")
+		       : rc;
 }
 
 /* After a kill: what the mark says about the folder around holds for us, too. */

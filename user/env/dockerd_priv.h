@@ -6,9 +6,8 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
 #include "env/dockerd.h"
-#include "load/child.h"
+#include "env/owndaemon.h"
 
 #define SG_DOCKERD_FOLDER "dockerd"
 /* In the folder: it is ours; the text says whether the folder around it is, too. */
@@ -26,18 +25,13 @@ struct sg_dockerd {
 	char top[PATH_MAX], socket[PATH_MAX], state[PATH_MAX];
 	int lock; /* on the folder, held while we live */
 	bool dir_is_ours;
-	struct sg_child containerd, dockerd;
+	struct sg_owndaemon containerd, dockerd;
 };
 
 /** sg_dockerd_place() - where the folder is to be: @dir (made when missing) and what is too long or wrong about it */
 int sg_dockerd_place(struct sg_dockerd *d, const char *dir, struct sg_err *err);
 /** sg_dockerd_prepare() - the folder, empty but for its mark, and held by d->lock; an earlier run's goes first */
 int sg_dockerd_prepare(struct sg_dockerd *d, struct sg_err *err);
-
-/** sg_dockerd_create() - new file @name in the folder; NULL with errno */
-FILE *sg_dockerd_create(const struct sg_dockerd *d, const char *name);
-/** sg_dockerd_finish() - close it (NULL: it could not be made); 0, or negative errno with @err */
-int sg_dockerd_finish(const struct sg_dockerd *d, const char *name, FILE *f, struct sg_err *err);
 
 /**
  * sg_dockerd_sweep() - end, unmount and remove all that belongs to the daemon of folder @top, and @top
@@ -47,7 +41,7 @@ int sg_dockerd_finish(const struct sg_dockerd *d, const char *name, FILE *f, str
  */
 int sg_dockerd_sweep(const char *top);
 
-/** sg_dockerd_is_ours() - do these arguments (as in /proc/PID/cmdline, @len bytes) belong to the daemon of @top? Pure. */
-bool sg_dockerd_is_ours(const char *args, size_t len, const char *top);
+/* Its processes, its containerd's, and those of the runtimes */
+extern const struct sg_owndaemon_kin sg_dockerd_kin;
 
 #endif

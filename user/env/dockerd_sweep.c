@@ -2,8 +2,6 @@
 /* What a Docker daemon leaves behind when it is killed, and how to be rid of it. */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,10 +12,12 @@
 #include <unistd.h>
 #include "base/strtab.h"
 #include "env/dockerd_priv.h"
+#include "env/tree.h"
+#include "kern/mounts.h"
+#include "kern/proc.h"
 
 #define ROUNDS	   500
 #define ROUND_NS   20000000 /* with ROUNDS: 10 s for what has been killed to go */
-#define ARGS_MAX   65536
 #define ID_LEN	   64
 #define SHIM_PLACE "unix:///run/containerd/"
 
@@ -41,135 +41,30 @@ static void collect_ids(struct sg_strtab *ids, const char *top, const char *sub)
 	closedir(d);
 }
 
-/* Undo mountinfo's octal escapes in place. */
-static void unescape(char *s)
-{
-	char *out = s;
-
-	while (*s) {
-		if (s[0] == '\\' && s[1] && s[2] && s[3]) {
-			*out++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
-			s += 4;
-		} else {
-			*out++ = *s++;
-		}
-	}
-	*out = 0;
-}
-
 /*
  * Mount points in the order in which they were made: those below @below, or (NULL)
  * the roots of the hierarchies of cgroups.
  */
 static void collect_mounts(struct sg_strtab *ret, const char *below)
 {
-	FILE *f = fopen("/proc/self/mountinfo", "re");
-	char *line = NULL, *point = NULL, *type = NULL;
-	size_t size = 0, len = below ? strlen(below) : 0;
+	size_t len = below ? strlen(below) : 0;
+	struct sg_mounts all;
+	struct sg_mount one;
 
-	while (f && getline(&line, &size, f) > 0) {
-		const char *tail = strstr(line, " - ");
-
-		free(point);
-		free(type);
-		point = type = NULL;
-		if (!tail || sscanf(line, "%*s %*s %*s %*s %ms", &point) != 1 ||
-		    sscanf(tail + 3, "%ms", &type) != 1)
-			continue;
-		unescape(point);
-		if (below ? !strncmp(point, below, len) && point[len] == '/'
-			  : !strcmp(type, "cgroup") || !strcmp(type, "cgroup2"))
-			sg_strtab_id(ret, point);
-	}
-	free(point);
-	free(type);
-	free(line);
-	if (f)
-		fclose(f);
+	sg_mounts_open(&all);
+	while (sg_mounts_next(&all, &one))
+		if (below ? !strncmp(one.point, below, len) && one.point[len] == '/'
+			  : !strcmp(one.type, "cgroup") || !strcmp(one.type, "cgroup2"))
+			sg_strtab_id(ret, one.point);
+	sg_mounts_close(&all);
 }
 
-static bool name_is_known(const char *arg0)
-{
-	static const char *const names[] = { "dockerd", "docker-", "containerd",
-					     "runc",	"runsc",   "libnetwork-" };
-	const char *base = strrchr(arg0, '/');
-
-	base = base ? base + 1 : arg0;
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (!strncmp(base, names[i], strlen(names[i])))
-			return true;
-	return false;
-}
-
-/* "/top/x", "--root=/top/x", "unix:///top/x"; not "/elsewhere/top/x" */
-static bool names_folder(const char *arg, const char *top)
-{
-	size_t len = strlen(top);
-
-	for (const char *p = arg; (p = strstr(p, top)); p++)
-		if (p[len] == '/' &&
-		    (p == arg || p[-1] == '=' || (p - arg >= 3 && !strncmp(p - 3, "://", 3))))
-			return true;
-	return false;
-}
-
-bool sg_dockerd_is_ours(const char *args, size_t len, const char *top)
-{
-	const char *end = args + len;
-
-	if (!len || args[len - 1] || !name_is_known(args))
-		return false;
-	for (args += strlen(args) + 1; args < end; args += strlen(args) + 1)
-		if (names_folder(args, top))
-			return true;
-	return false;
-}
-
-/* Kill the daemon's own processes, shims, Sentries and Gofers; how many there were. */
-static size_t kill_named(const char *top, char *args)
-{
-	DIR *d = opendir("/proc");
-	struct dirent *de;
-	size_t n = 0;
-
-	while (d && (de = readdir(d))) {
-		char path[300];
-		ssize_t len;
-		long pid = strtol(de->d_name, NULL, 10);
-		int fd;
-
-		snprintf(path, sizeof(path), "/proc/%s/cmdline", de->d_name);
-		if (pid <= 1 || pid == getpid() || (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
-			continue;
-		len = read(fd, args, ARGS_MAX - 1);
-		close(fd);
-		if (len <= 0)
-			continue;
-		args[len] = 0; /* a longer one was cut */
-		if (sg_dockerd_is_ours(args, (size_t)len + (args[len - 1] != 0), top)) {
-			kill((pid_t)pid, SIGKILL);
-			n++;
-		}
-	}
-	if (d)
-		closedir(d);
-	return n;
-}
-
-static void put(const char *dir, const char *file, const char *text)
-{
-	char path[PATH_MAX];
-	int fd;
-
-	if (snprintf(path, sizeof(path), "%s/%s", dir, file) >= (int)sizeof(path))
-		return;
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	/* not in this kind of hierarchy, or gone: the processes are counted anyway */
-	(void)!write(fd, text, strlen(text));
-	close(fd);
-}
+/* "--root=/top/x", "unix:///top/x" */
+const struct sg_owndaemon_kin sg_dockerd_kin = {
+	.programs = (const char *const[]){ "dockerd", "docker-", "containerd", "runc", "runsc", "libnetwork-",
+					   NULL },
+	.before = (const char *const[]){ "=", "://", NULL },
+};
 
 /* Kill what is in a cgroup and below it; how many processes there were. */
 static size_t kill_cgroup(const char *dir, int depth)
@@ -189,8 +84,9 @@ static size_t kill_cgroup(const char *dir, int depth)
 			kill(pid, SIGKILL);
 	if (f)
 		fclose(f);
-	if (n) /* who is frozen does not even die */
-		put(dir, "freezer.state", "THAWED");
+	/* who is frozen does not even die; where there is no such file, or it is gone, the processes are counted anyway */
+	if (n && snprintf(path, sizeof(path), "%s/freezer.state", dir) < (int)sizeof(path))
+		sg_proc_write(path, "THAWED");
 	d = depth > 0 ? opendir(dir) : NULL;
 	while (d && (de = readdir(d)))
 		if (de->d_type == DT_DIR && de->d_name[0] != '.' &&
@@ -285,15 +181,6 @@ static void unmount_below(const char *top)
 	sg_strtab_free(&points);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	remove(path); /* goes on: what stays is told by the folder's own end */
-	return 0;
-}
-
 static void nap(void)
 {
 	struct timespec ts = { .tv_nsec = ROUND_NS };
@@ -304,17 +191,15 @@ static void nap(void)
 int sg_dockerd_sweep(const char *top)
 {
 	struct sg_strtab ids = { 0 }, roots = { 0 };
-	char path[PATH_MAX], *args = malloc(ARGS_MAX);
+	char path[PATH_MAX];
 	size_t left = 1;
 
-	if (!args)
-		return -ENOMEM;
 	collect_mounts(&roots, NULL);
 	for (int i = 0; i < ROUNDS && left; i++) {
 		/* a daemon that was about to make one may have made it */
 		collect_ids(&ids, top, "data/containers");
 		collect_ids(&ids, top, SG_DOCKERD_BUNDLES);
-		left = kill_named(top, args) + for_cgroups(&roots, &ids, true);
+		left = sg_owndaemon_kill(&sg_dockerd_kin, top) + for_cgroups(&roots, &ids, true);
 		if (left)
 			nap();
 	}
@@ -325,9 +210,7 @@ int sg_dockerd_sweep(const char *top)
 	if (snprintf(path, sizeof(path), "%s/" SG_DOCKERD_NEWKEY, top) < (int)sizeof(path) &&
 	    !access(path, F_OK))
 		unlink(SG_DOCKERD_KEY);
-	/* never into what is mounted there */
-	nftw(top, remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
-	free(args);
+	sg_tree_remove(top);
 	sg_strtab_free(&ids);
 	sg_strtab_free(&roots);
 	return left || !access(top, F_OK) ? -EBUSY : 0;

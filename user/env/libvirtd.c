@@ -1,21 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include "env/libvirtd.h"
 #include "env/tool.h"
-#include "load/child.h"
 
 #define TOP_MAX	  61
-#define POLL_MS	  20
 #define START_MS  60000
 #define GRACE_MS  10000
 #define OTHER_UID 65534 /* nobody's: has a name on every Debian, which libvirtd wants to know */
@@ -23,7 +17,7 @@
 struct sg_libvirtd {
 	const struct sg_libvirt *lib;
 	virConnectPtr conn;
-	struct sg_child child;
+	struct sg_owndaemon daemon;
 	char top[TOP_MAX], socket[108];
 };
 
@@ -48,20 +42,6 @@ int sg_libvirtd_pid_file(const struct sg_libvirtd *d, const char *name, char *re
 											     : -ENAMETOOLONG;
 }
 
-static int write_file(const struct sg_libvirtd *d, const char *name, const char *text, struct sg_err *err)
-{
-	char path[PATH_MAX];
-	FILE *f;
-	int bad;
-
-	snprintf(path, sizeof(path), "%s/%s", d->top, name);
-	f = fopen(path, "wxe");
-	bad = !f || fputs(text, f) < 0;
-	if ((f && fclose(f)) || bad)
-		return sg_err_set(err, errno ? -errno : -EIO, "cannot write %s: %s", path, strerror(errno));
-	return 0;
-}
-
 static int make_folder(struct sg_libvirtd *d, struct sg_err *err)
 {
 	static const char *const sub[] = { "", "/run", "/cfg", "/cfg/libvirt", "/cache", "/data", NULL };
@@ -75,40 +55,19 @@ static int make_folder(struct sg_libvirtd *d, struct sg_err *err)
 					  strerror(errno));
 	}
 	/* else it starts virtlogd, which would outlive it */
-	rc = write_file(d, "cfg/libvirt/qemu.conf", "stdio_handler = \"file\"\nsecurity_driver = \"none\"\n",
-			err);
-	return rc ? rc : write_file(d, "libvirtd.conf", "log_level = 3\n", err);
-}
-
-static void last_words(const struct sg_libvirtd *d, char *buf, size_t cap)
-{
-	char path[PATH_MAX], line[1024];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/log", d->top);
-	snprintf(buf, cap, "it gave no reason");
-	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f)) {
-		line[strcspn(line, "\r\n")] = 0;
-		if (line[0])
-			snprintf(buf, cap, "%.200s", line);
-	}
-	if (f)
-		fclose(f);
-	for (char *p = buf; *p; p++)
-		if ((unsigned char)*p < 32 || (unsigned char)*p > 126)
-			*p = ' ';
+	rc = sg_owndaemon_file(d->top, "cfg/libvirt/qemu.conf", err,
+			       "stdio_handler = \"file\"\nsecurity_driver = \"none\"\n");
+	return rc ? rc : sg_owndaemon_file(d->top, "libvirtd.conf", err, "log_level = 3\n");
 }
 
 static int spawn(struct sg_libvirtd *d, const char *cache, struct sg_err *err)
 {
-	char unshare[PATH_MAX], bin[PATH_MAX], set[6][PATH_MAX], opt[2][PATH_MAX], ids[2][32], log[PATH_MAX];
+	char unshare[PATH_MAX], bin[PATH_MAX], set[6][PATH_MAX], opt[2][PATH_MAX], ids[2][32];
 	/* clang-format off */
 	char *argv[] = { "env", "-u", "NOTIFY_SOCKET", "-u", "LIBVIRT_DEFAULT_URI",
 			 set[0], set[1], set[2], set[3], set[4], set[5], unshare, "--user", ids[0], ids[1],
 			 bin, opt[0], opt[1], NULL };
 	/* clang-format on */
-	struct sg_child_opts o = { .name = "libvirtd", .dir = d->top, .group = true };
 	const char *path = getenv("PATH");
 	int rc = sg_tool_find("libvirtd", "libvirt-daemon", bin, err);
 
@@ -130,47 +89,7 @@ static int spawn(struct sg_libvirtd *d, const char *cache, struct sg_err *err)
 	/* both name our folder, by which the sweep knows it */
 	snprintf(opt[0], PATH_MAX, "--config=%s/libvirtd.conf", d->top);
 	snprintf(opt[1], PATH_MAX, "--pid-file=%s/libvirtd.pid", d->top);
-	snprintf(log, sizeof(log), "%s/log", d->top);
-	o.out_fd = o.err_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	if (o.err_fd < 0)
-		return sg_err_set(err, -errno, "cannot write %s: %s", log, strerror(errno));
-	rc = sg_child_spawn(&d->child, &o, argv, err);
-	close(o.err_fd);
-	return rc;
-}
-
-static bool answers(const char *path)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool yes;
-
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
-	yes = fd >= 0 && !connect(fd, (struct sockaddr *)&a, sizeof(a));
-	if (fd >= 0)
-		close(fd);
-	return yes;
-}
-
-static int wait_ready(struct sg_libvirtd *d, int sigfd, struct sg_err *err)
-{
-	struct sg_child *one = &d->child;
-	char words[256], fate[64];
-
-	for (int ms = 0; !answers(d->socket); ms += POLL_MS) {
-		int rc = sg_child_wait_any(&one, 1, -1, sigfd, POLL_MS);
-
-		if (rc == -EINTR)
-			return sg_err_set(err, rc, "interrupted");
-		last_words(d, words, sizeof(words));
-		if (d->child.done)
-			return sg_err_set(err, -EIO, "libvirtd ended with %s: %s",
-					  sg_child_fate(&d->child, fate, sizeof(fate)), words);
-		if (ms > START_MS)
-			return sg_err_set(err, -ETIMEDOUT, "libvirtd does not get ready; its last words: %s",
-					  words);
-	}
-	return 0;
+	return sg_owndaemon_spawn(&d->daemon, argv, err);
 }
 
 int sg_libvirtd_start(struct sg_libvirtd **ret, const char *top, const char *cache, int sigfd,
@@ -183,7 +102,7 @@ int sg_libvirtd_start(struct sg_libvirtd **ret, const char *top, const char *cac
 	*ret = NULL;
 	if (!d)
 		return sg_err_set(err, -ENOMEM, "out of memory");
-	d->child = (struct sg_child)SG_CHILD_NONE;
+	d->daemon = (struct sg_owndaemon){ .name = "libvirtd", .top = d->top, .child = SG_CHILD_NONE };
 	rc = sg_libvirt_load(&d->lib, err);
 	if (!rc && snprintf(d->top, sizeof(d->top), "%s", top) >= (int)sizeof(d->top))
 		rc = sg_err_set(err, -ENAMETOOLONG, "the path %s is too long for a libvirtd's sockets", top);
@@ -201,7 +120,7 @@ int sg_libvirtd_start(struct sg_libvirtd **ret, const char *top, const char *cac
 	if (!rc)
 		rc = spawn(d, cache, err);
 	if (!rc)
-		rc = wait_ready(d, sigfd, err);
+		rc = sg_owndaemon_wait(&d->daemon, d->socket, START_MS, sigfd, err);
 	/* it listens before its drivers are there; opening waits for them */
 	if (!rc && !(d->conn = d->lib->virConnectOpen(uri)))
 		rc = sg_libvirt_err(d->lib, err, -EIO, "cannot use our libvirtd");
@@ -220,7 +139,7 @@ int sg_libvirtd_stop(struct sg_libvirtd *d)
 		return 0;
 	if (d->conn)
 		d->lib->virConnectClose(d->conn);
-	sg_child_term(&d->child, GRACE_MS);
+	sg_child_term(&d->daemon.child, GRACE_MS);
 	rc = sg_libvirtd_sweep(d->top);
 	free(d);
 	return rc;

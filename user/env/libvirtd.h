@@ -9,9 +9,9 @@
 #ifndef SG_LIBVIRTD_H
 #define SG_LIBVIRTD_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include "env/libvirt.h"
+#include "env/owndaemon.h"
 
 struct sg_libvirtd;
 
@@ -41,7 +41,7 @@ int sg_libvirtd_stop(struct sg_libvirtd *d);
  */
 int sg_libvirtd_sweep(const char *top);
 
-/** sg_libvirtd_is_ours() - do these arguments (as in /proc/PID/cmdline) belong to the daemon of @top? Pure. */
-bool sg_libvirtd_is_ours(const char *args, size_t len, const char *top);
+/* Its processes and its virtual machines' */
+extern const struct sg_owndaemon_kin sg_libvirtd_kin;
 
 #endif

@@ -2,7 +2,6 @@
 /* Both of Debian's releases of gVisor on one machine: one is installed, the other is only unpacked. */
 #include <dirent.h>
 #include <errno.h>
-#include <ftw.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 #include "env/dockerd.h"
 #include "env/tool.h"
+#include "env/tree.h"
 
 #define KEYRING	    "/usr/share/keyrings/debian-archive-keyring.gpg"
 #define VERSION_MS  10000
@@ -70,20 +70,6 @@ static int make_dirs(const char *base, const char *const *sub)
 			return -errno;
 	}
 	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	remove(path);
-	return 0;
-}
-
-static void remove_tree(const char *path)
-{
-	nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
 /* Where this machine's own apt gets Debian from. */
@@ -239,7 +225,7 @@ static int get_unpacked(const struct suite *s, const char *dir, char *ret, struc
 				s->release);
 	else if (rename(from, ret))
 		rc = sg_err_set(err, -errno, "cannot put runsc to %s: %s", ret, strerror(errno));
-	remove_tree(top);
+	sg_tree_remove(top);
 	return !rc || rc == -ENOMEM ? rc : -ENOENT;
 }
 

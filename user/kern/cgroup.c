@@ -16,6 +16,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 #include "kern/cgroup.h"
+#include "kern/mounts.h"
 #include "kern/proc.h"
 
 #define MOUNT_MAX  32
@@ -48,40 +49,18 @@ static int components(const char *path)
 	return n;
 }
 
-/* Undo the octal escapes of mountinfo in place. */
-static void unescape(char *s)
-{
-	char *out = s;
-
-	for (; *s; s++) {
-		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' && s[3] >= '0' &&
-		    s[3] <= '7') {
-			*out++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
-			s += 3;
-		} else {
-			*out++ = *s;
-		}
-	}
-	*out = 0;
-}
-
-static void mount_line(char *line, struct mounts *all)
+static void mount_add(struct mounts *all, const struct sg_mount *one)
 {
 	struct mount *m = &all->m[all->n];
-	char root[512], dir[1024], type[32], opts[512];
-	char *dash = strstr(line, " - ");
+	char opts[512];
 
-	if (all->n == MOUNT_MAX || !dash || sscanf(line, "%*d %*d %*s %511s %1023s", root, dir) != 2 ||
-	    sscanf(dash + 3, "%31s %*s %511s", type, opts) != 2)
+	if (all->n == MOUNT_MAX || (strcmp(one->type, "cgroup") && strcmp(one->type, "cgroup2")))
 		return;
-	if (strcmp(type, "cgroup") && strcmp(type, "cgroup2"))
-		return;
-	unescape(root);
-	unescape(dir);
 	memset(m, 0, sizeof(*m));
-	m->v2 = !strcmp(type, "cgroup2");
-	m->depth = components(root);
-	snprintf(m->dir, sizeof(m->dir), "%s", dir);
+	m->v2 = !strcmp(one->type, "cgroup2");
+	m->depth = components(one->root);
+	snprintf(m->dir, sizeof(m->dir), "%s", one->point);
+	snprintf(opts, sizeof(opts), "%s", one->super);
 	for (char *save, *o = strtok_r(opts, ",", &save); !m->v2 && o; o = strtok_r(NULL, ",", &save))
 		for (size_t i = 0; !m->controller[0] && i < sizeof(controllers) / sizeof(controllers[0]); i++)
 			if (!strcmp(o, controllers[i]))
@@ -107,17 +86,16 @@ static int mount_cmp(const void *a, const void *b)
 
 static int mounts_read(struct mounts *ret)
 {
-	char *text, *save;
-	ssize_t n = sg_proc_read("/proc/self/mountinfo", 4 << 20, &text);
+	struct sg_mounts all;
+	struct sg_mount one;
+	int rc = sg_mounts_open(&all);
 
 	ret->n = 0;
-	if (n < 0)
-		return (int)n;
-	for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save))
-		mount_line(l, ret);
-	free(text);
+	while (!rc && sg_mounts_next(&all, &one))
+		mount_add(ret, &one);
+	sg_mounts_close(&all);
 	qsort(ret->m, ret->n, sizeof(ret->m[0]), mount_cmp);
-	return 0;
+	return rc;
 }
 
 enum sg_cgroup_mode sg_cgroup_mode(void)

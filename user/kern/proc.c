@@ -53,6 +53,18 @@ ssize_t sg_proc_read(const char *path, size_t max, char **ret)
 	return (ssize_t)len;
 }
 
+int sg_proc_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), rc = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		rc = -errno;
+	close(fd);
+	return rc;
+}
+
 int sg_proc_u64(const char *path, uint64_t *ret)
 {
 	char *text, *end;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
-/* Small readers of /proc. A process may end between any two reads: -ESRCH is normal. */
+/* Small readers of /proc, and a writer. A process may end between any two reads: -ESRCH is normal. */
 #ifndef SG_PROC_H
 #define SG_PROC_H
 
@@ -15,6 +15,9 @@
  * Return: malloc'd text in @ret and its length, or negative errno.
  */
 ssize_t sg_proc_read(const char *path, size_t max, char **ret);
+
+/** sg_proc_write() - @text, in one write, to a file of /proc or /sys that exists; 0 or negative errno */
+int sg_proc_write(const char *path, const char *text);
 
 /** sg_proc_u64() - first number in a file; negative errno when there is none */
 int sg_proc_u64(const char *path, uint64_t *ret);

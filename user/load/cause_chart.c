@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 #include "load/cause_chart.h"
+#include "load/common.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,20 +21,14 @@ struct sg_cause_chart {
 	size_t n, nx;
 };
 
+static int write_chart(FILE *f, const void *chart)
+{
+	return sg_svg_write(f, chart);
+}
+
 int sg_chart_file(const struct sg_chart *c, const char *dir, const char *file, struct sg_err *err)
 {
-	char path[PATH_MAX];
-	FILE *f;
-	int rc;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, file);
-	f = fopen(path, "we");
-	if (!f)
-		return sg_err_set(err, -errno, "cannot write %s: %s", path, strerror(errno));
-	rc = sg_svg_write(f, c);
-	if (fclose(f) && !rc)
-		rc = -errno;
-	return rc ? sg_err_set(err, rc, "cannot write %s: %s", path, strerror(-rc)) : 0;
+	return sg_result_file(dir, file, write_chart, c, err);
 }
 
 int sg_cause_chart_new(struct sg_cause_chart **ret, size_t nx)

@@ -4,11 +4,11 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
 #include <time.h>
 #include <unistd.h>
+#include "kern/mounts.h"
 #include "load/cgtree.h"
 
 #define DEPTH_MAX 6
@@ -44,25 +44,19 @@ static bool remove_below(const char *dir, int depth)
 /* One pass over all hierarchies; true when nothing is left. */
 static bool remove_everywhere(const char *name)
 {
-	FILE *f = fopen("/proc/self/mountinfo", "re");
-	char *line = NULL, point[400], type[32], path[900];
-	size_t size = 0;
-	bool gone = f != NULL;
+	struct sg_mounts all;
+	struct sg_mount one;
+	char path[900];
+	bool gone = !sg_mounts_open(&all);
 
-	while (f && getline(&line, &size, f) > 0) {
-		const char *tail = strstr(line, " - ");
-
-		if (!tail || sscanf(line, "%*s %*s %*s %*s %399s", point) != 1 ||
-		    sscanf(tail + 3, "%31s", type) != 1 ||
-		    (strcmp(type, "cgroup") && strcmp(type, "cgroup2")))
+	while (sg_mounts_next(&all, &one)) {
+		if (strcmp(one.type, "cgroup") && strcmp(one.type, "cgroup2"))
 			continue;
-		snprintf(path, sizeof(path), "%s%.400s", point, name);
+		snprintf(path, sizeof(path), "%.400s%.400s", one.point, name);
 		if (!access(path, F_OK) && !remove_below(path, 0))
 			gone = false;
 	}
-	if (f)
-		fclose(f);
-	free(line);
+	sg_mounts_close(&all);
 	return gone;
 }
 

@@ -68,6 +68,23 @@ int sg_result_dir(const char *dir, char *ret_path, size_t cap, struct sg_err *er
 	return 0;
 }
 
+int sg_result_file(const char *dir, const char *file, int (*write)(FILE *f, const void *ctx), const void *ctx,
+		   struct sg_err *err)
+{
+	char path[PATH_MAX];
+	FILE *f;
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, file);
+	f = fopen(path, "we");
+	if (!f)
+		return sg_err_set(err, -errno, "cannot write %s: %s", path, strerror(errno));
+	rc = write(f, ctx);
+	if (fclose(f) && !rc)
+		rc = -errno;
+	return rc ? sg_err_set(err, rc, "cannot write %s: %s", path, strerror(-rc)) : 0;
+}
+
 int sg_child_dead(struct sg_child *c, struct sg_err *err)
 {
 	char fate[64], said[200] = "";

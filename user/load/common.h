@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include "load/child.h"
 
 typedef void (*sg_progress_fn)(void *ctx, const char *text);
@@ -29,6 +30,10 @@ int sg_make_dir(const char *path, struct sg_err *err);
  * @cap: the path has to leave 100 bytes of it for names of files
  */
 int sg_result_dir(const char *dir, char *ret_path, size_t cap, struct sg_err *err);
+
+/** sg_result_file() - write DIR/FILE by @write(f, ctx), which returns 0 or negative errno; 0 or negative errno with @err */
+int sg_result_file(const char *dir, const char *file, int (*write)(FILE *f, const void *ctx), const void *ctx,
+		   struct sg_err *err);
 
 /** sg_child_dead() - a sentence about a child that ended although it was needed; -ECHILD */
 int sg_child_dead(struct sg_child *c, struct sg_err *err);

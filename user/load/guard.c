@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include "env/dockerd_priv.h"
 #include "env/libvirtd.h"
+#include "kern/proc.h"
 #include "load/cgtree.h"
 #include "load/guard.h"
 
@@ -51,18 +52,6 @@ static void nap(long ms)
 
 	while (nanosleep(&ts, &ts) && errno == EINTR)
 		;
-}
-
-static int write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), rc = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		rc = -errno;
-	close(fd);
-	return rc;
 }
 
 /* Kill and remove until the directory goes: what forks while being killed is met in the next round. */
@@ -107,13 +96,14 @@ static int clean_thing(const struct thing *t)
 		return rmdir(t->path) && errno != ENOENT && errno != ENOTEMPTY ? -errno : 0;
 	case SG_GUARD_ZRAM:
 		snprintf(path, sizeof(path), "%s/reset", t->path);
-		for (int i = 0; i < 50 && (rc = write_text(path, "1")) == -EBUSY; i++)
+		for (int i = 0; i < 50 && (rc = sg_proc_write(path, "1")) == -EBUSY; i++)
 			nap(20);
 		return rc == -ENOENT ? 0 : rc;
 	case SG_GUARD_HOTZRAM:
 		snprintf(path, sizeof(path), "%s", t->path + strcspn(t->path, "0123456789"));
 		for (int i = 0;
-		     i < 50 && (rc = write_text("/sys/class/zram-control/hot_remove", path)) == -EBUSY; i++)
+		     i < 50 && (rc = sg_proc_write("/sys/class/zram-control/hot_remove", path)) == -EBUSY;
+		     i++)
 			nap(20);
 		return rc == -ENODEV || rc == -ENOENT ? 0 : rc;
 	case SG_GUARD_CGTREE:

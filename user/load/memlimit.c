@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -8,21 +7,16 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "kern/mounts.h"
+#include "kern/proc.h"
 #include "load/memlimit.h"
 
 static int put(const char *dir, const char *file, const char *text)
 {
 	char path[640];
-	int fd, rc = 0;
 
 	snprintf(path, sizeof(path), "%s/%s", dir, file);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		rc = -errno;
-	close(fd);
-	return rc;
+	return sg_proc_write(path, text);
 }
 
 static int has_word(const char *list, const char *word)
@@ -35,46 +29,26 @@ static int has_word(const char *list, const char *word)
 	return 0;
 }
 
-/* Undo mountinfo's octal escapes in place. */
-static void unescape(char *s)
-{
-	char *out = s;
-
-	while (*s) {
-		if (s[0] == '\\' && s[1] && s[2] && s[3]) {
-			*out++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
-			s += 4;
-		} else {
-			*out++ = *s++;
-		}
-	}
-	*out = 0;
-}
-
 /* Where the memory controller is: its mount point into @root. Return 1, 2, or -ENOENT. */
 static int find_root(char *root, size_t cap)
 {
-	FILE *f = fopen("/proc/self/mountinfo", "re");
-	char *line = NULL, v2[400] = "", point[400], type[32], super[512];
+	char *line = NULL, v2[400] = "";
+	struct sg_mounts all;
+	struct sg_mount one;
 	size_t size = 0;
 	int found = 0;
+	FILE *f;
 
-	while (f && !found && getline(&line, &size, f) > 0) {
-		const char *tail = strstr(line, " - ");
-
-		if (!tail || sscanf(line, "%*s %*s %*s %*s %399s", point) != 1 ||
-		    sscanf(tail + 3, "%31s %*s %511s", type, super) != 2)
-			continue;
-		unescape(point);
-		if (!strcmp(type, "cgroup") && has_word(super, "memory")) {
-			snprintf(root, cap, "%s", point);
+	sg_mounts_open(&all);
+	while (!found && sg_mounts_next(&all, &one)) {
+		if (!strcmp(one.type, "cgroup") && has_word(one.super, "memory")) {
+			snprintf(root, cap, "%s", one.point);
 			found = 1;
-		} else if (!strcmp(type, "cgroup2") && !v2[0]) {
-			snprintf(v2, sizeof(v2), "%s", point);
+		} else if (!strcmp(one.type, "cgroup2") && !v2[0]) {
+			snprintf(v2, sizeof(v2), "%s", one.point);
 		}
 	}
-	if (f)
-		fclose(f);
+	sg_mounts_close(&all);
 	if (!found && v2[0]) {
 		char path[560];
 

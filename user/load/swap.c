@@ -9,6 +9,7 @@
 #include <sys/swap.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
+#include "kern/proc.h"
 #include "load/swap.h"
 
 #define MIB	 ((uint64_t)1024 * 1024)
@@ -103,18 +104,6 @@ int sg_swap_file(struct sg_guard *g, const char *path, uint64_t bytes, struct sg
 	return rc ? file_fail(path, bytes, rc, err) : 0;
 }
 
-static int sys_write(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), rc = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		rc = -errno;
-	close(fd);
-	return rc;
-}
-
 static long sys_number(const char *path)
 {
 	FILE *f = fopen(path, "re");
@@ -163,7 +152,7 @@ int sg_swap_zram(struct sg_guard *g, uint64_t bytes, char *ret_dev, struct sg_er
 		return rc;
 	snprintf(path, sizeof(path), "%s/disksize", sys);
 	snprintf(text, sizeof(text), "%" PRIu64, bytes);
-	rc = sys_write(path, text);
+	rc = sg_proc_write(path, text);
 	if (rc)
 		return sg_err_set(err, rc, "cannot set the size of %s: %s", ret_dev, strerror(-rc));
 	/* its size is ours now; before, a reset might have hit a device that somebody else had just set up */

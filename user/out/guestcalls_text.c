@@ -34,21 +34,6 @@ static const char *msg_name(char *buf, size_t cap, const struct sg_guest_msg *m)
 	return buf;
 }
 
-static void cell_u64(struct sg_tab *t, size_t column, uint64_t v)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%" PRIu64, v);
-	sg_tab_cell(t, column, text);
-}
-
-static void cell_ns(struct sg_tab *t, size_t column, uint64_t ns)
-{
-	char text[32];
-
-	sg_tab_cell(t, column, ns ? sg_text_ns(text, sizeof(text), ns) : "-");
-}
-
 /* Probes and trace points count beside the default source: columns only where they saw something. */
 static bool has_beside(const struct sg_guest_sandbox *b)
 {
@@ -62,16 +47,16 @@ static void put_row(struct sg_tab *t, const struct sg_guest_sandbox *b, const st
 
 	sg_tab_row(t);
 	sg_tab_cell(t, c++, name);
-	cell_u64(t, c++, r->seen[SG_SEEN_STOP] + r->seen[SG_SEEN_TRAP]);
+	sg_tab_u64(t, c++, r->seen[SG_SEEN_STOP] + r->seen[SG_SEEN_TRAP]);
 	if (has_beside(b)) {
-		cell_u64(t, c++, r->seen[SG_SEEN_UPROBE]);
-		cell_u64(t, c++, r->seen[SG_SEEN_TRACE]);
+		sg_tab_u64(t, c++, r->seen[SG_SEEN_UPROBE]);
+		sg_tab_u64(t, c++, r->seen[SG_SEEN_TRACE]);
 	}
-	cell_ns(t, c++, r->total_ns);
-	cell_ns(t, c++, r->mean_ns);
-	cell_ns(t, c++, r->p99_ns);
+	sg_tab_ns(t, c++, r->total_ns);
+	sg_tab_ns(t, c++, r->mean_ns);
+	sg_tab_ns(t, c++, r->p99_ns);
 	for (size_t i = 0; i < SG_PART_MAX; i++)
-		cell_ns(t, c++, r->part_ns[i]);
+		sg_tab_ns(t, c++, r->part_ns[i]);
 }
 
 static void rest_add(struct sg_guest_row *to, const struct sg_guest_row *r)
@@ -174,12 +159,12 @@ static int put_messages(FILE *f, const struct sg_guest_sandbox *b, const struct 
 		sg_tab_row(&t);
 		sg_tab_cell(&t, 0, msg_name(name, sizeof(name), &b->msg[i]));
 		sg_tab_cell(&t, 1, b->msg[i].is_9p ? "9P" : "LISAFS");
-		cell_u64(&t, 2, b->msg[i].cnt);
+		sg_tab_u64(&t, 2, b->msg[i].cnt);
 		if (seen)
-			cell_u64(&t, 3, b->msg[i].seen);
-		cell_u64(&t, c, m->waits);
-		cell_ns(&t, c + 1, m->wait_ns);
-		cell_ns(&t, c + 2, m->waits ? m->wait_ns / m->waits : 0);
+			sg_tab_u64(&t, 3, b->msg[i].seen);
+		sg_tab_u64(&t, c, m->waits);
+		sg_tab_ns(&t, c + 1, m->wait_ns);
+		sg_tab_ns(&t, c + 2, m->waits ? m->wait_ns / m->waits : 0);
 	}
 	ret = sg_tab_end(&t);
 	if (!ret && count > waits)

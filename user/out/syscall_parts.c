@@ -28,13 +28,6 @@ static void cell_u64(struct sg_tab *t, size_t column, uint64_t v, const char *af
 	sg_tab_cell(t, column, text);
 }
 
-static void cell_ns(struct sg_tab *t, size_t column, uint64_t ns)
-{
-	char text[32];
-
-	sg_tab_cell(t, column, ns ? sg_text_ns(text, sizeof(text), ns) : "-");
-}
-
 static void cell_files(struct sg_tab *t, size_t column, const struct sg_syscall_row *r)
 {
 	char text[250] = "", ns[32];
@@ -66,10 +59,10 @@ void sg_sp_cells(struct sg_tab *t, size_t first, const struct sg_syscall_row *r,
 	sg_tab_cell(t, first, name);
 	cell_u64(t, first + 1, r->cnt, "");
 	cell_u64(t, first + 2, r->err, r->err_more ? " or more" : "");
-	cell_ns(t, first + 3, r->on_ns);
-	cell_ns(t, first + 4, r->wait_ns);
-	cell_ns(t, first + 5, r->runq_ns);
-	cell_ns(t, first + 6, r->cnt ? all / r->cnt : 0);
+	sg_tab_ns(t, first + 3, r->on_ns);
+	sg_tab_ns(t, first + 4, r->wait_ns);
+	sg_tab_ns(t, first + 5, r->runq_ns);
+	sg_tab_ns(t, first + 6, r->cnt ? all / r->cnt : 0);
 	cell_files(t, first + 7, r);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 #include <errno.h>
+#include <inttypes.h>
 #include "out/text_table.h"
 
 int sg_tab_begin(struct sg_tab *t, FILE *f, const struct sg_text_opts *o)
@@ -36,6 +37,21 @@ void sg_tab_cell(struct sg_tab *t, size_t column, const char *text)
 
 	if (!t->err)
 		t->err = scols_line_set_data(t->line, column, sg_text_clean(clean, sizeof(clean), text));
+}
+
+void sg_tab_u64(struct sg_tab *t, size_t column, uint64_t v)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, v);
+	sg_tab_cell(t, column, text);
+}
+
+void sg_tab_ns(struct sg_tab *t, size_t column, uint64_t ns)
+{
+	char text[32];
+
+	sg_tab_cell(t, column, ns ? sg_text_ns(text, sizeof(text), ns) : "-");
 }
 
 void sg_tab_emphasise(struct sg_tab *t)

@@ -17,6 +17,9 @@ int sg_tab_begin(struct sg_tab *t, FILE *f, const struct sg_text_opts *o);
 void sg_tab_column(struct sg_tab *t, const char *name, int flags);
 void sg_tab_row(struct sg_tab *t);
 void sg_tab_cell(struct sg_tab *t, size_t column, const char *text);
+void sg_tab_u64(struct sg_tab *t, size_t column, uint64_t v);
+/** sg_tab_ns() - a time in the unit that suits it; "-" for none */
+void sg_tab_ns(struct sg_tab *t, size_t column, uint64_t ns);
 void sg_tab_emphasise(struct sg_tab *t);
 /** sg_tab_end() - print and free; the first error of all calls */
 int sg_tab_end(struct sg_tab *t);

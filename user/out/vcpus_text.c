@@ -27,21 +27,6 @@
 	X(wait_ns, "other waits", 0)                               \
 	X(unknown_ns, "unknown", 0)
 
-static void cell_u64(struct sg_tab *t, size_t column, uint64_t v)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%" PRIu64, v);
-	sg_tab_cell(t, column, text);
-}
-
-static void cell_ns(struct sg_tab *t, size_t column, uint64_t ns)
-{
-	char text[32];
-
-	sg_tab_cell(t, column, ns ? sg_text_ns(text, sizeof(text), ns) : "-");
-}
-
 static void part_row(struct sg_tab *t, const char *name, uint64_t ns, uint64_t all, uint64_t cnt)
 {
 	char share[16];
@@ -50,11 +35,11 @@ static void part_row(struct sg_tab *t, const char *name, uint64_t ns, uint64_t a
 		return;
 	sg_tab_row(t);
 	sg_tab_cell(t, 0, name);
-	cell_ns(t, 1, ns);
+	sg_tab_ns(t, 1, ns);
 	snprintf(share, sizeof(share), "%.1f%%", all ? 100.0 * (double)ns / (double)all : 0);
 	sg_tab_cell(t, 2, share);
 	if (cnt)
-		cell_u64(t, 3, cnt);
+		sg_tab_u64(t, 3, cnt);
 }
 
 static int put_parts(FILE *f, const struct sg_vcpu *c, const struct sg_text_opts *o)
@@ -102,11 +87,11 @@ static int put_reasons(FILE *f, const struct sg_vcpu *c, const struct sg_text_op
 		sg_tab_row(&t);
 		sg_tab_cell(&t, 0, reason_name(&r[i], name, sizeof(name)));
 		sg_tab_cell(&t, 1, r[i].key ? sg_kvm_class_name(sg_kvm_class(r[i].key)) : "");
-		cell_u64(&t, 2, r[i].cnt);
-		cell_ns(&t, 3, r[i].kernel_ns);
-		cell_ns(&t, 4, r[i].cnt ? r[i].kernel_ns / r[i].cnt : 0);
-		cell_u64(&t, 5, r[i].returns);
-		cell_ns(&t, 6, r[i].vmm_ns);
+		sg_tab_u64(&t, 2, r[i].cnt);
+		sg_tab_ns(&t, 3, r[i].kernel_ns);
+		sg_tab_ns(&t, 4, r[i].cnt ? r[i].kernel_ns / r[i].cnt : 0);
+		sg_tab_u64(&t, 5, r[i].returns);
+		sg_tab_ns(&t, 6, r[i].vmm_ns);
 	}
 	return sg_tab_end(&t);
 }
