@@ -230,8 +230,8 @@ bool sg_guests_end(struct sg_guests *gs, const char *out, int level, const char 
 			"%s: the parts could not be merged: %s; they are kept: %s and its guests' beside "
 			"it\n",
 			name, err.msg, gs->host_path);
-	else if (!quiet)
-		sg_joining_tell(&j, name, stderr);
+	else
+		all &= sg_joining_tell(&j, name, quiet, stderr);
 	if (!e && !gs->keep && j.n == gs->n + 1)
 		parts_remove(gs);
 	else if (!e && !gs->keep)
