@@ -272,7 +272,6 @@ static int spool_check(struct recorder *r)
 /* What is due from time to time. */
 static void housekeeping(struct recorder *r, uint64_t now)
 {
-	sg_perturb_tick(&r->perturb, now);
 	if (!r->write_err)
 		r->write_err = spool_check(r);
 	if (now >= r->clock_ns) {
@@ -464,7 +463,7 @@ static int recorder_start(struct recorder *r)
 	e = sg_live_start(r->live, &r->start_ns, r->err);
 	if (e)
 		return e;
-	sg_perturb_init(&r->perturb, r->start_ns);
+	sg_perturb_begin(&r->perturb);
 	r->flush_ns = r->start_ns + FLUSH_NS;
 	if (put_window(r, r->start_ns, SG_WINDOW_BEGIN) || put_roles(r, r->start_ns))
 		return r->write_err;
@@ -487,7 +486,7 @@ static int recorder_end(struct recorder *r)
 
 	sg_live_stop(r->live, &end_ns, r->err);
 	__atomic_store_n(&r->end_ns, end_ns, __ATOMIC_RELEASE);
-	sg_perturb_end(&r->perturb, end_ns);
+	sg_perturb_end(&r->perturb);
 	sg_live_drain(r->live, on_record, r);
 	companions_finish(r);
 	do
@@ -529,6 +528,7 @@ static int recorder_end(struct recorder *r)
 
 static void recorder_free(struct recorder *r)
 {
+	sg_perturb_end(&r->perturb);
 	companions_finish(r);
 	sg_resolver_free(r->resolver);
 	if (r->w)
