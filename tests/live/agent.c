@@ -135,7 +135,8 @@ static int take(char **argv)
 	c.finish(c.ctx);
 	r = sg_agent_link_result(g);
 	printf("complete=%d pieces=%" PRIu64 " bytes=%" PRIu64 " dropped=%" PRIu64 " breaks=%u error=%s\n",
-	       r->complete, r->pieces, r->bytes, r->dropped, r->breaks, r->err.code ? r->err.msg : "-");
+	       r->complete, r->pieces, r->bytes, r->dropped.blocks, r->breaks,
+	       r->err.code ? r->err.msg : "-");
 	sg_agent_link_free(g);
 	return 0;
 }

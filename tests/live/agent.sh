@@ -165,7 +165,7 @@ python3 "$dir/fake.py" agent "$dir/fake" >"$dir/fake.out" &
 fake=$!
 pids+=("$fake")
 until_true 30 test -s "$dir/fake"
-refused wrong-version 'speaks version 7 of the protocol and this sandglass version 1' --guest "web=$(cat "$dir/fake")" --token-file "$dir/token"
+refused wrong-version 'speaks version 7 of the protocol and this sandglass version 2' --guest "web=$(cat "$dir/fake")" --token-file "$dir/token"
 wait $fake
 check agent/version-told-agent "$(cat "$dir/fake.out")" grep -q 'run the same sandglass on both sides' "$dir/fake.out"
 python3 "$dir/fake.py" host "$at" >"$dir/fake.out"

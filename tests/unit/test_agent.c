@@ -185,7 +185,7 @@ Test(agent, strangers_are_not_listened_to)
 Test(agent, spool_is_bounded_and_keeps_what_must_be_kept)
 {
 	struct sg_unit head = { .kind = SG_UNIT_HEAD, .size = 64 },
-		       events = { .kind = SG_UNIT_BLOCK, .type = SG_BLOCK_EVENTS, .size = 1000 },
+		       events = { .kind = SG_UNIT_BLOCK, .type = SG_BLOCK_EVENTS, .count = 7, .size = 1000 },
 		       end = { .kind = SG_UNIT_BLOCK, .type = SG_BLOCK_END, .size = 500 },
 		       index = { .kind = SG_UNIT_BLOCK, .type = SG_BLOCK_INDEX, .size = 400 };
 	uint8_t data[1000];
@@ -202,8 +202,9 @@ Test(agent, spool_is_bounded_and_keeps_what_must_be_kept)
 	sg_spooler_stats(s, &st);
 	cr_assert_leq(st.most, 10000);
 	cr_assert_eq(st.next, 1 + 9);
-	cr_assert_eq(st.dropped, 991);
-	cr_assert_eq(st.dropped_bytes, 991000);
+	cr_assert_eq(st.dropped.blocks, 991);
+	cr_assert_eq(st.dropped.events, 991 * 7);
+	cr_assert_eq(st.dropped.bytes, 991000);
 	cr_assert_eq(sg_spooler_put(s, &end, data), 0);
 	cr_assert_eq(sg_spooler_put(s, &index, data), 0);
 	sg_spooler_stats(s, &st);
@@ -221,7 +222,7 @@ Test(agent, spool_is_bounded_and_keeps_what_must_be_kept)
 		cr_assert_eq(sg_spooler_release(s, 11 + i), 0);
 	}
 	sg_spooler_stats(s, &st);
-	cr_assert_eq(st.dropped, 991);
+	cr_assert_eq(st.dropped.blocks, 991);
 	sg_spooler_free(s);
 }
 

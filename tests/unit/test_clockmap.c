@@ -225,6 +225,16 @@ Test(clockmap, from_the_stamps_of_two_recordings)
 	{
 		struct sg_clocks c = { 0 };
 
+		/* the host's wall clock is set behind the guest's last stamp: whose half is the true one? */
+		for (unsigned i = 4; i < 10; i++)
+			host.c[i].realtime_ns += 50000000;
+		cr_assert_eq(sg_clocks_by_realtime(&host, &guest, 3000000, &c), -ERANGE);
+		cr_assert_eq(c.n, 0);
+		cr_assert_eq(sg_clocks_by_realtime(&host, &guest, 60000000, &c), 0,
+			     "no more than agreed upon");
+		cr_assert_eq(c.p[0].error, 60000000);
+		sg_clocks_free(&c);
+		memset(&c, 0, sizeof(c));
 		guest.c[3].tsc = 0;
 		cr_assert_eq(sg_clocks_by_tsc(&host, &guest, &c), -ENODATA, "a machine without a TSC");
 		sg_clocks_free(&c);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -145,12 +146,12 @@ static bool tell(const struct sg_guest_arg *g, const char *name)
 
 	if (r->err.code)
 		fprintf(stderr, "%s: %s\n", name, sg_text_clean(text, sizeof(text), r->err.msg));
-	if (r->dropped)
+	if (r->dropped.blocks)
 		fprintf(stderr,
-			"%s: guest %s: %" PRIu64 " blocks (%.1f MiB) found no room in the agent's spool "
-			"while the host was away and are LOST; a larger "
-			"--spool may help\n",
-			name, g->name, r->dropped, r->dropped_bytes / 1048576.0);
+			"%s: guest %s: %" PRIu64 " blocks of %" PRIu64
+			" events (%.1f MiB) found no room in the agent's spool while the host was away and "
+			"are LOST; a larger --spool may help\n",
+			name, g->name, r->dropped.blocks, r->dropped.events, r->dropped.bytes / 1048576.0);
 	if (r->breaks)
 		fprintf(stderr,
 			"%s: guest %s: the connection was made anew %u times; the recording went on\n", name,
@@ -189,6 +190,22 @@ static int add_all(struct sg_guests *gs, struct sg_joining *j, const char *name,
 	return e;
 }
 
+/* What found no room in the spool is missing from the part: that was told, and how much it was. */
+static void count_dropped(const struct sg_guests *gs, struct sg_joining *j)
+{
+	for (size_t i = 0; i < j->n; i++) {
+		struct sg_join_part *p = &j->part[i];
+		const struct sg_link_dropped *d;
+
+		if (!p->number)
+			continue;
+		d = &sg_agent_link_result(gs->g[p->number - 1].link)->dropped;
+		p->lost += d->events;
+		if (d->blocks && strtoull(p->damage, NULL, 10) == d->blocks && !strchr(p->damage, ';'))
+			p->damage[0] = 0;
+	}
+}
+
 static void parts_remove(struct sg_guests *gs)
 {
 	unlink(gs->host_path);
@@ -207,13 +224,14 @@ bool sg_guests_end(struct sg_guests *gs, const char *out, int level, const char 
 
 	if (!e)
 		e = sg_joining_run(&j, out, level, &st, &err);
+	count_dropped(gs, &j);
 	if (e)
 		fprintf(stderr,
 			"%s: the parts could not be merged: %s; they are kept: %s and its guests' beside "
 			"it\n",
 			name, err.msg, gs->host_path);
-	else if (!quiet)
-		sg_joining_tell(&j, name, stderr);
+	else
+		all &= sg_joining_tell(&j, name, quiet, stderr);
 	if (!e && !gs->keep && j.n == gs->n + 1)
 		parts_remove(gs);
 	else if (!e && !gs->keep)

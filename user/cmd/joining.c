@@ -131,9 +131,10 @@ static const char *source_name(unsigned source)
 	}
 }
 
-void sg_joining_tell(const struct sg_joining *j, const char *name, FILE *f)
+bool sg_joining_tell(const struct sg_joining *j, const char *name, bool quiet, FILE *f)
 {
 	char kernel[96];
+	bool good = true;
 
 	for (size_t i = 0; i < j->n; i++) {
 		const struct sg_join_part *p = &j->part[i];
@@ -144,11 +145,13 @@ void sg_joining_tell(const struct sg_joining *j, const char *name, FILE *f)
 		if (!p->number || !c || !c->n)
 			continue;
 		sg_text_clean(kernel, sizeof(kernel), p->kernel ?: "");
-		fprintf(f,
-			"guest %s (Linux %s): %" PRIu64 " events, %" PRIu64
-			" lost, its clock is known within %.1f us %s\n",
-			p->name, kernel, p->events, p->lost, sg_clocks_worst(c) / 1e3,
-			source_name(c->p[c->n - 1].source));
+		if (!quiet)
+			fprintf(f,
+				"guest %s (Linux %s): %" PRIu64 " events, %" PRIu64
+				" lost, its clock is known within %.1f us %s\n",
+				p->name, kernel, p->events, p->lost, sg_clocks_worst(c) / 1e3,
+				source_name(c->p[c->n - 1].source));
+		good &= !c->stepped;
 		if (c->stepped)
 			fprintf(f,
 				"%s: %s: a clock was set while it was recorded (suspended, migrated, or its "
@@ -156,6 +159,7 @@ void sg_joining_tell(const struct sg_joining *j, const char *name, FILE *f)
 				"written): from there on its events have no place among the host's\n",
 				name, p->name);
 	}
+	return good;
 }
 
 void sg_joining_free(struct sg_joining *j)

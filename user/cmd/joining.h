@@ -25,8 +25,11 @@ const char *sg_joining_boot(const struct sg_joining *j, uint32_t number);
 int sg_joining_run(struct sg_joining *j, const char *path, int level, struct sg_writer_stats *ret,
 		   struct sg_err *err);
 
-/** sg_joining_tell() - a line for each guest: how good its clock is, what was lost */
-void sg_joining_tell(const struct sg_joining *j, const char *name, FILE *f);
+/**
+ * sg_joining_tell() - what is not as it should be, and unless @quiet a line for each guest: how good its clock is, what was lost
+ * Return: false when a clock was set: not all events have a place.
+ */
+bool sg_joining_tell(const struct sg_joining *j, const char *name, bool quiet, FILE *f);
 void sg_joining_free(struct sg_joining *j);
 
 /** sg_joining_name() - a machine's name: 1 to 23 of letters, digits and ._- */

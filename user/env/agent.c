@@ -137,10 +137,7 @@ static void tell_started(struct agent *a)
 
 static void tell_done(struct agent *a, const struct sg_spooler_stats *st)
 {
-	struct sg_link_done d = { .next = st->next,
-				  .dropped = st->dropped,
-				  .dropped_bytes = st->dropped_bytes,
-				  .status = a->relay.status };
+	struct sg_link_done d = { .next = st->next, .dropped = st->dropped, .status = a->relay.status };
 
 	d.len = (uint32_t)strlen(a->relay.text);
 	memcpy(d.text, a->relay.text, d.len);
@@ -173,9 +170,7 @@ static void pump(struct agent *a)
 	sg_spooler_stats(a->relay.spool, &st);
 	while (sg_conn_queued(&a->host->c) < QUEUE_MOST &&
 	       (data = sg_spooler_get(a->relay.spool, a->send_next, &len))) {
-		struct sg_link_data d = { .seq = a->send_next,
-					  .dropped = st.dropped,
-					  .dropped_bytes = st.dropped_bytes };
+		struct sg_link_data d = { .seq = a->send_next, .dropped = st.dropped };
 
 		if (sg_conn_put(&a->host->c, SG_LINK_DATA, &d, sizeof(d), data, len))
 			break;
@@ -198,7 +193,7 @@ static void on_ack(struct agent *a, struct peer *p, const struct sg_link_frame *
 	}
 	sg_spooler_stats(a->relay.spool, &st);
 	if (a->done_told && st.first == st.next) {
-		say(a, st.dropped
+		say(a, st.dropped.blocks
 			       ? "the recording is with the host; blocks were dropped as the spool was full"
 			       : "the recording is with the host");
 		recording_drop(a);

@@ -147,7 +147,6 @@ static int on_data(struct sg_agent_link *g, const struct sg_link_frame *f)
 	g->res.pieces++;
 	g->res.bytes += f->len - sizeof(d);
 	g->res.dropped = d.dropped;
-	g->res.dropped_bytes = d.dropped_bytes;
 	return 0;
 }
 
@@ -168,7 +167,6 @@ static int on_done(struct sg_agent_link *g, const struct sg_link_frame *f)
 	if (d.next != g->next)
 		return -EPROTO;
 	g->res.dropped = d.dropped;
-	g->res.dropped_bytes = d.dropped_bytes;
 	sg_link_text(text, sizeof(text), d.text, d.len, sizeof(d.text));
 	if (!g->stopping)
 		snprintf(line, sizeof(line), "its recording ended before the host's%s%s", *text ? ": " : "",

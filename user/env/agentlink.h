@@ -26,7 +26,8 @@ struct sg_agent_link_opts {
 
 struct sg_agent_link_result {
 	bool begun, complete; /* complete: the agent sent all there was, and its recorder ended well */
-	uint64_t pieces, bytes, dropped, dropped_bytes;
+	uint64_t pieces, bytes;
+	struct sg_link_dropped dropped;
 	unsigned breaks;   /* how often the connection was made anew */
 	struct sg_err err; /* a sentence when it is not complete */
 	char kernel[64];

@@ -64,13 +64,16 @@ static int grow(struct sg_spooler *s)
 static bool can_go(const struct sg_spooler *s, const struct sg_unit *u)
 {
 	return u->kind == SG_UNIT_BLOCK &&
-	       (u->type == SG_BLOCK_EVENTS || (u->type == SG_BLOCK_INDEX && s->st.dropped));
+	       (u->type == SG_BLOCK_EVENTS || (u->type == SG_BLOCK_INDEX && s->st.dropped.blocks));
 }
 
 static int drop(struct sg_spooler *s, const struct sg_unit *u)
 {
-	s->st.dropped += u->type == SG_BLOCK_EVENTS;
-	s->st.dropped_bytes += u->size;
+	s->st.dropped.bytes += u->size;
+	if (u->type == SG_BLOCK_EVENTS) {
+		s->st.dropped.blocks++;
+		s->st.dropped.events += u->count;
+	}
 	return 0;
 }
 

@@ -13,9 +13,9 @@
 struct sg_spooler;
 
 struct sg_spooler_stats {
-	uint64_t first, next;		 /* numbers of the pieces that are held: [first, next) */
-	uint64_t bytes, most;		 /* held now, and at the most so far */
-	uint64_t dropped, dropped_bytes; /* blocks of events that found no room */
+	uint64_t first, next; /* numbers of the pieces that are held: [first, next) */
+	uint64_t bytes, most; /* held now, and at the most so far */
+	struct sg_link_dropped dropped;
 };
 
 /** sg_spooler_new() - @limit: bytes of blocks it holds */

@@ -4,42 +4,56 @@
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
+#include "kern/stamp.h"
 
 #define WINDOW_NS 100000000ull
 #define PERIOD_NS 1000000000ull
 
-void sg_perturb_init(struct sg_perturb *p, uint64_t now_ns)
+/* True: the recording has ended. */
+static bool wait_ns(struct sg_perturb *p, uint64_t ns)
 {
-	p->stats_fd = -1;
-	p->since_ns = 0;
-	p->on_ns = 0;
-	p->next_ns = now_ns + PERIOD_NS / 2; /* short commands are not disturbed at all */
+	uint64_t due = sg_mono_ns() + ns;
+	struct timespec t = { .tv_sec = (time_t)(due / 1000000000), .tv_nsec = (long)(due % 1000000000) };
+
+	return !sem_clockwait(&p->stop, CLOCK_MONOTONIC, &t);
 }
 
-static void stats_off(struct sg_perturb *p, uint64_t now_ns)
+static void *perturb_main(void *arg)
 {
-	if (p->stats_fd < 0)
-		return;
-	close(p->stats_fd);
-	p->stats_fd = -1;
-	p->on_ns += now_ns - p->since_ns;
-}
+	struct sg_perturb *p = arg;
+	bool over = wait_ns(p, PERIOD_NS / 2); /* short commands are not disturbed at all */
 
-void sg_perturb_tick(struct sg_perturb *p, uint64_t now_ns)
-{
-	if (p->stats_fd >= 0 && now_ns - p->since_ns >= WINDOW_NS)
-		stats_off(p, now_ns);
-	if (p->stats_fd < 0 && now_ns >= p->next_ns) {
-		p->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
-		p->since_ns = now_ns;
-		p->next_ns = now_ns + PERIOD_NS;
+	while (!over) {
+		int fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
+		uint64_t since_ns = sg_mono_ns();
+
+		over = wait_ns(p, WINDOW_NS);
+		if (fd >= 0) {
+			p->on_ns += sg_mono_ns() - since_ns;
+			close(fd);
+		}
+		over = over || wait_ns(p, PERIOD_NS - WINDOW_NS);
 	}
+	return NULL;
 }
 
-void sg_perturb_end(struct sg_perturb *p, uint64_t now_ns)
+void sg_perturb_begin(struct sg_perturb *p)
 {
-	stats_off(p, now_ns);
+	p->on_ns = 0;
+	sem_init(&p->stop, 0, 0);
+	p->running = !pthread_create(&p->thread, NULL, perturb_main, p);
+}
+
+void sg_perturb_end(struct sg_perturb *p)
+{
+	if (!p->running)
+		return;
+	sem_post(&p->stop);
+	pthread_join(p->thread, NULL);
+	sem_destroy(&p->stop);
+	p->running = false;
 }
 
 struct sums {

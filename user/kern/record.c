@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "kern/target.h"
+#include "kern/mailbox.h"
 #include "kern/marks.h"
 #include "kern/meta.h"
 #include "kern/names.h"
@@ -46,7 +48,8 @@ struct recorder {
 	struct sg_live *live;
 	struct sg_writer *w;
 	struct sg_resolver *resolver;
-	pthread_mutex_t w_lock; /* the writer has two users: the drain and the resolver */
+	struct sg_mailbox *box; /* from the resolver and the companions: only our own thread writes */
+	pthread_t self;
 	struct sg_marks *marks;
 	struct sg_names *names;
 	struct sg_spool *spool;
@@ -56,7 +59,7 @@ struct recorder {
 	struct sg_err *err;
 	sigset_t oldmask;
 	int sig_fd;
-	int write_err; /* sticky: recording ends, the command goes on */
+	atomic_int write_err; /* sticky: recording ends, the command goes on */
 	bool child_done, stop;
 	size_t companions_on; /* so many were started */
 	uint64_t end_ns;      /* 0 until the kernel side has stopped; read by companions' threads */
@@ -71,17 +74,23 @@ static uint64_t now_ns(clockid_t id)
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
+static int write_one(void *ctx, const struct sg_hdr *ev)
+{
+	struct recorder *r = ctx;
+
+	if (!r->write_err)
+		r->write_err = sg_writer_put(r->w, ev, r->err);
+	return r->write_err;
+}
+
+/* From any thread. */
 static int put(void *ctx, const struct sg_hdr *ev)
 {
 	struct recorder *r = ctx;
-	int e;
 
-	pthread_mutex_lock(&r->w_lock);
-	if (!r->write_err)
-		r->write_err = sg_writer_put(r->w, ev, r->err);
-	e = r->write_err;
-	pthread_mutex_unlock(&r->w_lock);
-	return e;
+	if (pthread_equal(pthread_self(), r->self))
+		return write_one(r, ev);
+	return r->write_err ? r->write_err : sg_mailbox_put(r->box, ev);
 }
 
 /* ---- companions ------------------------------------------------------------------- */
@@ -193,10 +202,19 @@ static int put_clock(struct recorder *r)
 {
 	struct sg_clock c = { .h = { .kind = SG_REC_CLOCK } };
 	struct sg_stamp s = sg_stamp_take();
-	uint64_t real = now_ns(CLOCK_REALTIME);
+	uint64_t best = UINT64_MAX;
 
 	c.h.ts = s.mono;
-	c.realtime_ns = real - (now_ns(CLOCK_MONOTONIC) - s.mono);
+	/* the best of five: whoever is put off the CPU between two readings is wrong by as long */
+	for (int i = 0; i < 5; i++) {
+		uint64_t before = now_ns(CLOCK_MONOTONIC), real = now_ns(CLOCK_REALTIME),
+			 after = now_ns(CLOCK_MONOTONIC);
+
+		if (after - before < best) {
+			best = after - before;
+			c.realtime_ns = real - (before + best / 2 - s.mono);
+		}
+	}
 	c.tsc = s.tsc0 + (s.tsc1 - s.tsc0) / 2;
 	return put(r, &c.h);
 }
@@ -235,9 +253,7 @@ static void progress(struct recorder *r, uint64_t now)
 		return;
 	r->progress_ns = now + PROGRESS_NS;
 	sg_live_stats(r->live, &st);
-	pthread_mutex_lock(&r->w_lock);
 	sg_writer_stats(r->w, &ws);
-	pthread_mutex_unlock(&r->w_lock);
 	fprintf(stderr, "\r\033[Krecording %.1f s  %.0f slices/s  %.1f MiB  lost %" PRIu64 " ", s,
 		s > 0 ? r->res->slices / s : 0, ws.bytes / 1048576.0, st.lost);
 	fflush(stderr);
@@ -256,7 +272,6 @@ static int spool_check(struct recorder *r)
 /* What is due from time to time. */
 static void housekeeping(struct recorder *r, uint64_t now)
 {
-	sg_perturb_tick(&r->perturb, now);
 	if (!r->write_err)
 		r->write_err = spool_check(r);
 	if (now >= r->clock_ns) {
@@ -264,10 +279,8 @@ static void housekeeping(struct recorder *r, uint64_t now)
 		r->clock_ns = now + CLOCK_NS;
 	}
 	if (now >= r->flush_ns) {
-		pthread_mutex_lock(&r->w_lock);
 		if (!r->write_err)
 			r->write_err = sg_writer_flush(r->w, r->err);
-		pthread_mutex_unlock(&r->w_lock);
 		r->flush_ns = now + FLUSH_NS;
 	}
 	progress(r, now);
@@ -345,12 +358,11 @@ static int loop(struct recorder *r)
 		int64_t n = sg_live_drain(r->live, on_record, r);
 		uint64_t now = now_ns(CLOCK_MONOTONIC);
 
+		sg_mailbox_take(r->box, write_one, r);
 		if (n < 0 && !r->write_err)
 			return sg_err_set(r->err, n, "reading the rings failed: %s", strerror(-n));
 		/* Every record is stamped within microseconds of its place in the ring; stacks wait for their names. */
-		pthread_mutex_lock(&r->w_lock);
 		sg_writer_watermark(r->w, drain_ns - WATERMARK_SLACK_NS);
-		pthread_mutex_unlock(&r->w_lock);
 		housekeeping(r, now);
 		if (finished(r, now))
 			return 0;
@@ -414,6 +426,8 @@ static int recorder_open(struct recorder *r)
 		e = sg_writer_open(&r->w, fd, meta, o->level, r->err);
 	free(meta);
 	if (!e)
+		e = sg_mailbox_new(&r->box);
+	if (!e)
 		e = sg_resolver_new(&r->resolver, put, r);
 	if (!e)
 		e = sg_marks_new(&r->marks, r->live);
@@ -449,7 +463,7 @@ static int recorder_start(struct recorder *r)
 	e = sg_live_start(r->live, &r->start_ns, r->err);
 	if (e)
 		return e;
-	sg_perturb_init(&r->perturb, r->start_ns);
+	sg_perturb_begin(&r->perturb);
 	r->flush_ns = r->start_ns + FLUSH_NS;
 	if (put_window(r, r->start_ns, SG_WINDOW_BEGIN) || put_roles(r, r->start_ns))
 		return r->write_err;
@@ -472,10 +486,13 @@ static int recorder_end(struct recorder *r)
 
 	sg_live_stop(r->live, &end_ns, r->err);
 	__atomic_store_n(&r->end_ns, end_ns, __ATOMIC_RELEASE);
-	sg_perturb_end(&r->perturb, end_ns);
+	sg_perturb_end(&r->perturb);
 	sg_live_drain(r->live, on_record, r);
 	companions_finish(r);
-	sg_resolver_finish(r->resolver);
+	do
+		sg_mailbox_take(r->box, write_one, r);
+	while (!sg_resolver_finish(r->resolver, 10));
+	sg_mailbox_take(r->box, write_one, r);
 	sg_live_swapouts(r->live, on_swapout, r);
 	put_clock(r);
 	put_window(r, end_ns, SG_WINDOW_END);
@@ -511,11 +528,12 @@ static int recorder_end(struct recorder *r)
 
 static void recorder_free(struct recorder *r)
 {
+	sg_perturb_end(&r->perturb);
 	companions_finish(r);
 	sg_resolver_free(r->resolver);
 	if (r->w)
 		sg_writer_close(r->w, NULL, NULL);
-	pthread_mutex_destroy(&r->w_lock);
+	sg_mailbox_free(r->box);
 	sg_spool_close(r->spool);
 	sg_names_free(r->names);
 	sg_marks_free(r->marks);
@@ -539,11 +557,10 @@ void sg_record_defaults(struct sg_record_opts *o)
 
 int sg_record(const struct sg_record_opts *o, struct sg_record_result *ret, struct sg_err *err)
 {
-	struct recorder r = { .o = o, .res = ret, .err = err, .sig_fd = -1 };
+	struct recorder r = { .o = o, .res = ret, .err = err, .sig_fd = -1, .self = pthread_self() };
 	int e;
 
 	memset(ret, 0, sizeof(*ret));
-	pthread_mutex_init(&r.w_lock, NULL);
 	e = signals_block(&r);
 	/* Forked before anything is loaded: the command inherits neither maps nor priority. */
 	if (!e && o->argv)

@@ -3,9 +3,12 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 /* Stacks that may wait: 4.4 MiB. */
 #define QUEUE_MAX 8192
@@ -18,13 +21,13 @@ struct item {
 	uint32_t exec_tgid; /* not 0: no stack, the process runs another program */
 };
 
+/* One thread gives and one takes, without a lock: the giver must not wait for a thread of low priority. */
 struct sg_resolver {
 	struct sg_intern *intern;
 	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t more;
+	sem_t more; /* once for every item, and once at the end */
 	struct item *queue;
-	size_t head, n;
+	atomic_size_t given, taken;
 	uint64_t dropped;
 	bool ending, running;
 };
@@ -32,19 +35,15 @@ struct sg_resolver {
 /* Takes the oldest item; false when the queue is empty for good. */
 static bool take(struct sg_resolver *r, struct item *ret)
 {
-	bool some;
+	size_t at = atomic_load_explicit(&r->taken, memory_order_relaxed);
 
-	pthread_mutex_lock(&r->lock);
-	while (!r->n && !r->ending)
-		pthread_cond_wait(&r->more, &r->lock);
-	some = r->n > 0;
-	if (some) {
-		*ret = r->queue[r->head];
-		r->head = (r->head + 1) % QUEUE_MAX;
-		r->n--;
-	}
-	pthread_mutex_unlock(&r->lock);
-	return some;
+	while (sem_wait(&r->more))
+		;
+	if (at == atomic_load_explicit(&r->given, memory_order_acquire))
+		return false;
+	*ret = r->queue[at % QUEUE_MAX];
+	atomic_store_explicit(&r->taken, at + 1, memory_order_release);
+	return true;
 }
 
 static void *resolver_main(void *arg)
@@ -70,8 +69,7 @@ int sg_resolver_new(struct sg_resolver **ret, sg_emit_fn emit, void *ctx)
 
 	if (e)
 		return e;
-	pthread_mutex_init(&r->lock, NULL);
-	pthread_cond_init(&r->more, NULL);
+	sem_init(&r->more, 0, 0);
 	r->queue = malloc(QUEUE_MAX * sizeof(*r->queue));
 	e = r->queue ? sg_intern_new(&r->intern, emit, ctx) : -ENOMEM;
 	if (!e)
@@ -87,22 +85,19 @@ int sg_resolver_new(struct sg_resolver **ret, sg_emit_fn emit, void *ctx)
 
 static bool give(struct sg_resolver *r, const struct sg_stack *raw, uint32_t exec_tgid)
 {
-	struct item *it;
-	bool room;
+	size_t at = atomic_load_explicit(&r->given, memory_order_relaxed);
+	struct item *it = &r->queue[at % QUEUE_MAX];
 
-	pthread_mutex_lock(&r->lock);
-	room = r->n < QUEUE_MAX;
-	if (room) {
-		it = &r->queue[(r->head + r->n++) % QUEUE_MAX];
-		it->exec_tgid = exec_tgid;
-		if (raw)
-			memcpy(it->bytes, raw, sizeof(*raw) + raw->n * sizeof(raw->ip[0]));
-	} else {
+	if (at - atomic_load_explicit(&r->taken, memory_order_acquire) == QUEUE_MAX) {
 		r->dropped++;
+		return false;
 	}
-	pthread_cond_signal(&r->more);
-	pthread_mutex_unlock(&r->lock);
-	return room;
+	it->exec_tgid = exec_tgid;
+	if (raw)
+		memcpy(it->bytes, raw, sizeof(*raw) + raw->n * sizeof(raw->ip[0]));
+	atomic_store_explicit(&r->given, at + 1, memory_order_release);
+	sem_post(&r->more);
+	return true;
 }
 
 bool sg_resolver_stack(struct sg_resolver *r, const struct sg_stack *raw)
@@ -115,16 +110,21 @@ void sg_resolver_exec(struct sg_resolver *r, uint32_t tgid)
 	give(r, NULL, tgid);
 }
 
-void sg_resolver_finish(struct sg_resolver *r)
+bool sg_resolver_finish(struct sg_resolver *r, unsigned ms)
 {
+	struct timespec t;
+
 	if (!r || !r->running)
-		return;
-	pthread_mutex_lock(&r->lock);
+		return true;
+	if (!r->ending)
+		sem_post(&r->more);
 	r->ending = true;
-	pthread_cond_signal(&r->more);
-	pthread_mutex_unlock(&r->lock);
-	pthread_join(r->thread, NULL);
-	r->running = false;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_nsec += (long)ms * 1000000;
+	t.tv_sec += t.tv_nsec / 1000000000;
+	t.tv_nsec %= 1000000000;
+	r->running = pthread_clockjoin_np(r->thread, NULL, CLOCK_MONOTONIC, &t) != 0;
+	return !r->running;
 }
 
 uint64_t sg_resolver_dropped(const struct sg_resolver *r)
@@ -136,10 +136,10 @@ void sg_resolver_free(struct sg_resolver *r)
 {
 	if (!r)
 		return;
-	sg_resolver_finish(r);
+	while (!sg_resolver_finish(r, 100))
+		;
 	sg_intern_free(r->intern);
-	pthread_cond_destroy(&r->more);
-	pthread_mutex_destroy(&r->lock);
+	sem_destroy(&r->more);
 	free(r->queue);
 	free(r);
 }

@@ -18,8 +18,12 @@ int sg_resolver_new(struct sg_resolver **ret, sg_emit_fn emit, void *ctx);
 bool sg_resolver_stack(struct sg_resolver *r, const struct sg_stack *raw);
 /** sg_resolver_exec() - process @tgid runs another program from here on */
 void sg_resolver_exec(struct sg_resolver *r, uint32_t tgid);
-/** sg_resolver_finish() - wait until the queue is empty, end the thread */
-void sg_resolver_finish(struct sg_resolver *r);
+/**
+ * sg_resolver_finish() - end the thread when the queue is empty
+ * Waits for that, at most @ms: what is emitted meanwhile may have to be taken.
+ * Return: true when it has ended.
+ */
+bool sg_resolver_finish(struct sg_resolver *r, unsigned ms);
 uint64_t sg_resolver_dropped(const struct sg_resolver *r);
 /** sg_resolver_free() - NULL is fine; finishes when nobody did */
 void sg_resolver_free(struct sg_resolver *r);

@@ -117,6 +117,12 @@ int sg_clocks_by_realtime(const struct sg_stamps *host, const struct sg_stamps *
 		return -ENODATA;
 	/* one offset for the host: its CLOCK_REALTIME moves against its CLOCK_MONOTONIC only when it is set */
 	host_off = host->c[host->n / 2].realtime_ns - host->c[host->n / 2].h.ts;
+	for (size_t i = 0; i < host->n; i++) {
+		int64_t d = (int64_t)(host->c[i].realtime_ns - host->c[i].h.ts - host_off);
+
+		if ((d < 0 ? 0 - (uint64_t)d : (uint64_t)d) > bound + SG_STAMP_ERROR_NS)
+			return -ERANGE;
+	}
 	for (size_t i = 0; i < guest->n; i++) {
 		struct sg_clock_point p = { .guest = guest->c[i].h.ts,
 					    .host = guest->c[i].realtime_ns - host_off,

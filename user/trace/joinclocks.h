@@ -29,7 +29,12 @@ void sg_stamps_free(struct sg_stamps *s);
  */
 int sg_clocks_by_tsc(const struct sg_stamps *host, const struct sg_stamps *guest, struct sg_clocks *ret);
 
-/** sg_clocks_by_realtime() - by CLOCK_REALTIME of both, which is known to agree within @bound ns */
+/**
+ * sg_clocks_by_realtime() - by CLOCK_REALTIME of both, which is known to agree within @bound ns
+ *
+ * Return: 0; -ENODATA when either has no reading of it; -ERANGE when the host's was set by more than @bound while it
+ * was recorded; -ENOMEM.
+ */
 int sg_clocks_by_realtime(const struct sg_stamps *host, const struct sg_stamps *guest, uint64_t bound,
 			  struct sg_clocks *ret);
 

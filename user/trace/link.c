@@ -108,6 +108,8 @@ int sg_units_next(struct sg_units *u, const uint8_t *buf, size_t len, struct sg_
 	memcpy(&b, buf, sizeof(b));
 	if (!sg_block_head_ok(&b))
 		return -EBADMSG;
-	*ret = (struct sg_unit){ .kind = SG_UNIT_BLOCK, .type = b.type, .size = sizeof(b) + b.stored };
+	*ret = (struct sg_unit){
+		.kind = SG_UNIT_BLOCK, .type = b.type, .count = b.count, .size = sizeof(b) + b.stored
+	};
 	return len >= ret->size;
 }

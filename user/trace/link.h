@@ -12,7 +12,7 @@
 #include "trace/format.h"
 
 #define SG_LINK_MAGIC	    0x314b4c53u /* "SLK1" */
-#define SG_LINK_VERSION	    1		/* what this sandglass speaks: the only one so far */
+#define SG_LINK_VERSION	    2		/* what this sandglass speaks, and nothing else */
 #define SG_LINK_MAGIC_HELLO "SGAGENT\n" /* 8 bytes */
 #define SG_LINK_NONCE_BYTES 32
 #define SG_LINK_PROOF_BYTES 32
@@ -71,9 +71,13 @@ struct sg_link_pong {
 	uint64_t mono;	     /* CLOCK_MONOTONIC ... */
 	uint64_t tsc0, tsc1; /* ... read between these; 0: none */
 };
-struct sg_link_data {			 /* then a piece of the recording */
-	uint64_t seq;			 /* number of the piece, from 0 without a hole */
-	uint64_t dropped, dropped_bytes; /* blocks that found no room in the spool, so far */
+/* Blocks of events that found no room in the spool, so far. */
+struct sg_link_dropped {
+	uint64_t blocks, bytes, events;
+};
+struct sg_link_data { /* then a piece of the recording */
+	uint64_t seq; /* number of the piece, from 0 without a hole */
+	struct sg_link_dropped dropped;
 };
 struct sg_link_ack {
 	uint64_t next; /* all before this are safe on the host's disk */
@@ -83,7 +87,7 @@ struct sg_link_stop {
 };
 struct sg_link_done {
 	uint64_t next; /* so many pieces in all */
-	uint64_t dropped, dropped_bytes;
+	struct sg_link_dropped dropped;
 	int32_t status; /* exit code of the recorder in the guest */
 	uint32_t len;
 	char text[SG_LINK_TEXT_BYTES]; /* what it said when it was not 0 */
@@ -117,8 +121,8 @@ _Static_assert(sizeof(struct sg_link_answer) == 72, "hole");
 _Static_assert(sizeof(struct sg_link_refuse) == 8 + SG_LINK_TEXT_BYTES, "hole");
 _Static_assert(sizeof(struct sg_link_started) == 88, "hole");
 _Static_assert(sizeof(struct sg_link_pong) == 32, "hole");
-_Static_assert(sizeof(struct sg_link_data) == 24, "hole");
-_Static_assert(sizeof(struct sg_link_done) == 32 + SG_LINK_TEXT_BYTES, "hole");
+_Static_assert(sizeof(struct sg_link_data) == 32, "hole");
+_Static_assert(sizeof(struct sg_link_done) == 40 + SG_LINK_TEXT_BYTES, "hole");
 
 /* A whole frame in a buffer. */
 struct sg_link_frame {
@@ -151,7 +155,8 @@ struct sg_units {
 enum sg_unit_kind { SG_UNIT_HEAD, SG_UNIT_BLOCK, SG_UNIT_TRAILER };
 struct sg_unit {
 	enum sg_unit_kind kind;
-	unsigned type; /* of a block */
+	unsigned type;	/* of a block */
+	uint32_t count; /* of a block: its events */
 	size_t size;
 };
 

@@ -1,0 +1,242 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+# A host that goes away for good, one that comes back too late, a disk that is full, a wall clock that is set, recordings made
+# apart: one clear sentence each, the status that says so, and what was recorded is kept.
+set -u
+. tests/lib.sh
+[ "$(id -u)" = 0 ] || { echo "needs root" >&2; exit 77; }
+sg=${SANDGLASS:?} live=${O:?}/tests/live
+dir=$(mktemp -d)
+pids=()
+set_ns=0 # by how much the wall clock was set
+finish() {
+	[ "$set_ns" = 0 ] || "$live/order" step $((-set_ns))
+	for p in "${pids[@]}"; do kill -CONT "$p"; kill -KILL "$p"; wait "$p"; done 2>/dev/null
+	mountpoint -q "$dir/small" && umount "$dir/small"
+	rm -rf "$dir"
+}
+trap finish EXIT
+head -c 24 /dev/urandom | base64 >"$dir/token"
+mkfifo "$dir/ready"
+sleep 3600 & # what the host records of its own
+sleeper=$!
+pids+=("$sleeper")
+until_true() { # SECONDS COMMAND...: wait for what another process does
+	local end=$((SECONDS + $1))
+	shift
+	while ! "$@"; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.05
+	done
+}
+agent_start() { # OPTIONS...: an agent; its place in $at
+	"$sg" agent --listen tcp:127.0.0.1:0 --token-file "$dir/token" "$@" 2>"$dir/agent.log" &
+	agent=$!
+	pids+=("$agent")
+	until_true 60 grep -qs listening "$dir/agent.log"
+	at=$(sed -n 's/.*listening on //p' "$dir/agent.log")
+}
+begun() { # COMMAND...: run it in the background, until it has begun to record; its process is $rec
+	"$@" --ready-fd 3 3>"$dir/ready" 2>"$dir/err" &
+	rec=$!
+	pids+=("$rec")
+	read -r _ <"$dir/ready"
+}
+host_start() { begun "$sg" record -p "$sleeper" --guest "web=$at" --token-file "$dir/token" "$@"; }
+ended() { # its status in $rc
+	wait "$rec"
+	rc=$?
+	cat "$dir/err" >&2
+}
+host_end() { kill -INT "$rec"; ended; }
+said() { # NAME STATUS WORDS: one line of the last host has the words
+	check "agentbad/$1" "status $rc: $(cat "$dir/err")" test "$rc" = "$2" -a "$(grep -c "$3" "$dir/err")" = 1
+}
+fact() { printf '%s\n' "$told" | tr ' ' '\n' | sed -n "s/^$1=//p"; }
+has_child() { [ -n "$(cat "/proc/$1/task/$1/children")" ]; }
+wall() { "$live/order" step "$1" && set_ns=$((set_ns + $1)); }
+
+# ---- a host that is gone for good ------------------------------------------------------------------------------
+agent_start --spool 1M --hold 4s
+host_start -o "$dir/gone.sgt"
+"$live/switches" pipe 4 30 8000 >/dev/null &
+load=$!
+pids+=("$load")
+sleep 1
+recorder=$(tr -d ' ' <"/proc/$agent/task/$agent/children")
+kill -KILL "$rec"
+wait "$rec" 2>/dev/null
+until_true 30 grep -q 'the host went away' "$dir/agent.log"
+check agentbad/gone-goes-on "the recorder ended with its host" has_child "$agent"
+check agentbad/gone-given-up "$(cat "$dir/agent.log")" until_true 60 grep -q 'the host did not come back: its recording is given up' "$dir/agent.log"
+gone() { ! kill -0 "$1" 2>/dev/null; }
+check agentbad/gone-recorder "process $recorder still records" until_true 10 gone "$recorder"
+kib=$(awk '/VmHWM/ { print $2 }' "/proc/$agent/status")
+check agentbad/gone-memory "the agent took $kib KiB" test "$kib" -lt 24576
+echo "an agent without its host for 4 s: $kib KiB at most" >&2
+told=$("$sg" report "$dir/gone.web.sgt" 2>&1)
+check agentbad/gone-part-is-kept "$(printf '%s' "$told" | tail -n1)" eval 'printf "%s" "$told" | grep -q "no end\|cut off"'
+host_start -o "$dir/next.sgt"
+sleep 0.5
+host_end
+check agentbad/gone-next "status $rc: $(tail -n1 "$dir/err")" test "$rc" = 0 -a -s "$dir/next.sgt"
+kill "$load"
+kill "$agent"
+wait "$agent"
+check agentbad/agent-ends "status $?" test $? = 0
+
+# ---- one that comes back too late ---------------------------------------------------------------------------------
+agent_start --hold 1s
+cat >"$dir/relay.py" <<'PY'
+# One connection to the agent is passed on until there is a byte on standard input; nobody is let in for four seconds, then all are.
+import os, select, socket, sys, time
+to = (sys.argv[1].split(":")[1], int(sys.argv[1].split(":")[2]))
+def listen(port):
+    l = socket.socket(); l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); l.bind(("127.0.0.1", port)); l.listen(8)
+    return l
+l = listen(0); port = l.getsockname()[1]
+print("tcp:127.0.0.1:%d" % port, flush=True)
+while True:
+    h = l.accept()[0]; g = socket.create_connection(to); l.close()
+    while True:
+        ready = select.select([0, h, g], [], [])[0]
+        if 0 in ready: break
+        s = ready[0]; d = s.recv(65536)
+        if not d: sys.exit()
+        (g if s is h else h).sendall(d)
+    if not os.read(0, 1): sys.exit()
+    h.close(); g.close(); time.sleep(4); l = listen(port)
+PY
+coproc RELAY { exec python3 "$dir/relay.py" "$at"; }
+pids+=("$RELAY_PID")
+read -r at <&"${RELAY[0]}"
+host_start -o "$dir/late.sgt"
+"$live/switches" pipe 2 1.5 2000 >"$dir/counts"
+sleep 1.5 # a recorder writes what it has once a second
+echo -n x >&"${RELAY[1]}"
+until_true 30 grep -q 'given up' "$dir/agent.log"
+sleep 4
+host_end
+said late 1 'guest web: the agent no longer has that recording: it was given up, or the agent has restarted'
+told=$("$live/tally" "$dir/late.sgt" 1 "$dir/counts" 2>&1)
+echo "$told" >&2
+check agentbad/late-keeps "$told" test "$(fact made)" -gt 1000 -a "$(fact missing)" = 0 -a "$(fact extra)" = 0
+kill "$agent"
+wait "$agent"
+
+# ---- no room for the guest's part -----------------------------------------------------------------------------------
+agent_start
+mkdir "$dir/small"
+mount -t tmpfs -o size=200k none "$dir/small"
+host_start -o "$dir/small/full.sgt"
+"$live/switches" pipe 4 3 8000 >/dev/null
+kill -INT "$rec" 2>/dev/null # it may have ended: its own recording has no room either
+ended
+said full 125 'guest web: its recording can.t be written: No space left on device'
+said full-host 125 'writing the recording failed: No space left on device; what was written before can be read'
+told=$("$sg" report "$dir/small/full.web.sgt" 2>&1)
+check agentbad/full-part-is-kept "$(printf '%s' "$told" | tail -n1)" eval 'printf "%s" "$told" | grep -q "no end\|cut off"'
+umount "$dir/small"
+kill "$agent"
+wait "$agent"
+
+# ---- the wall clock is set while a guest is recorded: only CLOCK_MONOTONIC and the TSC matter ---------------------------
+if wall 50000000 2>"$dir/wall"; then
+	wall -50000000
+	agent_start
+	host_start -o "$dir/wall.sgt"
+	"$live/switches" futex 2 3 2000 >"$dir/counts" &
+	load=$!
+	sleep 1
+	wall 50000000
+	sleep 1
+	wall -50000000
+	wait "$load"
+	host_end
+	check agentbad/wall-clock "status $rc: $(cat "$dir/err")" test "$rc" = 0 -a "$(grep -c 'clock was set' "$dir/err")" = 0
+	told=$("$live/agent" check "$dir/wall.sgt" 2>&1)
+	echo "$told" >&2
+	check agentbad/wall-clock-bound "$told" test "$(fact bad)" = 0 -a "$(fact points)" -ge 2
+	told=$("$live/tally" "$dir/wall.sgt" 1 "$dir/counts" 2>&1)
+	check agentbad/wall-clock-whole "$told" test "$(fact made)" -gt 1000 -a "$(fact missing)" = 0 -a "$(fact extra)" = 0
+	kill "$agent"
+	wait "$agent"
+else
+	skip agentbad/wall-clock "$(cat "$dir/wall")"
+fi
+
+# ---- two recordings made apart, of processes that take turns -------------------------------------------------------------
+cat >"$dir/turns.py" <<'PY'
+# Two processes take turns over pipes, and mark them. Prints their process ids; a line on standard input begins.
+import os, sys, time
+n = int(sys.argv[1])
+a, b = os.pipe(), os.pipe()
+pid = os.fork()
+me, get, put = ("x", b[0], a[1]) if pid else ("y", a[0], b[1])
+if pid:
+    print(os.getpid(), pid, flush=True)
+    sys.stdin.readline()
+for i in range(n):
+    if not pid: os.read(get, 1)
+    os.access("/.sandglass/begin/%d/%s" % (i + 1, me), os.F_OK)
+    os.access("/.sandglass/end/%d/0" % (i + 1), os.F_OK)
+    os.write(put, b".")
+    if pid: os.read(get, 1)
+if pid: os.waitpid(pid, 0); sys.stdin.readline()
+PY
+apart() { # COMMAND...: two recorders and the turns; the command is run when the guest's has ended; the host's goes on for three seconds
+	coproc TURNS { exec python3 "$dir/turns.py" 2000; }
+	pids+=("$TURNS_PID")
+	read -r x y <&"${TURNS[0]}"
+	begun "$sg" record -q -p "$y" -o "$dir/web.sgt"
+	local guest=$rec
+	begun "$sg" record -q -p "$x" -o "$dir/host.sgt"
+	echo >&"${TURNS[1]}"
+	wait "$guest"
+	"$@"
+	sleep 3
+	echo >&"${TURNS[1]}"
+	ended
+}
+merged() { # NAME OPTIONS...: the turns alternate, and nothing contradicts the bound that is told
+	local name=$1
+	shift
+	"$sg" merge -q "$dir/host.sgt" "$dir/web.sgt" -o "$dir/m.sgt" "$@" 2>"$dir/err"
+	rc=$?
+	told=$("$live/order" "$dir/m.sgt" 2>&1)
+	echo "$*: $told" >&2
+	check "agentbad/$name" "status $rc: $(cat "$dir/err") $told" test "$rc" = 0 -a "$(fact turns)" = 2000 -a "$(fact guest)" = 2000 -a "$(fact wrong)$(fact bad)$(fact unplaced)" = 000
+}
+not_merged() { # NAME WORDS OPTIONS...: one sentence, status 1, no file
+	local name=$1 words=$2
+	shift 2
+	rm -f "$dir/m.sgt"
+	"$sg" merge "$dir/host.sgt" "$dir/web.sgt" -o "$dir/m.sgt" "$@" 2>"$dir/err"
+	rc=$?
+	check "agentbad/$name" "status $rc: $(cat "$dir/err")" test "$rc" = 1 -a "$(grep -c . "$dir/err")" = 1 -a "$(grep -c "$words" "$dir/err")" = 1 -a ! -e "$dir/m.sgt"
+}
+apart true
+merged apart-one-boot
+merged apart-tsc --tsc-offset 0
+merged apart-realtime --realtime 1ms
+check agentbad/apart-realtime-bound "$told" test "$(fact bound_ns)" -ge 1000000
+merged apart-offset --offset web=0
+"$sg" merge -q "$dir/host.sgt" "$dir/web.sgt" -o "$dir/m.sgt" --offset 5000000
+told=$("$live/order" "$dir/m.sgt" 2>&1)
+check agentbad/apart-order-is-judged "an offset of 5 ms passed: $told" test "$(fact wrong)" -gt 100
+not_merged apart-bad-offset "takes .NAME=.OFFSET" --tsc-offset web=x
+if wall 50000000 2>/dev/null; then
+	wall -50000000
+	apart wall 50000000
+	wall -50000000
+	not_merged apart-host-set "the host.s CLOCK_REALTIME was set by more than the bound while it was recorded" --realtime 1ms
+	merged apart-set-tsc --tsc-offset 0
+	# and the other way about: the host's recording had ended before, the guest's holds the step
+	"$sg" merge -q "$dir/web.sgt" "$dir/host.sgt" -o "$dir/m.sgt" --realtime 1ms 2>"$dir/err"
+	rc=$?
+	said apart-guest-set 1 'host-2: a clock was set while it was recorded (.*): from there on its events have no place'
+	told=$("$live/agent" check "$dir/m.sgt" 2>&1)
+	check agentbad/apart-guest-set-is-kept "$told" test "$(fact machines)" = 2 -a "$(fact slices1)" -gt 4000
+else
+	skip agentbad/apart-host-set "$(cat "$dir/wall")"
+fi
