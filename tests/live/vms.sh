@@ -12,25 +12,8 @@ done
 sg=${SANDGLASS:?}
 kernel=$(tests/lab/kernel.sh 6.1) || { echo "no stock kernel can be had" >&2; exit 77; }
 read -r release vmlinuz modules <<<"$kernel"
-dir=$(mktemp -d)
-chmod 755 "$dir"
-run=$dir/run home=$dir/home user=nobody
-uri="qemu+unix:///session?socket=$run/libvirt/libvirt-sock"
-v() { timeout 60 virsh -q -c "$uri" "$@"; }
-
-# Everything of ours has our folder in its command line or its environment.
-ours() { grep -lsaF "$dir/" /proc/[0-9]*/cmdline /proc/[0-9]*/environ | cut -d/ -f3 | sort -u; }
-cleanup() {
-	local p try
-	for try in 1 2 3 4 5 6 7 8; do
-		p=$(ours | grep -vxe $$ -e "$BASHPID")
-		[ -n "$p" ] || break
-		kill -KILL $p 2>/dev/null
-		sleep 0.2
-	done
-	rm -rf "$dir"
-}
-trap cleanup EXIT
+. tests/live/own_libvirtd.sh
+trap libvirtd_gone EXIT
 
 # until NAME SECONDS COMMAND...: wait for it; else NAME has failed
 until_true() {
@@ -78,17 +61,7 @@ qemu-system-x86_64 -accel tcg -m 192 -display none -no-reboot -nodefaults -kerne
 	-chardev "socket,id=m1,path=$dir/plain.qmp,server=on,wait=off" -mon chardev=m1,mode=control \
 	-qmp "unix:$dir/second.qmp,server=on,wait=off" </dev/null >"$dir/plain.log" 2>&1 &
 plain=$!
-mkdir -p "$run" "$home/.config/libvirt"
-echo 'stdio_handler = "file"' >"$home/.config/libvirt/qemu.conf" # no virtlogd that stays
-chown -R $user "$run" "$home"
-chmod 700 "$run"
-runuser -u $user -- env HOME="$home" XDG_RUNTIME_DIR="$run" XDG_CONFIG_HOME="$home/.config" XDG_CACHE_HOME="$home/.cache" \
-	XDG_DATA_HOME="$home/.local" libvirtd </dev/null >"$dir/libvirtd.log" 2>&1 &
-for ((i = 0; i < 300; i++)); do
-	v version >/dev/null 2>&1 && break
-	sleep 0.1
-done
-v version >/dev/null 2>&1 || { skip libvirt "libvirtd does not start here: $(tail -1 "$dir/libvirtd.log")"; exit 0; }
+libvirtd_start || { skip libvirt "libvirtd does not start here: $(tail -1 "$dir/libvirtd.log")"; exit 0; }
 uuid=7d6e3d1c-9a0a-4b6e-8a59-$(printf %012x $$)
 cat >"$dir/web.xml" <<XML
 <domain type='qemu'><name>web</name><uuid>$uuid</uuid><memory unit='MiB'>512</memory><vcpu>1</vcpu>
@@ -194,6 +167,7 @@ assert vm["in_scope"] and vm["accel"] == "tcg", vm
 assert b["maximum"]["last"] == vm["memory_bytes"], b["maximum"]
 assert b["actual"]["first"] == vm["memory_bytes"], b["actual"]
 assert b["actual"]["last"] == b["actual"]["low"] == vm["memory_bytes"] - 4096 * pages, b["actual"]
+assert b["target"]["last"] == b["actual"]["last"] and b["target"]["told"] == 1, b["target"]
 for k in keys:
     assert k in b, "%s is not told: %s" % (k, sorted(b))
 groups = d["syscalls"]["groups"]
@@ -214,21 +188,35 @@ stop
 verdict record-vm "$([ $code = 0 ] || echo "$code: $(cat "$dir/err")")"
 verdict balloon-libvirt "$(balloon "$dir/web.sgt" web 54272 'swap_in swap_out major_fault minor_fault unused available usable disk_caches')"
 "$sg" report "$dir/web.sgt" >"$dir/out"
-verdict report-line "$(grep -qE "^VM web \(qemu process $web, tcg, 1 vCPU\): memory by the balloon 512 MiB -> 300 MiB of 512 MiB; guest: .*usable at the end$" "$dir/out" || head -5 "$dir/out")"
+verdict report-line "$(grep -qE "^VM web \(qemu process $web, tcg, 1 vCPU\): memory by the balloon 512 MiB -> 300 MiB of 512 MiB, target 300 MiB; guest: .*usable at the end$" "$dir/out" || head -5 "$dir/out")"
 
 # QMP: 192 -> 160 MiB, set through the machine's other socket
-record "$dir/plain.sgt" --vm $plain --connect ''
-python3 - "$dir/plain.qmp" <<'PY'
+# qmp COMMAND [BYTES]...: each answered
+qmp() {
+	python3 - "$dir/plain.qmp" "$@" <<'PY'
 import json, socket, sys
 s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); f = s.makefile("rw")
-for c in ({"execute": "qmp_capabilities"}, {"execute": "balloon", "arguments": {"value": 160 << 20}}):
-    f.readline(); f.write(json.dumps(c) + "\n"); f.flush()
 f.readline()
+for c in ["qmp_capabilities"] + sys.argv[2:]:
+    name, *value = c.split()
+    f.write(json.dumps({"execute": name} | ({"arguments": {"value": int(value[0])}} if value else {})) + "\n"); f.flush()
+    while "return" not in json.loads(f.readline()): pass # an event
 PY
+}
+record "$dir/plain.sgt" --vm $plain --connect ''
+qmp "balloon $((160 << 20))"
 until_true balloon 60 inflated "$dir/plain.out" 8192
 sleep 0.3
 stop
 verdict balloon-qmp "$(balloon "$dir/plain.sgt" plain 8192 '')"
+
+# what it was asked for while it could not follow
+record "$dir/late.sgt" --vm $plain --connect ''
+qmp stop "balloon $((1 << 40))" "balloon $((128 << 20))"
+stop
+qmp "balloon $((160 << 20))" cont
+"$sg" report "$dir/late.sgt" >"$dir/out"
+verdict target-late "$(grep -qE "^VM plain .*: memory by the balloon 160 MiB of 192 MiB, target 128 MiB not reached" "$dir/out" || head -5 "$dir/out")"
 
 # a QMP socket in use is left alone, and said so
 python3 -c 'import socket, sys, time

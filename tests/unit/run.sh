@@ -106,11 +106,11 @@ asan() {
 # Long generated streams (of test_fuse, test_handoff, test_taskcalls and test_join too) are the sanitizers' work; under valgrind
 # they would take an hour.
 # Children that a test forks and ends by _exit() hold the parent's heap: no leak, hence silent.
-# test_proc and test_symbols read their own process, which under valgrind is valgrind's; test_probes and test_gvprobe make
+# test_proc, test_symbols and test_fncalls read their own process, which under valgrind is valgrind's; test_probes and test_gvprobe make
 # libbpf hand the kernel structures whose padding valgrind takes for uninitialised; test_gvtrace_rx, test_cpu_vmjob,
 # test_modload, test_vm and test_cpu_runner use pidfd_getfd, mincore and pidfd_open, which valgrind does not know or passes on differently. Programs of the machine that a test
 # starts (runsc among them) run without it.
-valgrind_skip='prop|hostile|stream|big|perf|long|test_proc$|test_symbols$|test_probes$|test_gvprobe$|test_gvtrace_rx$|test_modload$|test_cpu_runner$|test_cpu_vmjob$|test_fuse$|test_handoff$|test_taskcalls$|test_join$|test_vm$'
+valgrind_skip='prop|hostile|stream|big|perf|long|test_proc$|test_symbols$|test_probes$|test_gvprobe$|test_fncalls$|test_gvtrace_rx$|test_modload$|test_cpu_runner$|test_cpu_vmjob$|test_fuse$|test_handoff$|test_taskcalls$|test_join$|test_vm$'
 memcheck_one() {
 	local d
 	d=$(mktemp -d)

@@ -71,6 +71,17 @@ Test(vmsum, a_line_each)
 	      "\nVM web (qemu process 10, kvm, 2 vCPUs): balloon not told; guest: swapped in 3 MiB, 2 major "
 	      "faults, 2 "
 	      "MiB usable at the end\n");
+	reads(WEB "U tgid=10 what=actual value=8388608 / U tgid=10 what=target value=4194304 / U tgid=10 "
+		  "what=actual value=4194304",
+	      "\nVM web (qemu process 10, kvm, 2 vCPUs): memory by the balloon 8 MiB -> 4 MiB, target 4 "
+	      "MiB\n");
+	reads(WEB "U tgid=10 what=maximum value=8388608 / U tgid=10 what=actual value=8388608 / U tgid=10 "
+		  "what=target value=4194304",
+	      "\nVM web (qemu process 10, kvm, 2 vCPUs): memory by the balloon 8 MiB of 8 MiB, target 4 MiB "
+	      "not "
+	      "reached\n");
+	reads(WEB "U tgid=10 what=target value=4194304",
+	      "\nVM web (qemu process 10, kvm, 2 vCPUs): balloon not told, target 4 MiB\n");
 	/* counts that went back: the guest was started again */
 	reads(WEB "U tgid=10 what=major_fault value=7 / U tgid=10 what=major_fault value=2",
 	      "\nVM web (qemu process 10, kvm, 2 vCPUs): balloon not told\n");

@@ -183,6 +183,9 @@ static int watch_start(void *ctx, sg_put_fn put, void *put_ctx, struct sg_err *e
 		return sg_err_set(err, e, "no thread to watch virtual machines with: %s", strerror(-e));
 	k->running = true;
 	speak(w, sg_vmw_virt_main);
+	sg_vmw_target_begin(w);
+	if (w->ears)
+		speak(w, sg_vmw_target_main);
 	if (w->o.only && w->only.qmp[0] && strcmp(w->only.source, "libvirt"))
 		speak(w, sg_vmw_qmp_main);
 	return 0;
@@ -198,6 +201,7 @@ static void watch_finish(void *ctx)
 	poke(k->wake_fd);
 	poke(w->virt_fd);
 	poke(w->qmp_fd);
+	poke(w->target_fd);
 	if (k->running)
 		pthread_join(k->thread, NULL);
 	k->running = false;
@@ -221,11 +225,12 @@ static struct sg_vmw *shared_new(const struct sg_vmwatch_opts *o)
 	w->refs = 1;
 	w->virt_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	w->qmp_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	w->target_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (o)
 		w->o = *o;
 	if (w->o.only)
 		w->only = *w->o.only;
-	if (w->virt_fd >= 0 && w->qmp_fd >= 0)
+	if (w->virt_fd >= 0 && w->qmp_fd >= 0 && w->target_fd >= 0)
 		return w;
 	sg_vmw_unref(w);
 	return NULL;

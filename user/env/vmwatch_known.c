@@ -32,6 +32,20 @@ size_t sg_vmw_count(struct sg_vmw *w)
 	return n;
 }
 
+bool sg_vmw_qemu(struct sg_vmw *w, size_t i, uint32_t *ret_pid, uint64_t *ret_bytes)
+{
+	bool is;
+
+	pthread_mutex_lock(&w->lock);
+	is = i < w->n;
+	if (is) {
+		*ret_pid = strcmp(w->vm[i].vmm, "qemu") ? 0 : w->vm[i].pid;
+		*ret_bytes = w->vm[i].memory_bytes;
+	}
+	pthread_mutex_unlock(&w->lock);
+	return is;
+}
+
 /* With the lock. */
 static struct sg_vmw_vm *by_pid(struct sg_vmw *w, uint32_t pid)
 {
@@ -187,6 +201,9 @@ void sg_vmw_unref(struct sg_vmw *w)
 		close(w->virt_fd);
 	if (w->qmp_fd >= 0)
 		close(w->qmp_fd);
+	if (w->target_fd >= 0)
+		close(w->target_fd);
+	free(w->ears);
 	free(w);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
-/* Pieces of the watch of virtual machines: vmwatch.c processes and threads, vmwatch_known.c what is known, vmwatch_virt.c libvirt, vmwatch_qmp.c QMP. */
+/* Pieces of the watch of virtual machines: vmwatch.c processes and threads, vmwatch_known.c what is known, vmwatch_virt.c libvirt, vmwatch_qmp.c QMP, vmwatch_target.c what balloons are asked for. */
 #ifndef SG_VMWATCH_PRIV_H
 #define SG_VMWATCH_PRIV_H
 
@@ -33,7 +33,8 @@ struct sg_vmw {
 	struct sg_vmw_vm vm[SG_VMW_MAX];
 	size_t n;
 	struct sg_vmwatch_stats st;
-	int virt_fd, qmp_fd; /* eventfds: something new, or the end */
+	int virt_fd, qmp_fd, target_fd; /* eventfds: something new, or the end */
+	struct sg_vmw_ears *ears;	/* the target's thread's */
 	atomic_bool ending;
 };
 void sg_vmw_unref(struct sg_vmw *w);
@@ -50,10 +51,15 @@ void sg_vmw_note(struct sg_vmw *w, const char *fmt, ...) __attribute__((format(p
 void sg_vmw_fate(struct sg_vmw *w, const char *name, const char *what);
 bool sg_vmw_wanted(const struct sg_vmw *w, uint32_t pid);
 size_t sg_vmw_count(struct sg_vmw *w);
+/** sg_vmw_qemu() - process id (0: it is no QEMU) and memory (0: not known) of the @i-th; false: there are not so many */
+bool sg_vmw_qemu(struct sg_vmw *w, size_t i, uint32_t *ret_pid, uint64_t *ret_bytes);
 
 /* ---- speakers: threads; argument: struct sg_vmw, of which they hold a reference ------------------ */
 void *sg_vmw_virt_main(void *arg);
 void *sg_vmw_qmp_main(void *arg);
+/** sg_vmw_target_begin() - hear those that are known by now; then, if there is memory for @w->ears, the thread */
+void sg_vmw_target_begin(struct sg_vmw *w);
+void *sg_vmw_target_main(void *arg);
 void sg_vmw_speaker_ends(struct sg_vmw *w);
 
 /* ---- QMP's lines. Pure. --------------------------------------------------------------------------- */

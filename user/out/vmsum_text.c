@@ -45,6 +45,17 @@ static void put_actual(FILE *f, const struct sg_vmsum_row *r)
 		fprintf(f, " of %s", size_text(b, max->last));
 }
 
+/* What was asked of it last, if that was heard. */
+static void put_target(FILE *f, const struct sg_vmsum_row *r)
+{
+	const struct sg_vmsum_value *a = &r->balloon[SG_BALLOON_ACTUAL], *t = &r->balloon[SG_BALLOON_TARGET];
+	char b[32];
+
+	if (t->known)
+		fprintf(f, ", target %s%s", size_text(b, t->last),
+			a->known && a->last != t->last ? " not reached" : "");
+}
+
 /* What has grown while it was recorded. */
 static void put_grown(FILE *f, const struct sg_vmsum_row *r, unsigned what, const char *text, bool bytes,
 		      const char **sep)
@@ -87,6 +98,7 @@ static void put_vm(FILE *f, const struct sg_vmsum_row *r)
 		fprintf(f, ", %" PRIu32 " vCPU%s", r->vcpus, r->vcpus == 1 ? "" : "s");
 	fputs("): ", f);
 	put_actual(f, r);
+	put_target(f, r);
 	put_guest(f, r);
 	fputc('\n', f);
 }

@@ -175,7 +175,8 @@ struct sg_vm {
 	X(10, USABLE, usable, 1)		   /* what the guest could use before it had to swap */   \
 	X(11, DISK_CACHES, disk_caches, 1)	   /* page cache in the guest that could be dropped */    \
 	X(12, HUGETLB_PGALLOC, hugetlb_pgalloc, 0) /* huge pages the guest allocated */                   \
-	X(13, HUGETLB_PGFAIL, hugetlb_pgfail, 0)   /* ... and could not allocate */
+	X(13, HUGETLB_PGFAIL, hugetlb_pgfail, 0)   /* ... and could not allocate */                       \
+	X(14, TARGET, target, 1)		   /* what ACTUAL was asked to become */
 
 enum sg_balloon_what {
 #define SG_X(id, sym, name, bytes) SG_BALLOON_##sym = id,
