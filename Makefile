@@ -260,7 +260,7 @@ $(BENCH_BIN): %: %.o $(O)/libsg.a
 	$(call msg,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PURE_LIBS)
 -include $(BENCH_BIN:=.d)
 
-bench: all $(BENCH_BIN) $(O)/tests/vm/miniguest
+bench: all $(BENCH_BIN) $(O)/tests/vm/miniguest $(O)/tests/live/switches $(O)/tests/live/tally
 	$(need_root)
 	@O='$(O)' tests/bench/bench.py $(BENCH)
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 """What recording costs, beside its peers, in one run on one machine.
 
-bench.py [PART...]   parts: pipe syscall idle recorder report codec kvm (all when none is named)
+bench.py [PART...]   parts: pipe syscall idle recorder report codec kvm agent (all when none is named)
   --reps N      repetitions of every variant, interleaved (5)
   --json FILE   results (tests/bench/results/KERNEL.json)
 
@@ -338,8 +338,24 @@ def part_kvm(reps, tmp):
     return json.loads(p.stdout)["kvm"]
 
 
+def part_agent(reps, tmp):
+    say("\na recording through an agent, beside one alone (tests/bench/agent.py)")
+    p = subprocess.run([os.path.join(ROOT, "tests/bench/agent.py"), "--reps", str(min(reps, 3))], stdout=subprocess.PIPE,
+                       text=True, stdin=subprocess.DEVNULL)
+    if p.returncode:
+        raise SystemExit(f"tests/bench/agent.py ended with {p.returncode}")
+    doc = json.loads(p.stdout)["agent"]
+    rows = [r for load in doc.values() for r in load["agent"]]
+    goal("agent: most slices per second, whole", max(r["switches_per_s"] for r in rows if not r["missing"]), 200000, least=True)
+    goal("agent: switches missing that are not told as lost", max(r["missing"] - r["lost"] for r in rows), 0)
+    goal("agent: switches there twice", max(r["extra"] + r["double"] for r in rows), 0)
+    goal("agent: records lost", max(r["lost"] for r in rows), 0)
+    return doc
+
+
 PARTS = {"pipe": part_pipe, "syscall": part_syscall, "idle": part_idle, "recorder": part_recorder,
-         "report": part_report, "codec": part_codec, "kvm": part_kvm}
+         "report": part_report, "codec": part_codec, "kvm": part_kvm,
+         "agent": part_agent}
 
 
 def main():

@@ -6,9 +6,13 @@
 #include <fcntl.h>
 #include <gelf.h>
 #include <limits.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,6 +22,8 @@
 #define SEEN_MAX 1024
 /* Binaries that get probes: each costs two links and a few file descriptors. */
 #define MARKED_MAX 64
+/* Processes that may wait to be looked at. */
+#define QUEUE_MAX 4096
 /* A Sentry older than this is up. */
 #define SENTRY_UP_NS 5000000000ull
 
@@ -28,6 +34,13 @@ struct sg_marks {
 		ino_t ino;
 	} seen[SEEN_MAX];
 	size_t nseen, nmarked;
+	/* one thread gives and one takes, without a lock */
+	pthread_t thread;
+	sem_t more; /* once for every process, and once at the end */
+	uint32_t queue[QUEUE_MAX];
+	atomic_size_t given, taken;
+	atomic_bool ending;
+	bool running;
 };
 
 int sg_marks_new(struct sg_marks **ret, struct sg_live *live)
@@ -42,8 +55,22 @@ int sg_marks_new(struct sg_marks **ret, struct sg_live *live)
 	return 0;
 }
 
+void sg_marks_end(struct sg_marks *m)
+{
+	if (!m)
+		return;
+	atomic_store(&m->ending, true);
+	if (!m->running)
+		return;
+	sem_post(&m->more);
+	pthread_join(m->thread, NULL);
+	sem_destroy(&m->more);
+	m->running = false;
+}
+
 void sg_marks_free(struct sg_marks *m)
 {
+	sg_marks_end(m);
 	free(m);
 }
 
@@ -181,6 +208,40 @@ void sg_marks_exec(struct sg_marks *m, uint32_t pid)
 		look_at(m, path);
 	}
 	fclose(f);
+}
+
+static void *marks_main(void *arg)
+{
+	struct sg_marks *m = arg;
+
+	setpriority(PRIO_PROCESS, 0, 0); /* of this thread: the drain goes first */
+	for (;;) {
+		size_t at = atomic_load_explicit(&m->taken, memory_order_relaxed);
+
+		while (sem_wait(&m->more))
+			;
+		if (atomic_load(&m->ending) || at == atomic_load_explicit(&m->given, memory_order_acquire))
+			return NULL;
+		sg_marks_exec(m, m->queue[at % QUEUE_MAX]);
+		atomic_store_explicit(&m->taken, at + 1, memory_order_release);
+	}
+}
+
+void sg_marks_exec_later(struct sg_marks *m, uint32_t pid)
+{
+	size_t at = atomic_load_explicit(&m->given, memory_order_relaxed);
+
+	if (atomic_load(&m->ending))
+		return;
+	if (!m->running) {
+		sem_init(&m->more, 0, 0);
+		m->running = !pthread_create(&m->thread, NULL, marks_main, m);
+	}
+	if (!m->running || at - atomic_load_explicit(&m->taken, memory_order_acquire) == QUEUE_MAX)
+		return;
+	m->queue[at % QUEUE_MAX] = pid;
+	atomic_store_explicit(&m->given, at + 1, memory_order_release);
+	sem_post(&m->more);
 }
 
 void sg_marks_all(struct sg_marks *m)

@@ -162,7 +162,7 @@ static int on_event(void *ctx, const struct sg_hdr *h)
 		companions_tell(r, h);
 		if (t->flags & SG_TF_EXEC) {
 			sg_resolver_exec(r->resolver, t->tgid);
-			sg_marks_exec(r->marks, t->tgid);
+			sg_marks_exec_later(r->marks, t->tgid);
 		}
 		break;
 	}
@@ -485,6 +485,7 @@ static int recorder_end(struct recorder *r)
 	int e, spool_rc;
 
 	sg_live_stop(r->live, &end_ns, r->err);
+	sg_marks_end(r->marks);
 	__atomic_store_n(&r->end_ns, end_ns, __ATOMIC_RELEASE);
 	sg_perturb_end(&r->perturb);
 	sg_live_drain(r->live, on_record, r);
