@@ -12,7 +12,7 @@ done
 shift $((OPTIND - 1))
 [ "${1:-}" != all ] || set -- $(tests/lab/kernel.sh --list)
 [ $# != 0 ] || set -- 6.1
-suites='load cgroup2 live vsock kvm' longest='fused libvirt'
+suites='load cgroup2 live vsock kvm' longest='fused libvirt steal'
 [ -z "$long" ] || suites="$suites $longest"
 tmp=$(mktemp -d)
 child=

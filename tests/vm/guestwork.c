@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /*
- * guestwork NAME KIND N: one task of known shape, for a Linux guest whose host is made to disturb it (suite-fused.sh of
- * the lab). Prints NAME and how long it took by the guest's clock, in nanoseconds.
+ * guestwork NAME KIND N: one task of known shape, for a Linux guest whose host is made to disturb it (suite-fused.sh and
+ * suite-steal.sh of the lab). Prints NAME and how long it took by the guest's clock, in nanoseconds.
  */
 #include <cpuid.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -20,13 +21,19 @@
 #define READY	  "/run/guestwork.ready"
 #define GO	  "/run/guestwork.go"
 #define BEGUN	  "/out/begun" /* in the folder that the guest shares with its host */
+#define MARK	  0x4f4c0000u  /* a CPUID leaf that is nobody's: its exit is an instant on both sides */
 
-static uint64_t now_ns(void)
+static uint64_t clock_ns(clockid_t id)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(id, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static uint64_t now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
 }
 
 static int fail(const char *what)
@@ -49,6 +56,48 @@ static int burn(uint64_t ms)
 	while (now_ns() < end)
 		;
 	return 0;
+}
+
+/* What the kernel counts as stolen from this CPU, in ticks; the eighth number. */
+static unsigned long long stolen(void)
+{
+	char want[16], name[16];
+	unsigned long long n = 0;
+	FILE *f = fopen("/proc/stat", "re");
+
+	snprintf(want, sizeof(want), "cpu%d", sched_getcpu());
+	while (f && fscanf(f, "%15s %*u %*u %*u %*u %*u %*u %*u %llu%*[^\n]", name, &n) >= 1 &&
+	       strcmp(name, want))
+		;
+	if (f)
+		fclose(f);
+	return n;
+}
+
+static const char *task; /* its name */
+
+static void mark(void)
+{
+	unsigned a, b, c, d;
+
+	__cpuid_count(MARK | (unsigned)getpid(), 0, a, b, c, d);
+}
+
+/* Bound to one CPU: what it lost, by the kernel's two accounts, between two marks. */
+static int shares(uint64_t ms)
+{
+	unsigned long long steal;
+	uint64_t ran;
+
+	mark();
+	steal = stolen();
+	ran = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	burn(ms);
+	ran = clock_ns(CLOCK_THREAD_CPUTIME_ID) - ran;
+	steal = stolen() - steal;
+	mark();
+	return printf("%s pid %d steal %llu ran %llu\n", task, getpid(), steal * 10000000,
+		      (unsigned long long)ran) < 0;
 }
 
 static int cpuids(uint64_t n)
@@ -146,7 +195,7 @@ static const struct kind {
 } kinds[] = {
 	{ "burn", burn, 0, false },	{ "held", burn, 0, true },     { "sleep", sleeps, 0, false },
 	{ "cpuid", cpuids, 0, false },	{ "out", outs, 'p', false },   { "touch", touch, 'm', false },
-	{ "again", touch, 'M', false }, { "read", reads, 'd', false },
+	{ "again", touch, 'M', false }, { "read", reads, 'd', false }, { "share", shares, 0, false },
 };
 
 static int ready(const struct kind *k, uint64_t n)
@@ -180,10 +229,11 @@ int main(int argc, char **argv)
 			k = &kinds[i];
 	if (!k)
 		return fprintf(stderr,
-			       "Usage: guestwork NAME burn|held|sleep|cpuid|out|touch|again|read N\n"),
+			       "Usage: guestwork NAME burn|held|sleep|cpuid|out|touch|again|read|share N\n"),
 		       2;
+	task = argv[1];
 	n = strtoull(argv[3], NULL, 10);
-	snprintf(begin, sizeof(begin), "/.sandglass/begin/%d/%s", getpid(), argv[1]);
+	snprintf(begin, sizeof(begin), "/.sandglass/begin/%d/%s", getpid(), task);
 	snprintf(end, sizeof(end), "/.sandglass/end/%d/0", getpid());
 	(void)!access("/.sandglass", F_OK);
 	if (ready(k, n))
@@ -195,6 +245,6 @@ int main(int argc, char **argv)
 	if (k->run(n))
 		return 1;
 	(void)!access(end, F_OK);
-	printf("%s %llu\n", argv[1], (unsigned long long)(now_ns() - at));
+	printf("%s %llu\n", task, (unsigned long long)(now_ns() - at));
 	return 0;
 }
