@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 # initrd.sh RELEASE MODULES FILE [INIT MODULE...]: an initrd of busybox and kernel modules. MODULES is the folder that has
-# lib/modules/RELEASE. Without INIT it leads to a root over 9p.
+# lib/modules/RELEASE. Without INIT it leads to a root over 9p. Programs named in LAB_ADD are put into its /bin, with their
+# libraries.
 set -eu
 cd "$(dirname "$0")"
 export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin
@@ -20,6 +21,13 @@ if ldd "$dir/busybox" >/dev/null 2>&1; then
 	exit 77
 fi
 install -m755 "$init" "$dir/init"
+for program in ${LAB_ADD:-}; do
+	cp "$program" "$dir/bin/"
+	# Where its loader looks for them, whatever links lead there.
+	ldd "$program" 2>/dev/null | grep -o '/[^ ]*' | while read -r lib; do
+		[ -e "$dir$lib" ] || install -D "$lib" "$dir$lib"
+	done
+done
 
 : >"$dir/modules/order"
 for top in "$@"; do

@@ -36,8 +36,8 @@ busy() {
 # stat NAME: the number beside NAME in /proc/vmstat
 stat() { sed -n "s/^$1 //p" /proc/vmstat; }
 
-# steal: /proc/stat's, of all CPUs, in ticks of 10 ms
-steal() { sed -n 's/^cpu  *//p' /proc/stat | cut -d' ' -f8; }
+# steal [CPU]: /proc/stat's, of all CPUs or of cpu0, cpu1 ..., in ticks of 10 ms
+steal() { sed -n "s/^${1:-cpu}  *//p" /proc/stat | cut -d' ' -f8; }
 
 stty -F /dev/ttyS1 raw -echo
 echo "L2 up after $(cut -d' ' -f1 /proc/uptime) s" >/dev/console

@@ -13,7 +13,7 @@ done
 shift $((OPTIND - 1))
 [ "${1:-}" != all ] || set -- $(tests/lab/kernel.sh --list)
 [ $# != 0 ] || set -- 6.1
-longest='fused libvirt'
+longest='fused libvirt steal'
 suites="load cgroup2 live vsock kvm $longest"
 QUICK_S=1000 # a machine that is past this when it comes to the longest has no time for them
 tmp=$(mktemp -d)

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /*
- * guestwork NAME KIND N: one task of known shape, for a Linux guest whose host is made to disturb it (suite-fused.sh of
- * the lab). Prints NAME, how long it took by the guest's clock, and how much of that its kernel says it neither ran nor
- * was ready to: nanoseconds.
+ * guestwork NAME KIND N: one task of known shape, for a Linux guest whose host is made to disturb it (suite-fused.sh and
+ * suite-steal.sh of the lab). Prints NAME, how long it took by the guest's clock, and how much of that its kernel says it
+ * neither ran nor was ready to: nanoseconds.
  */
 #include <cpuid.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,21 +22,28 @@
 #define READY	  "/run/guestwork.ready"
 #define GO	  "/run/guestwork.go"
 #define BEGUN	  "/out/begun" /* in the folder that the guest shares with its host */
+#define MARK	  0x4f4c0000u  /* a CPUID leaf that is nobody's: its exit is an instant on both sides */
 
-static uint64_t now_ns(void)
+static uint64_t clock_ns(clockid_t id)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(id, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
-/* Ran, and ready to, by the scheduler (Documentation/scheduler/sched-stats.rst); it brings them up to date when it is switched. */
+static uint64_t now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+/* Ran, and ready to, by the scheduler (Documentation/scheduler/sched-stats.rst). */
 static uint64_t busy_ns(void)
 {
 	unsigned long long ran = 0, waited = 0;
 	FILE *f = fopen("/proc/self/schedstat", "re");
 
+	(void)clock_ns(CLOCK_THREAD_CPUTIME_ID); /* asked for, the time up to now is booked */
 	if (f && fscanf(f, "%llu %llu", &ran, &waited) != 2)
 		ran = waited = 0;
 	if (f)
@@ -63,6 +71,48 @@ static int burn(uint64_t ms)
 	while (now_ns() < end)
 		;
 	return 0;
+}
+
+/* What the kernel counts as stolen from this CPU, in ticks; the eighth number. */
+static unsigned long long stolen(void)
+{
+	char want[16], name[16];
+	unsigned long long n = 0;
+	FILE *f = fopen("/proc/stat", "re");
+
+	snprintf(want, sizeof(want), "cpu%d", sched_getcpu());
+	while (f && fscanf(f, "%15s %*u %*u %*u %*u %*u %*u %*u %llu%*[^\n]", name, &n) >= 1 &&
+	       strcmp(name, want))
+		;
+	if (f)
+		fclose(f);
+	return n;
+}
+
+static const char *task; /* its name */
+
+static void mark(void)
+{
+	unsigned a, b, c, d;
+
+	__cpuid_count(MARK | (unsigned)getpid(), 0, a, b, c, d);
+}
+
+/* Bound to one CPU: what it lost, by the kernel's two accounts, between two marks. */
+static int shares(uint64_t ms)
+{
+	unsigned long long steal;
+	uint64_t ran;
+
+	mark();
+	steal = stolen();
+	ran = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	burn(ms);
+	ran = clock_ns(CLOCK_THREAD_CPUTIME_ID) - ran;
+	steal = stolen() - steal;
+	mark();
+	return printf("%s pid %d steal %llu ran %llu\n", task, getpid(), steal * 10000000,
+		      (unsigned long long)ran) < 0;
 }
 
 static int cpuids(uint64_t n)
@@ -160,7 +210,7 @@ static const struct kind {
 } kinds[] = {
 	{ "burn", burn, 0, false },	{ "held", burn, 0, true },     { "sleep", sleeps, 0, false },
 	{ "cpuid", cpuids, 0, false },	{ "out", outs, 'p', false },   { "touch", touch, 'm', false },
-	{ "again", touch, 'M', false }, { "read", reads, 'd', false },
+	{ "again", touch, 'M', false }, { "read", reads, 'd', false }, { "share", shares, 0, false },
 };
 
 static int ready(const struct kind *k, uint64_t n)
@@ -194,10 +244,11 @@ int main(int argc, char **argv)
 			k = &kinds[i];
 	if (!k)
 		return fprintf(stderr,
-			       "Usage: guestwork NAME burn|held|sleep|cpuid|out|touch|again|read N\n"),
+			       "Usage: guestwork NAME burn|held|sleep|cpuid|out|touch|again|read|share N\n"),
 		       2;
+	task = argv[1];
 	n = strtoull(argv[3], NULL, 10);
-	snprintf(begin, sizeof(begin), "/.sandglass/begin/%d/%s", getpid(), argv[1]);
+	snprintf(begin, sizeof(begin), "/.sandglass/begin/%d/%s", getpid(), task);
 	snprintf(end, sizeof(end), "/.sandglass/end/%d/0", getpid());
 	(void)!access("/.sandglass", F_OK);
 	if (ready(k, n))
@@ -212,7 +263,7 @@ int main(int argc, char **argv)
 	(void)!access(end, F_OK);
 	took = now_ns() - at;
 	busy = busy_ns() - busy;
-	printf("%s %llu %llu\n", argv[1], (unsigned long long)took,
+	printf("%s %llu %llu\n", task, (unsigned long long)took,
 	       (unsigned long long)(took > busy ? took - busy : 0));
 	return 0;
 }
