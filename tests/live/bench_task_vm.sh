@@ -73,7 +73,7 @@ echo "host,kvm: $((SECONDS - start)) s" >&2
 check run "status $rc: $(tail -n1 "$tmp/err")" [ $rc = 0 ]
 verdict run-leaves-nothing "$(left)"
 if [ $rc = 0 ]; then
-	tests/live/bench_task_vm.py "$d" "$tmp/json" host kvm > "$tmp/judged"
+	tests/live/bench_task_vm.py "$d" "$tmp/json" tcg host kvm > "$tmp/judged"
 	check judge "the judge itself failed" [ $? = 0 ]
 	cat "$tmp/judged"
 fi
@@ -90,7 +90,7 @@ echo "bench cpu host,kvm: $((SECONDS - start)) s" >&2
 check cpu-run "status $rc: $(tail -n1 "$tmp/err")" [ $rc = 0 ]
 verdict cpu-run-leaves-nothing "$(left)"
 if [ $rc = 0 ]; then
-	tests/live/bench_cpu_vm.py "$d" "$tmp/json" > "$tmp/judged"
+	tests/live/bench_cpu_vm.py "$d" "$tmp/json" tcg 1 yes > "$tmp/judged"
 	check cpu-judge "the judge itself failed" [ $? = 0 ]
 	cat "$tmp/judged"
 fi

@@ -15,5 +15,5 @@ timeout 900 "$SANDGLASS" bench task --env host,docker-in-kvm --servers "${SERVER
 rc=$?
 cat "$tmp/err" >&2
 check run "status $rc: $(tail -n1 "$tmp/err")" [ $rc = 0 ]
-[ $rc != 0 ] || tests/live/bench_task_vm.py "$tmp/run" "$tmp/json" host docker-in-kvm
+[ $rc != 0 ] || tests/live/bench_task_vm.py "$tmp/run" "$tmp/json" "${ACCEL:-auto}" host docker-in-kvm
 verdict leaves-nothing "$(pgrep -f '[/=]var/tmp/sandglass-bench-[0-9]*/vm/' | tr '\n' ' ')"
