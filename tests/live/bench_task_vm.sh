@@ -103,6 +103,12 @@ fails no-such-accel 2 'auto, kvm, tcg' --env kvm --accel xen
 timeout 60 "$SANDGLASS" bench cpu --env kvm --vm-memory 1000G --size 64K -o "$tmp/bad" > "$tmp/out" 2> "$tmp/err" < /dev/null
 verdict cpu-too-much-memory "$([ $? = 1 ] || echo "status; ")$(grep -q 'MiB are available: run fewer jobs' "$tmp/err" || tail -n1 "$tmp/err")$(left)"
 fails cache-no-folder 1 'cannot use the folder' --env kvm --accel tcg --servers 1 --cache "$tmp/file" -o "$tmp/bad"
+if [ ! -e /dev/kvm ]; then
+	fails no-kvm 1 '^sandglass: --accel kvm: cannot open /dev/kvm' --env host,kvm --accel kvm --servers 1 --cache "$tmp/unused" -o "$tmp/bad"
+	verdict no-kvm-at-once "$(find "$tmp/unused" -mindepth 1 2> /dev/null | tr '\n' ' ')$(grep -v '^sandglass' "$tmp/err")"
+else
+	skip no-kvm 'there is a /dev/kvm'
+fi
 mkdir -m 700 "$tmp/theirs" && chown nobody "$tmp/theirs"
 [ "$(stat -c %u "$tmp/theirs")" = 0 ] || mkdir "$tmp/theirs/cache"
 cp -r "$cache"/kernel-* "$tmp/theirs/cache/"
