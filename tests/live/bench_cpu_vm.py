@@ -59,6 +59,8 @@ for c in r['combinations']:
     need('cpu-sums', sum(t[k] for k in ('jobs_ns', 'vmm_ns', 'kernel_ns', 'others_ns', 'idle_ns')) == t['all_ns'], t)
     q = c['runq']
     need('queue-sums', q['behind_jobs_ns'] + q['behind_others_ns'] + q['behind_nobody_ns'] == q['total_ns'], q)
+    # a job that waits for its vCPU is one that waits, whatever else of the monitor does
+    need('queue-in-time', q['total_ns'] <= 1.05 * c['blame_total_ns'], (q, c['blame_total_ns']))
     used = c['user_mean_ns'] + c['sys_mean_ns']
     # the guest's own word of what the job used: by its clock, so no more than the job's time
     need('used', 0 < used <= 1.05 * c['mean_ns'] + 2e7, (used, c['mean_ns']))
