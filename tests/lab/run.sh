@@ -12,20 +12,20 @@ done
 shift $((OPTIND - 1))
 [ "${1:-}" != all ] || set -- $(tests/lab/kernel.sh --list)
 [ $# != 0 ] || set -- 6.1
-suites='load cgroup2 live vsock kvm'
-[ -z "$long" ] || suites="$suites fused"
+suites='load cgroup2 live vsock kvm' longest='fused bench'
+[ -z "$long" ] || suites="$suites $longest"
 tmp=$(mktemp -d)
 child=
 trap '[ -z "$child" ] || { kill "$child" && wait "$child"; } 2>/dev/null; rm -rf "$tmp"' EXIT
 trap 'exit 130' INT TERM HUP
 
 # limit SUITE: seconds, boot and all; several times what it takes on two free CPUs
-limit() { case $1 in load) echo 240 ;; cgroup2) echo 600 ;; fused) echo 1500 ;; *) echo 900 ;; esac; }
+limit() { case $1 in load) echo 240 ;; cgroup2) echo 600 ;; fused | bench) echo 1500 ;; *) echo 900 ;; esac; }
 
 # A guest of two CPUs has hung after recordings (docs/lab.md), and why is not known.
 cpus() { echo 1; }
 
-memory() { case $1 in fused) echo 3072 ;; *) echo 2048 ;; esac; }
+memory() { case $1 in fused | bench) echo 3072 ;; *) echo 2048 ;; esac; }
 
 # boot KERNEL SUITE: sets rc
 boot() {
@@ -63,10 +63,11 @@ for k in "$@"; do
 		passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + n))
 		printf ' %-22s' "$p ok, $f not, $n skip" >>"$tmp/table"
 	done
-	if [ -z "$long" ]; then
-		skip "lab/$k/fused" 'left out for time: tests/lab/run.sh -a runs it'
+	for s in $longest; do
+		[ -z "$long" ] || break
+		skip "lab/$k/$s" 'left out for time: tests/lab/run.sh -a runs it'
 		skipped=$((skipped + 1))
-	fi
+	done
 done
 echo >>"$tmp/table"
 sed 's/ *$//' "$tmp/table"

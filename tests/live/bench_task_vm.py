@@ -7,7 +7,7 @@ import os
 import sys
 
 # between a mark and the clock's reading, in a lab whose processor is emulated on a busy one
-SLACK_NS = 4e6 if os.environ.get('LAB') else 2e5
+SLACK_NS = 4e6 if 'LAB' in os.environ else 2e5
 d, printed, accel, *envs = sys.argv[1:]
 r = json.load(open(d + '/result.json'))
 bad = {}
@@ -41,7 +41,8 @@ for e in r['environments']:
         ns = {w: sum(b['ns'] for b in l['blame'] if b['component'] == 'vcpu' and b['cause'].startswith(w)) for w in ('cpu.guest', 'kvm.exit.')}
         need('guest-mode', ns['cpu.guest'] > ns['kvm.exit.'] > 0, ns)
 mean = {e['env']: e['levels'][0]['mean_ns'] for e in r['environments']}
-need('order', all(mean[e] > mean['host'] for e in envs if e != 'host'), mean)
+# which of them the emulator is held up in is chance
+need('order', 'LAB' in os.environ or all(mean[e] > mean['host'] for e in envs if e != 'host'), mean)
 a = r['against']
 need('against', [x['env'] for x in a] == envs[1:])
 for x in a:
