@@ -13,7 +13,7 @@ done
 shift $((OPTIND - 1))
 [ "${1:-}" != all ] || set -- $(tests/lab/kernel.sh --list)
 [ $# != 0 ] || set -- 6.1
-longest='fused libvirt steal'
+longest='fused libvirt steal bench'
 suites="load cgroup2 live vsock kvm $longest"
 QUICK_S=1000 # a machine that is past this when it comes to the longest has no time for them
 tmp=$(mktemp -d)
@@ -22,12 +22,12 @@ trap '[ -z "$child" ] || { kill "$child" && wait "$child"; } 2>/dev/null; rm -rf
 trap 'exit 130' INT TERM HUP
 
 # limit SUITE: seconds, boot and all; several times what it takes on two free CPUs
-limit() { case $1 in load) echo 240 ;; cgroup2) echo 600 ;; fused) echo 1500 ;; *) echo 900 ;; esac; }
+limit() { case $1 in load) echo 240 ;; cgroup2) echo 600 ;; fused | bench) echo 1500 ;; *) echo 900 ;; esac; }
 
 # A guest of two CPUs has hung after recordings (docs/lab.md), and why is not known.
 cpus() { echo 1; }
 
-memory() { case $1 in fused) echo 3072 ;; *) echo 2048 ;; esac; }
+memory() { case $1 in fused | bench) echo 3072 ;; *) echo 2048 ;; esac; }
 
 among_longest() { case " $longest " in *" $1 "*) ;; *) return 1 ;; esac }
 

@@ -34,7 +34,7 @@ verdict domain-leaves-nothing "$(left)"
 d=$tmp/run
 if experiment run 200 "$SANDGLASS" bench task --env host,kvm --servers 1 --rounds 3 --writes 20000 --pressure 0 --accel tcg --cache "$cache" \
 	--json -o "$d"; then
-	judged judge tests/live/bench_task_vm.py "$d" "$tmp/printed" host kvm
+	judged judge tests/live/bench_task_vm.py "$d" "$tmp/printed" tcg host kvm
 fi
 
 # ---- a job of bench cpu, on a CPU of its own
@@ -42,7 +42,7 @@ d=$tmp/cpu
 cpu=$(awk '/^Cpus_allowed_list/ { split($2, c, "[-,]"); print c[1] }' /proc/self/status)
 if experiment cpu-run 200 "$SANDGLASS" bench cpu --env host,kvm --job bzip2 --size 64K --jobs 1 --cpus "$cpu" --pin yes --rounds 1 --accel tcg \
 	--cache "$cache" --json -o "$d"; then
-	judged cpu-judge tests/live/bench_cpu_vm.py "$d" "$tmp/printed"
+	judged cpu-judge tests/live/bench_cpu_vm.py "$d" "$tmp/printed" tcg 1 yes
 fi
 
 # ---- bad input
@@ -53,6 +53,13 @@ fails no-such-accel 2 'auto, kvm, tcg' "$SANDGLASS" bench task --env kvm --accel
 workload=cpu fails cpu-too-much-memory 1 'MiB are available: run fewer jobs' "$SANDGLASS" bench cpu --env kvm --vm-memory 1000G --size 64K \
 	-o "$tmp/bad"
 fails cache-no-folder 1 'cannot use the folder' "$SANDGLASS" bench task --env kvm --accel tcg --servers 1 --cache "$tmp/file" -o "$tmp/bad"
+if [ ! -e /dev/kvm ]; then
+	fails no-kvm 1 '^sandglass: --accel kvm: cannot open /dev/kvm' "$SANDGLASS" bench task --env host,kvm --accel kvm --servers 1 \
+		--cache "$tmp/unused" -o "$tmp/bad"
+	verdict no-kvm-at-once "$(find "$tmp/unused" -mindepth 1 2> /dev/null | tr '\n' ' ')$(grep -v '^sandglass' "$tmp/err")"
+else
+	skip no-kvm 'there is a /dev/kvm'
+fi
 mkdir -m 700 "$tmp/theirs" && chown nobody "$tmp/theirs"
 [ "$(stat -c %u "$tmp/theirs")" = 0 ] || mkdir "$tmp/theirs/cache"
 cp -r "$cache"/kernel-* "$tmp/theirs/cache/"

@@ -305,9 +305,11 @@ int sg_bench_task_run(struct sg_bench_args *a, struct sg_err *err)
 	o->vcpus = a->vm.vcpus;
 	o->vm_cache = a->vm.cache;
 	settle(a, o);
-	if (a->nenv > 1) {
+	/* now, not after the environments before it */
+	rc = o->vm ? sg_vms_check(o->accel, err) : 0;
+	if (!rc && a->nenv > 1) {
 		rc = run_envs(a, o, r, err);
-	} else {
+	} else if (!rc) {
 		rc = run_one(o, r, err);
 		if (!rc)
 			rc = show(r, a->json, err);

@@ -144,7 +144,7 @@ static int add_slice(struct explain *x, const struct turn *t, const struct sg_sp
 	return 0;
 }
 
-/* A job, or the machine that it is in, was ready and had no CPU: who had the one that it then got? Those stays have ended, so they have come already. */
+/* A job, or the vCPU that it is on, was ready and had no CPU: who had the one that it then got? Those stays have ended, so they have come already. */
 static void add_wait(const struct explain *x, const struct turn *t, const struct sg_span *s)
 {
 	const struct lane *l = s->cpu < CPU_SETSIZE ? x->lane[s->cpu] : NULL;
@@ -153,7 +153,8 @@ static void add_wait(const struct explain *x, const struct turn *t, const struct
 	const char *comp;
 	enum who who = ns ? who_is(x, t, s->uid, &comp) : WHO_OTHER;
 
-	if (who != WHO_JOB && who != WHO_VMM)
+	/* a monitor's other threads wait at the same time */
+	if (who != WHO_JOB && (who != WHO_VMM || strncmp(comp, "vcpu", 4) != 0))
 		return;
 	for (uint64_t i = l ? l->n : 0; i-- > 0 && l->n - i <= LANE && l->v[i % LANE].hi > s->lo;) {
 		uint64_t had = overlap(l->v[i % LANE].lo, l->v[i % LANE].hi, s->lo, s->hi);

@@ -91,8 +91,9 @@ static int await_server(struct bench *b, unsigned i, struct sg_vmagent_result *r
 
 	if (rc || !r->status)
 		return rc;
+	/* the first line, before a newline becomes a '?' */
+	r->out[strcspn(r->out, "\n")] = 0;
 	sg_text_clean(said, sizeof(said), r->out);
-	said[strcspn(said, "\n")] = 0;
 	return sg_err_set(err, -EIO, "server %u did not start in its virtual machine (%d): %s", i, r->status,
 			  sg_child_sentence(said));
 }

@@ -17,7 +17,8 @@
 #define DIR_FILES  "/data/files"
 #define IMAGE	   "sandglass-task:1"
 #define POLL_MS	   200
-#define LISTEN_MS  300000 /* emulated, and swapped */
+#define SLOW_S	   300 /* emulated, nested, swapped: a container's start alone took more than 30 s */
+#define LISTEN_MS  (SLOW_S * 1000)
 
 static bool listens(unsigned port)
 {
@@ -66,7 +67,7 @@ int sg_vmdocker_run(const char *const *argv, unsigned port, struct sg_err *err)
 	mkdir(DIR_FILES, 0755);
 	rc = sg_dockerd_start(&d, DIR_ENGINE, NULL, err);
 	if (!rc)
-		rc = sg_engine_open(&e, sg_dockerd_socket(d), err);
+		rc = sg_engine_open_until(&e, sg_dockerd_socket(d), SLOW_S, NULL, err);
 	if (!rc)
 		rc = sg_engine_import(e, SG_VMIMAGE_TAR, IMAGE, err);
 	if (!rc)

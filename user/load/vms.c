@@ -154,6 +154,17 @@ static int try_kvm(struct sg_vms *v, bool *ret, struct sg_err *err)
 	return rc == -EINTR ? rc : 0;
 }
 
+int sg_vms_check(enum sg_accel accel, struct sg_err *err)
+{
+	int fd = accel == SG_ACCEL_KVM ? open("/dev/kvm", O_RDWR | O_CLOEXEC) : -1;
+
+	if (accel == SG_ACCEL_KVM && fd < 0)
+		return sg_err_set(err, -errno, "--accel kvm: cannot open /dev/kvm: %s", strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return 0;
+}
+
 static int choose(struct sg_vms *v, struct sg_err *err)
 {
 	char id[64], text[256];
@@ -162,15 +173,11 @@ static int choose(struct sg_vms *v, struct sg_err *err)
 	int fd = -1, rc = 0;
 
 	v->accel = v->o.accel;
-	if (v->accel == SG_ACCEL_TCG)
+	if (v->accel != SG_ACCEL_AUTO)
 		return 0;
 	fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	if (fd < 0 && v->accel == SG_ACCEL_KVM)
-		return sg_err_set(err, -errno, "--accel kvm: cannot open /dev/kvm: %s", strerror(errno));
 	if (fd >= 0)
 		close(fd);
-	if (v->accel == SG_ACCEL_KVM)
-		return 0;
 	boot_id(id, sizeof(id));
 	if (fd >= 0)
 		v->accel = remembered(v, id);
@@ -210,6 +217,9 @@ int sg_vms_open(struct sg_vms **ret, const struct sg_vms_opts *o, struct sg_err 
 		return sg_err_set(err, -ENOMEM, "out of memory");
 	v->o = *o;
 	v->image.lock = -1;
+	rc = sg_vms_check(o->accel, err);
+	if (rc)
+		return rc;
 	rc = o->cache ? sg_tree_make(o->cache) : sg_vmimage_cache(v->cache, sizeof(v->cache));
 	if (!rc && o->cache && !realpath(o->cache, v->cache))
 		rc = -errno;

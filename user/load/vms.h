@@ -51,6 +51,9 @@ struct sg_vms_opts {
 
 struct sg_vms;
 
+/** sg_vms_check() - 0, or -errno when that is asked for which cannot be: before anything is fetched or made. Opening does it, too. */
+int sg_vms_check(enum sg_accel accel, struct sg_err *err);
+
 /**
  * sg_vms_open() - get the image, start libvirtd, find out whether KVM works
  *

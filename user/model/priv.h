@@ -288,6 +288,7 @@ int sg_comp_intern(struct sg_model *m, const char *name, size_t len, uint16_t *r
 int sg_thr_announce(struct sg_model *m, const struct sg_thread *ev);
 /* What @s says of its thread: who runs a guest is a vCPU, and its process a VMM. */
 int sg_thr_vcpu(struct sg_model *m, struct sg_thr *th, const struct sg_slice *s);
+bool sg_thr_is_vcpu(const struct sg_thr *th);
 int sg_thr_role(struct sg_model *m, const struct sg_role *ev);
 struct sg_proc *sg_proc_get(struct sg_model *m, uint32_t tgid);
 void sg_thr_free_all(struct sg_model *m);

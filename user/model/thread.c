@@ -89,6 +89,12 @@ static bool begins(const struct sg_thr *th, const char *with)
 	return !strncmp(th->comm, with, strlen(with));
 }
 
+/* QEMU calls it "CPU 0/KVM"; one that emulates its guest has no other sign. */
+bool sg_thr_is_vcpu(const struct sg_thr *th)
+{
+	return th->vcpu || (begins(th, "CPU ") && strstr(th->comm, "/TCG"));
+}
+
 /*
  * The part of a thread in a virtual machine, NULL: none. vhost's workers are kernel
  * threads, since Linux 6.4 threads of the VMM (6e890c5d5021); QEMU calls an I/O thread

@@ -313,8 +313,21 @@ static int enter(struct sg_model *m, struct sg_walk *w, struct sg_thr *th, const
 	}
 	if (w->critical)
 		return sg_walk_replace(m, w, th, true);
+	if (th->tgid == f->th->tgid && sg_thr_is_vcpu(th) && !sg_thr_is_vcpu(f->th)) {
+		f->guest = th;
+		f->guest_rule = rule;
+	}
 	p.handoff = sg_handoff(m, th, lo, w->cur, r->stop == SG_STOP_TRACED);
 	return sg_walk_push(m, w, &p);
+}
+
+/* @th, unless it is on the stack already, or nothing comes of entering threads any more. */
+static struct sg_thr *may_enter(const struct sg_model *m, struct sg_walk *w, struct sg_thr *th)
+{
+	if (!th->onstack && w->quiet <= 2ull * m->nthr + 64)
+		return th;
+	w->hits++;
+	return NULL;
 }
 
 static struct sg_thr *enterable(struct sg_model *m, struct sg_walk *w, const struct sg_trec *rep)
@@ -325,10 +338,23 @@ static struct sg_thr *enterable(struct sg_model *m, struct sg_walk *w, const str
 		th = sg_thr_get(m, rep->origin == SG_ORG_TASK ? rep->waker : rep->raiser);
 	if (!th || (th->flags & SG_TF_IDLE))
 		return NULL; /* the idle loop passes on what an interrupt brought */
-	if (!th->onstack && w->quiet <= 2ull * m->nthr + 64)
-		return th;
-	w->hits++;
-	return NULL;
+	return may_enter(m, w, th);
+}
+
+/*
+ * A VMM's event loop wakes for timers of its own, the balloon's statistics and the like.
+ * What asked it waits for the guest meanwhile, as it does when the vCPU wakes the loop.
+ */
+static struct sg_thr *loop_guest(const struct sg_model *m, struct sg_walk *w, const struct sg_trec *rep,
+				 uint64_t lo)
+{
+	const struct sg_wframe *f = sg_walk_top(w);
+
+	if (w->n == 1 || !f->guest || f->guest->birth > lo || rep->origin != SG_ORG_TIMER ||
+	    rep->wkind != SG_K_SYSCALL ||
+	    !(sg_syscall_sets(rep->nr, rep->flags & SG_SF_COMPAT) & SG_SET_POLL))
+		return NULL;
+	return may_enter(m, w, f->guest);
 }
 
 static int step_blocked(struct sg_model *m, struct sg_walk *w, struct sg_trec *r, uint64_t floor)
@@ -368,6 +394,9 @@ static int step_blocked(struct sg_model *m, struct sg_walk *w, struct sg_trec *r
 	th = enterable(m, w, rep);
 	if (th)
 		return enter(m, w, th, rule, r, lo, flags, w->hits == hits);
+	th = loop_guest(m, w, rep, lo);
+	if (th)
+		return enter(m, w, th, sg_walk_top(w)->guest_rule, r, lo, flags, false);
 book:
 	s = leaf(m, w, rule, r, lo);
 	s.flags |= flags;

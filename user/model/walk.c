@@ -120,6 +120,7 @@ int sg_walk_replace(struct sg_model *m, struct sg_walk *w, struct sg_thr *th, bo
 		f->comp = sg_thr_comp(m, th);
 	f->have_pos = f->have_inst = false;
 	f->jump_at = 0;
+	f->guest = NULL;
 	return rc;
 }
 

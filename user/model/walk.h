@@ -24,6 +24,9 @@ struct sg_wframe {
 	/* a work item: whoever queued it continues below this time */
 	uint64_t jump_at;
 	struct sg_thr *jump_to;
+	/* a VMM's event loop: the vCPU that ended a later wait, and that wait's rule */
+	struct sg_thr *guest;
+	const struct sg_rule *guest_rule;
 	/* repeated waits of one system call or fault: the last part seen */
 	uint32_t inst;
 	uint8_t inst_kind;
