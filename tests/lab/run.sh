@@ -22,7 +22,7 @@ trap '[ -z "$child" ] || { kill "$child" && wait "$child"; } 2>/dev/null; rm -rf
 trap 'exit 130' INT TERM HUP
 
 # limit SUITE: seconds, boot and all; several times what it takes on two free CPUs
-limit() { case $1 in load) echo 240 ;; cgroup2) echo 600 ;; fused | bench) echo 1500 ;; *) echo 900 ;; esac; }
+limit() { case $1 in load) echo 240 ;; cgroup2) echo 600 ;; fused | bench) echo 1200 ;; *) echo 900 ;; esac; }
 
 # A guest of two CPUs has hung after recordings (docs/lab.md), and why is not known.
 cpus() { echo 1; }
