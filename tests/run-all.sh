@@ -16,15 +16,15 @@ export JOBS
 parts() {
 	cat <<-'EOF'
 	build      600 tests/house/build.sh
-	layers     120 tests/house/layers.sh
-	house      120 tests/house/house.sh
+	layers     240 tests/house/layers.sh
+	house      360 tests/house/house.sh
 	unit       600 tests/unit/run.sh plain
 	asan       900 tests/unit/run.sh asan
 	valgrind  1500 tests/unit/run.sh valgrind
 	fuzz       600 tests/fuzz/run.sh
-	golden     120 tests/golden/run.sh
-	docs        90 tests/house/docs.sh
-	install    120 tests/house/install.sh
+	golden     300 tests/golden/run.sh
+	docs       240 tests/house/docs.sh
+	install    240 tests/house/install.sh
 	live      2400 tests/live/run.sh
 	truth      900 tests/truth/run.sh
 	sandbox    900 tests/sandbox/run.sh
