@@ -191,7 +191,7 @@ verdict balloon-libvirt "$(balloon "$dir/web.sgt" web 54272 'swap_in swap_out ma
 verdict report-line "$(grep -qE "^VM web \(qemu process $web, tcg, 1 vCPU\): memory by the balloon 512 MiB -> 300 MiB of 512 MiB, target 300 MiB; guest: .*usable at the end$" "$dir/out" || head -5 "$dir/out")"
 
 # QMP: 192 -> 160 MiB, set through the machine's other socket
-# qmp COMMAND [BYTES]...: each answered
+# qmp COMMAND [BYTES or URI]...: each answered
 qmp() {
 	python3 - "$dir/plain.qmp" "$@" <<'PY'
 import json, socket, sys
@@ -199,8 +199,11 @@ s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); f = s.makefile("rw")
 f.readline()
 for c in ["qmp_capabilities"] + sys.argv[2:]:
     name, *value = c.split()
-    f.write(json.dumps({"execute": name} | ({"arguments": {"value": int(value[0])}} if value else {})) + "\n"); f.flush()
-    while "return" not in json.loads(f.readline()): pass # an event
+    arguments = [{"value": int(v)} if v.isdigit() else {"uri": v} for v in value]
+    f.write(json.dumps({"execute": name} | ({"arguments": arguments[0]} if arguments else {})) + "\n"); f.flush()
+    answer = json.loads(f.readline())
+    while "return" not in answer: answer = json.loads(f.readline()) # an event
+    if name == "query-status": print(answer["return"]["status"])
 PY
 }
 record "$dir/plain.sgt" --vm $plain --connect ''
@@ -217,6 +220,18 @@ stop
 qmp "balloon $((160 << 20))" cont
 "$sg" report "$dir/late.sgt" >"$dir/out"
 verdict target-late "$(grep -qE "^VM plain .*: memory by the balloon 160 MiB of 192 MiB, target 128 MiB not reached" "$dir/out" || head -5 "$dir/out")"
+
+# it goes on in another machine, here nobody's, while it is recorded; then in this one again
+record "$dir/moved.sgt" --vm $plain --connect ''
+qmp 'migrate exec:cat>/dev/null'
+moved() { [ "$(qmp query-status)" = postmigrate ]; }
+until_true migrate 60 moved
+sleep 0.3
+stop
+qmp cont
+verdict migrated "$([ $code = 0 ] && grep -q 'VM plain was migrated to another machine while it was recorded' "$dir/err" || echo "$code: $(cat "$dir/err")")"
+"$sg" report "$dir/moved.sgt" >"$dir/out" 2>&1
+verdict migrated-report "$(grep -q '^VM plain (qemu process ' "$dir/out" || cat "$dir/out")"
 
 # a QMP socket in use is left alone, and said so
 python3 -c 'import socket, sys, time

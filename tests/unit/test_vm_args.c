@@ -202,6 +202,10 @@ Test(vm_args, lines_of_qmp)
 		     SG_QMP_ACTUAL);
 	cr_assert_eq(v, 4096);
 	cr_assert_eq(sg_qmp_parse("{\"event\": \"STOP\"}", &v), SG_QMP_STOP);
+	cr_assert_eq(sg_qmp_parse("{\"return\": {\"status\": \"paused\", \"running\": false}}", &v),
+		     SG_QMP_RETURN);
+	cr_assert_eq(sg_qmp_parse("{\"return\": {\"status\": \"postmigrate\"}}", &v), SG_QMP_MIGRATED);
+	cr_assert_eq(sg_qmp_parse("{\"return\": {\"status\": {}}}", &v), SG_QMP_RETURN);
 	cr_assert_eq(sg_qmp_parse("{\"event\": \"RESUME\"}", &v), SG_QMP_RESUME);
 	cr_assert_eq(sg_qmp_parse("{\"event\": \"SHUTDOWN\", \"data\": {\"guest\": true}}", &v),
 		     SG_QMP_SHUTDOWN);

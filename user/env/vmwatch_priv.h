@@ -71,6 +71,7 @@ enum sg_qmp_line {
 	SG_QMP_STOP,
 	SG_QMP_RESUME,
 	SG_QMP_SHUTDOWN,
+	SG_QMP_MIGRATED, /* its state: it has gone on elsewhere, or is about to */
 	SG_QMP_RETURN,
 	SG_QMP_ERROR
 };

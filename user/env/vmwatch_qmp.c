@@ -41,6 +41,18 @@ static bool actual_in(struct json_object *o, uint64_t *ret)
 	return true;
 }
 
+/* What was asked for: the balloon's size, or the machine's state (qapi/run-state.json). */
+static enum sg_qmp_line answer(struct json_object *o, uint64_t *ret)
+{
+	const char *status = json_object_get_string(member(o, "status"));
+
+	if (actual_in(o, ret))
+		return SG_QMP_ACTUAL;
+	return status && (!strcmp(status, "postmigrate") || !strcmp(status, "finish-migrate"))
+		       ? SG_QMP_MIGRATED
+		       : SG_QMP_RETURN;
+}
+
 static enum sg_qmp_line event(struct json_object *o, uint64_t *ret)
 {
 	const char *name = json_object_get_string(member(o, "event"));
@@ -71,7 +83,7 @@ enum sg_qmp_line sg_qmp_parse(const char *line, uint64_t *ret_bytes)
 	else if (member(o, "error"))
 		r = SG_QMP_ERROR;
 	else if (member(o, "return"))
-		r = actual_in(member(o, "return"), ret_bytes) ? SG_QMP_ACTUAL : SG_QMP_RETURN;
+		r = answer(member(o, "return"), ret_bytes);
 	json_object_put(o);
 	if (tok)
 		json_tokener_free(tok);
@@ -176,6 +188,10 @@ static void on_line(struct qmp *q, enum sg_qmp_line l, uint64_t bytes)
 		break;
 	case SG_QMP_STOP:
 		sg_vmw_fate(q->w, name, "was paused while it was recorded: its vCPUs ran no more");
+		say(q, "{\"execute\":\"query-status\"}\n"); /* or was it more than that? */
+		break;
+	case SG_QMP_MIGRATED:
+		sg_vmw_fate(q->w, name, "was migrated to another machine while it was recorded");
 		break;
 	case SG_QMP_RESUME:
 		sg_vmw_fate(q->w, name, "was paused and resumed while it was recorded");
