@@ -198,7 +198,8 @@ def fault(box, rt):
     faults = sum(r["count"] for r in b.rows if r["component"] == "app" and r["cause"] == "cpu.fault")
     want(2000 <= faults <= 2050, "%d faults for 2000 new pages" % faults)
     busy = b.ns("*", "sched", "cpu.irq")
-    want(b.ns("app", "cpu.fault") >= 0.3 * (b.total - busy), "faults are most of the work: " + b.top())
+    if os.environ.get("FAULT_HIDDEN_NS", "0") == "0":
+        want(b.ns("app", "cpu.fault") >= 0.3 * (b.total - busy), "faults are most of the work: " + b.top())
 
 
 def slow_gofer(box, rt):

@@ -242,13 +242,13 @@ static void swap_fast(struct truth *t)
 }
 
 const struct truth_scenario truth_mem[] = {
-	{ "mem_minor", mem_minor, 0, "16384 fresh pages touched" },
-	{ "mem_read_faults", mem_read_faults, 0, "read() into memory that is not there yet" },
+	{ "mem_minor", mem_minor, TRUTH_SEEN_FAULTS, "16384 fresh pages touched" },
+	{ "mem_read_faults", mem_read_faults, TRUTH_SEEN_FAULTS, "read() into memory that is not there yet" },
 	{ "mem_segv", mem_segv, 0, "500 faults that end in a signal" },
 	{ "mem_mlock", mem_mlock, 0, "mlock of 96 MB" },
 	{ "swap_file", swap_file, TRUTH_MEM_CG | TRUTH_SWAP_FILE | TRUTH_NO_AHEAD | TRUTH_IO_CG,
 	  "swap on a file, page by page, under an I/O limit" },
 	{ "swap_ahead", swap_fast, TRUTH_MEM_CG | TRUTH_SWAP_FILE, "swap on a file with readahead" },
-	{ "swap_zram", swap_fast, TRUTH_MEM_CG | TRUTH_SWAP_ZRAM, "swap on zram" },
+	{ "swap_zram", swap_fast, TRUTH_MEM_CG | TRUTH_SWAP_ZRAM | TRUTH_SEEN_FAULTS, "swap on zram" },
 	{ 0 },
 };

@@ -31,7 +31,8 @@
 	X(FUSE, "fuse")		  /* /dev/fuse and mount(2) */                                     \
 	X(DISK, "disk")		  /* TRUTH_DIR on a block device that takes O_DIRECT */            \
 	X(RPS, "rps")		  /* soft interrupts of loopback steered to the last CPU */        \
-	X(DELAYACCT, "delayacct") /* kernel.task_delayacct = 1 */
+	X(DELAYACCT, "delayacct") /* kernel.task_delayacct = 1 */                                  \
+	X(SEEN_FAULTS, "faults")  /* most of a page fault's time passes in the kernel */
 
 enum truth_need_bit {
 #define T_X(sym, name) TRUTH_NB_##sym,

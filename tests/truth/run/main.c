@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "compare.h"
+#include "faults.h"
 #include "setup.h"
 
 #define TIMEOUT_S 60
@@ -214,6 +215,8 @@ static int usage(FILE *f, int code)
 		   "system\n"
 		   "  --keep DIR        keep both JSON documents of every scenario there\n"
 		   "  --bare            without sandglass: what the scenarios measure\n"
+		   "  --hidden          only print the nanoseconds of a page fault that pass outside the "
+		   "kernel\n"
 		   "  -v                both views of every task, and the log\n");
 	return code;
 }
@@ -221,10 +224,9 @@ static int usage(FILE *f, int code)
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{ "sandglass", 1, 0, 's' }, { "truth", 1, 0, 't' },
-		{ "only", 1, 0, 'o' },	    { "dir", 1, 0, 'd' },
-		{ "keep", 1, 0, 'k' },	    { "bare", 0, 0, 'b' },
-		{ "help", 0, 0, 'h' },	    { 0 },
+		{ "sandglass", 1, 0, 's' }, { "truth", 1, 0, 't' }, { "only", 1, 0, 'o' },
+		{ "dir", 1, 0, 'd' },	    { "keep", 1, 0, 'k' },  { "bare", 0, 0, 'b' },
+		{ "hidden", 0, 0, 'H' },    { "help", 0, 0, 'h' },  { 0 },
 	};
 	struct opts o = { .base = "/var/tmp" };
 	struct sigaction sa = { .sa_handler = on_signal };
@@ -232,6 +234,7 @@ int main(int argc, char **argv)
 	struct setup s = { 0 };
 	char here[300] = "", sandglass[320], truth[320];
 	double t0 = now_s();
+	bool hidden = false;
 	int c, rc;
 
 	if (readlink("/proc/self/exe", here, sizeof(here) - 1) < 0)
@@ -264,6 +267,9 @@ int main(int argc, char **argv)
 		case 'v':
 			o.verbose = true;
 			break;
+		case 'H':
+			hidden = true;
+			break;
 		case 'h':
 			return usage(stdout, 0);
 		default:
@@ -272,11 +278,20 @@ int main(int argc, char **argv)
 	if (geteuid())
 		return fprintf(stderr, "truthrun: needs root: cgroups, swap and probes are the kernel's\n"),
 		       1;
+	if (hidden)
+		return printf("%u\n", faults_hidden_ns()) < 0;
 	for (size_t i = 0; i < 3; i++)
 		sigaction((int[]){ SIGINT, SIGTERM, SIGHUP }[i], &sa, NULL);
 	rc = setup_new(&s, o.base);
 	if (rc)
 		return fprintf(stderr, "truthrun: %s: %s\n", s.dir, strerror(-rc)), 1;
+	s.fault_hidden_ns = faults_hidden_ns();
+	if (s.fault_hidden_ns) {
+		char ns[24];
+
+		snprintf(ns, sizeof(ns), "%u", s.fault_hidden_ns);
+		setenv("TRUTH_FAULT_HIDDEN_NS", ns, 1);
+	}
 	rc = run_all(&o, &s, &n);
 	setup_undo(&s);
 	setup_free(&s);

@@ -307,6 +307,12 @@ int setup_need(struct setup *s, const char *name, char *why, size_t cap)
 		return sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 0 : lacks(why, cap, "only one CPU");
 	if (!strcmp(name, "fuse"))
 		return access("/dev/fuse", R_OK | W_OK) ? lacks(why, cap, "no /dev/fuse") : 0;
+	if (!strcmp(name, "faults"))
+		return !s->fault_hidden_ns ? 0
+					   : lacks(why, cap,
+						   "a page fault's time passes in the host here, %u ns each "
+						   "outside the kernel",
+						   s->fault_hidden_ns);
 	if (!strcmp(name, "noahead"))
 		return write_saved(s, "/proc/sys/vm/page-cluster", "0", why, cap);
 	if (!strcmp(name, "delayacct"))

@@ -11,9 +11,10 @@
 #include <stddef.h>
 
 struct setup {
-	char base[256]; /* where scratch directories live */
-	char dir[300];	/* this run's own */
-	char tag[32];	/* its name: sandglass-truth-PID */
+	char base[256];		  /* where scratch directories live */
+	char dir[300];		  /* this run's own */
+	char tag[32];		  /* its name: sandglass-truth-PID */
+	unsigned fault_hidden_ns; /* faults_hidden_ns() */
 };
 
 /** setup_new() - make the scratch directory under @base; undo what dead runs left there. Return: negative errno. */
