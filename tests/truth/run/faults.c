@@ -4,8 +4,8 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-#define PAGE  4096
-#define PAGES 4096
+#define PAGE	       4096
+#define PAGES	       4096
 #define LONG_ENOUGH_US 400000 /* a hundred ticks, by which user and system time are told apart */
 
 static double us(const struct timeval *t)
@@ -20,7 +20,8 @@ unsigned faults_hidden_ns(void)
 
 	getrusage(RUSAGE_SELF, &a);
 	do {
-		char *p = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		char *p =
+			mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 		if (p == MAP_FAILED)
 			return 0;
