@@ -60,6 +60,7 @@ struct crowd {
 	const char *socket, *runtime[2]; /* gVisor's, NULL: not there */
 	struct made *c;
 	unsigned n;
+	double took_s; /* to make and remove them all */
 	atomic_uint next, failed;
 	pthread_mutex_t lock;
 	char why[512];
@@ -235,6 +236,7 @@ static void verdict(struct crowd *w, struct found *f, const char *how, bool engi
 {
 	unsigned seen = 0, named = 0, whole = 0, late = 0, half = 0, boxes = 0;
 	char name[64], why[1024];
+	bool slow;
 
 	for (unsigned i = 0; i < w->n; i++) {
 		seen += w->c[i].seen;
@@ -259,10 +261,13 @@ static void verdict(struct crowd *w, struct found *f, const char *how, bool engi
 	say(name, seen == w->n || f->lost, why);
 	snprintf(name, sizeof(name), "%s-%s", how, engine ? "all-known" : "long-lived-named");
 	/*
-	 * Its events tell name and image, but for the runtime the Engine must be asked: who is removed at once may be too fast,
-	 * the more so the slower this machine: 9 to 18 of 200 where 200 took 160 s.
+	 * Its events tell name and image, but for the runtime the Engine must be asked: who is removed at once may be too fast.
+	 * Where the daemon needs half a second and more for each, so may others: 9 to 18 of 200 where all took 160 s.
 	 */
-	say(name, engine ? named == seen && !half && seen - whole <= w->n / 8 : !late, why);
+	slow = w->took_s > 0.5 * w->n;
+	say(name,
+	    engine ? named == seen && (slow || !half) && seen - whole <= w->n / (slow ? 8 : 100) : !late,
+	    why);
 }
 
 static void examine(struct crowd *w, const char *path, const char *how, bool engine)
@@ -338,6 +343,7 @@ static void round_of(struct crowd *w, const char *dir, const char *sandglass, co
 	if (!rc)
 		rc = sg_child_wait_any(&list, 1, -1, -1, 20000);
 	sg_child_read_err(&c, said, sizeof(said));
+	w->took_s = (t1 - t0) / 1e9;
 	printf("%s: %.1f s for %u containers, the recording's end took %.2f s\n", how, (t1 - t0) / 1e9, w->n,
 	       (now_ns() - t1) / 1e9);
 	say(name, rc >= 0 && c.done && !c.status && !w->failed && !said[0],
