@@ -79,7 +79,7 @@ static __always_inline bool compat_in_iowait(struct task_struct *task)
 	return BPF_CORE_READ_BITFIELD(task, in_iowait);
 }
 
-/* An int before 7.2, and there a byte: a load of one is refused where the other is. */
+/* An int up to 6.18, a byte in 7.2 (both by the BTF of Debian's 6.12 and 7.2.13): a load of one is refused where the other is. */
 struct task_struct___byte_on_cpu {
 	u8 on_cpu;
 } __attribute__((preserve_access_index));

@@ -114,7 +114,7 @@ def balloon_inside():
     sums = {0}
     for pages, _ in work:
         sums |= {pages + s for s in sums}
-    say("balloon/pages", want in sums, "workers with %s pages, the guest counts %d" % ([w[0] for w in work], want))
+    say("balloon/pages", 0 < want and want in sums, "workers with %s pages, the guest counts %d" % ([w[0] for w in work], want))
     say("balloon/time", work and all(w[1] > 0 for w in work), "no time")
     print("-- balloon inside: %s pages and ns, %d" % (work, want), file=sys.stderr)
 
