@@ -4,26 +4,9 @@
 # connection; the clocks' true offset is 0, which the printed bound must cover; every refusal is one sentence.
 set -u
 . tests/lib.sh
-[ "$(id -u)" = 0 ] || { echo "needs root" >&2; exit 77; }
-sg=${SANDGLASS:?} t=${O:?}/tests/live/agent
-dir=$(mktemp -d)
-pids=()
-finish() {
-	for p in "${pids[@]}"; do kill -CONT "$p"; kill -KILL "$p"; wait "$p"; done 2>/dev/null
-	rm -rf "$dir"
-}
-trap finish EXIT
-head -c 24 /dev/urandom | base64 >"$dir/token"
+. tests/live/agent_lib.sh
+t=$live/agent
 head -c 24 /dev/urandom | base64 >"$dir/other"
-until_true() { # SECONDS COMMAND...: wait for what another process does
-	local end=$((SECONDS + $1))
-	shift
-	while ! "$@"; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.05
-	done
-}
-place() { sed -n 's/.*listening on //p' "$1"; }
 serve() { # LOG SPOOL SLICES RATE: an agent whose recording is known; its place in $at
 	"$t" serve "$dir/token" "$2" "$3" "$4" 2>"$1" &
 	last=$!
@@ -31,7 +14,6 @@ serve() { # LOG SPOOL SLICES RATE: an agent whose recording is known; its place 
 	until_true 60 grep -qs listening "$1"
 	at=$(place "$1")
 }
-fact() { printf '%s\n' "$told" | tr ' ' '\n' | sed -n "s/^$1=//p"; }
 size_is() { [ "$(stat -c %s "$1" 2>/dev/null || echo 0)" -ge "$2" ]; }
 
 # ---- what an undisturbed connection brings, and how fast ----------------------------------------------------

@@ -4,61 +4,21 @@
 # apart: one clear sentence each, the status that says so, and what was recorded is kept.
 set -u
 . tests/lib.sh
-[ "$(id -u)" = 0 ] || { echo "needs root" >&2; exit 77; }
-sg=${SANDGLASS:?} live=${O:?}/tests/live
-dir=$(mktemp -d)
-pids=()
+. tests/live/agent_lib.sh
 set_ns=0 # by how much the wall clock was set
-finish() {
+undo() {
 	[ "$set_ns" = 0 ] || "$live/order" step $((-set_ns))
-	for p in "${pids[@]}"; do kill -CONT "$p"; kill -KILL "$p"; wait "$p"; done 2>/dev/null
 	mountpoint -q "$dir/small" && umount "$dir/small"
-	rm -rf "$dir"
 }
-trap finish EXIT
-head -c 24 /dev/urandom | base64 >"$dir/token"
-mkfifo "$dir/ready"
-sleep 3600 & # what the host records of its own
-sleeper=$!
-pids+=("$sleeper")
-until_true() { # SECONDS COMMAND...: wait for what another process does
-	local end=$((SECONDS + $1))
-	shift
-	while ! "$@"; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.05
-	done
-}
-agent_start() { # OPTIONS...: an agent; its place in $at
-	"$sg" agent --listen tcp:127.0.0.1:0 --token-file "$dir/token" "$@" 2>"$dir/agent.log" &
-	agent=$!
-	pids+=("$agent")
-	until_true 60 grep -qs listening "$dir/agent.log"
-	at=$(sed -n 's/.*listening on //p' "$dir/agent.log")
-}
-begun() { # COMMAND...: run it in the background, until it has begun to record; its process is $rec
-	"$@" --ready-fd 3 3>"$dir/ready" 2>"$dir/err" &
-	rec=$!
-	pids+=("$rec")
-	read -r _ <"$dir/ready"
-}
-host_start() { begun "$sg" record -p "$sleeper" --guest "web=$at" --token-file "$dir/token" "$@"; }
-ended() { # its status in $rc
-	wait "$rec"
-	rc=$?
-	cat "$dir/err" >&2
-}
-host_end() { kill -INT "$rec"; ended; }
 said() { # NAME STATUS WORDS: one line of the last host has the words
 	check "agentbad/$1" "status $rc: $(cat "$dir/err")" test "$rc" = "$2" -a "$(grep -c "$3" "$dir/err")" = 1
 }
-fact() { printf '%s\n' "$told" | tr ' ' '\n' | sed -n "s/^$1=//p"; }
 has_child() { [ -n "$(cat "/proc/$1/task/$1/children")" ]; }
 wall() { "$live/order" step "$1" && set_ns=$((set_ns + $1)); }
 
 # ---- a host that is gone for good ------------------------------------------------------------------------------
 agent_start --spool 1M --hold 4s
-host_start -o "$dir/gone.sgt"
+host_start "$at" -o "$dir/gone.sgt"
 "$live/switches" pipe 4 30 8000 >/dev/null &
 load=$!
 pids+=("$load")
@@ -76,7 +36,7 @@ check agentbad/gone-memory "the agent took $kib KiB" test "$kib" -lt 24576
 echo "an agent without its host for 4 s: $kib KiB at most" >&2
 told=$("$sg" report "$dir/gone.web.sgt" 2>&1)
 check agentbad/gone-part-is-kept "$(printf '%s' "$told" | tail -n1)" eval 'printf "%s" "$told" | grep -q "no end\|cut off"'
-host_start -o "$dir/next.sgt"
+host_start "$at" -o "$dir/next.sgt"
 sleep 0.5
 host_end
 check agentbad/gone-next "status $rc: $(tail -n1 "$dir/err")" test "$rc" = 0 -a -s "$dir/next.sgt"
@@ -110,7 +70,7 @@ PY
 coproc RELAY { exec python3 "$dir/relay.py" "$at"; }
 pids+=("$RELAY_PID")
 read -r at <&"${RELAY[0]}"
-host_start -o "$dir/late.sgt"
+host_start "$at" -o "$dir/late.sgt"
 "$live/switches" pipe 2 1.5 2000 >"$dir/counts"
 sleep 1.5 # a recorder writes what it has once a second
 echo -n x >&"${RELAY[1]}"
@@ -128,7 +88,7 @@ wait "$agent"
 agent_start
 mkdir "$dir/small"
 mount -t tmpfs -o size=200k none "$dir/small"
-host_start -o "$dir/small/full.sgt"
+host_start "$at" -o "$dir/small/full.sgt"
 "$live/switches" pipe 4 3 8000 >/dev/null
 kill -INT "$rec" 2>/dev/null # it may have ended: its own recording has no room either
 ended
@@ -144,7 +104,7 @@ wait "$agent"
 if wall 50000000 2>"$dir/wall"; then
 	wall -50000000
 	agent_start
-	host_start -o "$dir/wall.sgt"
+	host_start "$at" -o "$dir/wall.sgt"
 	"$live/switches" futex 2 3 2000 >"$dir/counts" &
 	load=$!
 	sleep 1

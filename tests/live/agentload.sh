@@ -5,61 +5,19 @@
 # names get no CPU: no switch is missing or there twice but for what is told as lost.
 set -u
 . tests/lib.sh
-[ "$(id -u)" = 0 ] || { echo "needs root" >&2; exit 77; }
-sg=${SANDGLASS:?} live=${O:?}/tests/live
-dir=$(mktemp -d)
-pids=()
-finish() {
-	for p in "${pids[@]}"; do kill -CONT "$p"; kill -KILL "$p"; wait "$p"; done 2>/dev/null
-	rm -rf "$dir"
-}
-trap finish EXIT
-head -c 24 /dev/urandom | base64 >"$dir/token"
-mkfifo "$dir/ready"
-sleep 3600 & # what the host records of its own
-sleeper=$!
-pids+=("$sleeper")
-until_true() { # SECONDS COMMAND...: wait for what another process does
-	local end=$((SECONDS + $1))
-	shift
-	while ! "$@"; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.05
-	done
-}
-agent_start() { # OPTIONS...: an agent; its place in $at
-	"$sg" agent --listen tcp:127.0.0.1:0 --token-file "$dir/token" "$@" 2>"$dir/agent.log" &
-	agent=$!
-	pids+=("$agent")
-	until_true 60 grep -qs listening "$dir/agent.log"
-	at=$(sed -n 's/.*listening on //p' "$dir/agent.log")
-}
+. tests/live/agent_lib.sh
 agent_end() { kill "$agent"; wait "$agent"; }
-begun() { # COMMAND...: run it in the background, until it has begun to record; its process is $rec
-	"$@" --ready-fd 3 3>"$dir/ready" 2>"$dir/err" &
-	rec=$!
-	pids+=("$rec")
-	read -r _ <"$dir/ready"
-}
-host_start() { begun "$sg" record -p "$sleeper" --guest "web=$1" --token-file "$dir/token" -o "$dir/m.sgt"; }
-host_end() {
-	kill -INT "$rec"
-	wait "$rec"
-	rc=$?
-	cat "$dir/err" >&2
-}
 load() { "$live/switches" "$@" >"$dir/counts"; }
 tally() { # NUMBER: what the recording has of the machine of that number
 	told=$("$live/tally" "$dir/m.sgt" "$1" "$dir/counts" 2>&1)
 	echo "$told" >&2
 }
-fact() { printf '%s\n' "$told" | tr ' ' '\n' | sed -n "s/^$1=//p"; }
 whole() { [ "$(fact made)" -gt 1000 ] && [ "$(fact found)" = "$(fact made)" ] && [ "$(fact missing)$(fact extra)$(fact double)" = 000 ]; }
 most_kib() { awk '/VmHWM/ { print $2 }' "/proc/$1/status"; }
 
 # ---- every switch of a modest load, of each kind --------------------------------------------------------------
 agent_start
-host_start "$at"
+host_start "$at" -o "$dir/m.sgt"
 # 4 pairs of 2500 turns a second: 20,000 switches a second, and each pair of its own kind
 for kind in pipe eventfd futex yield; do "$live/switches" $kind 1 3 2500 >"$dir/counts.$kind" & loads+=("$!"); done
 wait "${loads[@]}"
@@ -126,7 +84,7 @@ relay_start() { # to the agent at $at; its own place in $place
 }
 agent_start
 relay_start
-host_start "$place"
+host_start "$place" -o "$dir/m.sgt"
 load pipe 6 8 4000 &
 loads=$!
 sleep 1
@@ -150,7 +108,7 @@ agent_end
 # ---- and for longer than a small spool lasts -----------------------------------------------------------------------
 agent_start --spool 1M
 relay_start
-host_start "$place"
+host_start "$place" -o "$dir/m.sgt"
 load eventfd 6 8 8000 &
 loads=$!
 sleep 2

@@ -198,7 +198,10 @@ def fault(box, rt):
     faults = sum(r["count"] for r in b.rows if r["component"] == "app" and r["cause"] == "cpu.fault")
     want(2000 <= faults <= 2050, "%d faults for 2000 new pages" % faults)
     busy = b.ns("*", "sched", "cpu.irq")
-    if os.environ.get("FAULT_HIDDEN_NS", "0") == "0":
+    hidden = os.environ.get("FAULT_HIDDEN_NS", "0")
+    if hidden != "0":
+        print("skip sandbox/%s/fault-time a page fault takes %s ns outside the kernel here, in the host" % (rt, hidden))
+    else:
         want(b.ns("app", "cpu.fault") >= 0.3 * (b.total - busy), "faults are most of the work: " + b.top())
 
 
