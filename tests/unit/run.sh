@@ -55,6 +55,8 @@ checked() { # NAME LOGDIR COMMAND...
 	out=$(timeout -k 5 240 "$@" --tap=- 2>&1 </dev/null)
 	local rc=$? report
 	report=$(cat "$dir"/* 2>/dev/null | grep -v '^--') # valgrind: --PID-- is about itself
+	# UBSan writes to stderr, which Criterion keeps from its tests while it prints TAP.
+	[ $rc != 0 ] && [ -z "$report" ] && report=$(timeout -k 5 240 "$@" 2>&1 </dev/null | grep -v '^\[====\]')
 	if [ $rc != 0 ] && printf '%s\n' "$out" | grep -q '^not ok'; then
 		printf '%s\n' "$out" "$report" >&2 # a failed test leaks, too: its own words first
 		not_ok "$name" "status $rc: $(printf '%s\n' "$out" "$report" | grep -m3 -E '^not ok|runtime error|ERROR')"

@@ -52,7 +52,7 @@ static void drop(struct sg_model *m, struct sg_kicks *k)
 
 	if (k->n >= DROP_MIN && m->opts.mem_cap && m->stats.mem_bytes > m->opts.mem_cap && n < k->n / 2)
 		n = k->n / 2;
-	if (n < k->n / 2)
+	if (!n || n < k->n / 2)
 		return;
 	memmove(k->kick, k->kick + n, (k->n - n) * sizeof(*k->kick));
 	k->n -= n;
