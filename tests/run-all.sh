@@ -35,6 +35,7 @@ parts() {
 
 log=$O/check
 mkdir -p "$log"
+: >"$log/failed"
 TMPDIR=$(mktemp -d /tmp/sandglass-check.XXXXXX)
 chmod 755 "$TMPDIR" # tests become another user in it
 # Every process of this run carries the mark, so that what stays behind is found.
@@ -49,6 +50,8 @@ ours() {
 
 finish() {
 	rm -rf "$TMPDIR"
+	# Once more at the end, where a reader of a long log looks first.
+	cut -c1-300 "$log/failed"
 	printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 	[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
 	exit
@@ -76,6 +79,7 @@ count() {
 	fi
 	grep -E '^(not ok|skip) ' "$out"
 	if [ "$f" != 0 ]; then
+		sed -n 's/^not ok /failed: /p' "$out" >>"$log/failed"
 		echo "   (log: $log/$name.log)"
 		tail -n 25 "$log/$name.log" | sed 's/^/   | /'
 	fi

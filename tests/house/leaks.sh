@@ -96,5 +96,5 @@ compare)
 	done
 	verdict leaks/processes "$(leftover_processes "$3")"
 	rm -rf "$2.after"
-	verdict leaks/files "$(find "$TMPDIR" -mindepth 1 -maxdepth 1 ! -name before 2>/dev/null)" ;;
+	verdict leaks/files "$(few "$(find "$TMPDIR" -mindepth 1 -maxdepth 2 ! -path "$TMPDIR/before*" 2>/dev/null)")" ;;
 esac
