@@ -80,7 +80,9 @@ compare)
 		[ -z "$left" ] && break
 		[ $try = 6 ] || sleep 1
 	done
-	others=$(printf '%s\n' $others | sort -un | tr '\n' ' ')
+	# shellcheck disable=SC2086 # words
+	others=$(printf '%s ' $(printf '%s\n' $others | sort -un))
+	others=${others# }
 	for f in "$2"/*; do
 		what=${f##*/} new=$(diff "$f" "$2.after/${f##*/}" | sed -n 's/^> //p')
 		case $what in
