@@ -110,16 +110,18 @@ static int start_containerd(struct sg_dockerd *d, char *path, struct sg_err *err
 
 static int start_dockerd(struct sg_dockerd *d, char *path, struct sg_err *err)
 {
-	char bin[PATH_MAX], opt[6][PATH_MAX];
+	char bin[PATH_MAX], opt[7][PATH_MAX], parent[64];
 	struct sg_engine *e;
 	/* clang-format off */
 	char *argv[] = { "env", "-u", "NOTIFY_SOCKET", "-u", "DOCKER_TMPDIR", path, bin,
-			 opt[0], opt[1], opt[2], opt[3], opt[4], opt[5],
+			 opt[0], opt[1], opt[2], opt[3], opt[4], opt[5], opt[6],
 			 "--exec-opt=native.cgroupdriver=cgroupfs", "--group=root", "--shutdown-timeout=5",
 			 "--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false", NULL };
 	/* clang-format on */
 	int rc = sg_tool_find("dockerd", "docker.io", bin, err);
 
+	if (!rc && (rc = sg_dockerd_cgroup(d->top, parent, sizeof(parent))))
+		sg_err_set(err, rc, "%s: %s", d->top, strerror(-rc));
 	if (rc)
 		return rc;
 	snprintf(opt[0], PATH_MAX, "--config-file=%.100s/daemon.json", d->top);
@@ -128,6 +130,7 @@ static int start_dockerd(struct sg_dockerd *d, char *path, struct sg_err *err)
 	snprintf(opt[3], PATH_MAX, "--pidfile=%.100s/pid", d->top);
 	snprintf(opt[4], PATH_MAX, "--host=unix://%.100s", d->socket);
 	snprintf(opt[5], PATH_MAX, "--containerd=%.100s/" SG_DOCKERD_CONTAINERD, d->top);
+	snprintf(opt[6], PATH_MAX, "--cgroup-parent=/%s", parent);
 	rc = sg_owndaemon_spawn(&d->dockerd, argv, err);
 	if (!rc)
 		rc = sg_owndaemon_wait(&d->dockerd, d->socket, STALL_MS, -1, err);

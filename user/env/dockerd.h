@@ -35,8 +35,7 @@ const char *sg_dockerd_state(const struct sg_dockerd *d);
 /**
  * sg_dockerd_stop() - remove all its containers, stop it and containerd, unmount and remove its folder. NULL is fine.
  *
- * @dir itself goes too when sg_dockerd_start() made it and nothing else is in it. The cgroup "docker", which all
- * daemons of a machine share, stays. Return: 0, or negative errno when something could not be removed:
+ * @dir itself goes too when sg_dockerd_start() made it and nothing else is in it. Return: 0, or negative errno when something could not be removed:
  * the next start in @dir tries again.
  */
 int sg_dockerd_stop(struct sg_dockerd *d);

@@ -41,6 +41,14 @@ int sg_dockerd_prepare(struct sg_dockerd *d, struct sg_err *err);
  */
 int sg_dockerd_sweep(const char *top);
 
+/**
+ * sg_dockerd_cgroup() - name of the cgroup that holds those of its containers, unless a container asks for another
+ *
+ * Docker would put them into "docker", which all daemons of a machine share, and which none removes.
+ * Return: 0, or -errno when there is no folder @top.
+ */
+int sg_dockerd_cgroup(const char *top, char *ret, size_t size);
+
 /* Its processes, its containerd's, and those of the runtimes */
 extern const struct sg_owndaemon_kin sg_dockerd_kin;
 

@@ -134,7 +134,7 @@ static void find_cgroups(const char *dir, const struct sg_strtab *ids, int depth
 		closedir(d);
 }
 
-/* Kill what is in the cgroups of the containers (else remove them, if empty); how many there still were. */
+/* Kill what is in the cgroups of the daemon and its containers (else remove them, if empty); how many there still were. */
 static size_t for_cgroups(const struct sg_strtab *roots, const struct sg_strtab *ids, bool kill_them)
 {
 	struct sg_strtab all = { 0 };
@@ -181,6 +181,16 @@ static void unmount_below(const char *top)
 	sg_strtab_free(&points);
 }
 
+int sg_dockerd_cgroup(const char *top, char *ret, size_t size)
+{
+	struct stat st;
+
+	if (stat(top, &st))
+		return -errno;
+	snprintf(ret, size, "sandglass-docker-%llu", (unsigned long long)st.st_ino);
+	return 0;
+}
+
 static void nap(void)
 {
 	struct timespec ts = { .tv_nsec = ROUND_NS };
@@ -191,8 +201,11 @@ static void nap(void)
 int sg_dockerd_sweep(const char *top)
 {
 	struct sg_strtab ids = { 0 }, roots = { 0 };
-	char path[PATH_MAX];
+	char path[PATH_MAX], parent[64];
 	size_t left = 1;
+
+	if (!sg_dockerd_cgroup(top, parent, sizeof(parent)))
+		sg_strtab_id(&ids, parent);
 
 	collect_mounts(&roots, NULL);
 	for (int i = 0; i < ROUNDS && left; i++) {

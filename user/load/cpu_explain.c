@@ -138,6 +138,8 @@ static int add_slice(struct explain *x, const struct turn *t, const struct sg_sp
 		l = x->lane[s->cpu] = calloc(1, sizeof(*l));
 	if (!l)
 		return -ENOMEM;
+	if (l->n && l->v[(l->n - 1) % LANE].lo == s->lo)
+		return 0; /* it was, in part, in the combination before, too */
 	l->v[l->n % LANE].lo = s->lo;
 	l->v[l->n % LANE].hi = s->hi;
 	l->v[l->n++ % LANE].who = who;
@@ -148,7 +150,8 @@ static int add_slice(struct explain *x, const struct turn *t, const struct sg_sp
 static void add_wait(const struct explain *x, const struct turn *t, const struct sg_span *s)
 {
 	const struct lane *l = s->cpu < CPU_SETSIZE ? x->lane[s->cpu] : NULL;
-	uint64_t ns = overlap(s->lo, s->hi, t->lo, t->hi), jobs = 0, others = 0;
+	uint64_t lo = s->lo > t->lo ? s->lo : t->lo, hi = s->hi < t->hi ? s->hi : t->hi;
+	uint64_t ns = hi > lo ? hi - lo : 0, jobs = 0, others = 0;
 	struct sg_cpu_queue *q = &t->c->queue;
 	const char *comp;
 	enum who who = ns ? who_is(x, t, s->uid, &comp) : WHO_OTHER;
@@ -156,8 +159,8 @@ static void add_wait(const struct explain *x, const struct turn *t, const struct
 	/* a monitor's other threads wait at the same time */
 	if (who != WHO_JOB && (who != WHO_VMM || strncmp(comp, "vcpu", 4) != 0))
 		return;
-	for (uint64_t i = l ? l->n : 0; i-- > 0 && l->n - i <= LANE && l->v[i % LANE].hi > s->lo;) {
-		uint64_t had = overlap(l->v[i % LANE].lo, l->v[i % LANE].hi, s->lo, s->hi);
+	for (uint64_t i = l ? l->n : 0; i-- > 0 && l->n - i <= LANE && l->v[i % LANE].hi > lo;) {
+		uint64_t had = overlap(l->v[i % LANE].lo, l->v[i % LANE].hi, lo, hi);
 
 		if (l->v[i % LANE].who == WHO_JOB || l->v[i % LANE].who == WHO_VMM)
 			jobs += had;
