@@ -246,6 +246,17 @@ __noinline int off_send(struct thread *t, u64 now, u64 irq, u32 stop)
 	return 0;
 }
 
+/* The current thread had the CPU that a recorded one gets, perhaps after a wait for it: it is named, whether in scope or not. */
+__noinline int off_named(struct thread *t, u64 now)
+{
+	struct task_struct *p = bpf_get_current_task_btf();
+	struct cpu_state *c = this_cpu();
+
+	if (t && !(t->flags & TH_ANNOUNCED))
+		emit_thread(p, t, c, now, 0);
+	return 0;
+}
+
 /* Its next wait begins. */
 __noinline int off_wait(struct thread *t, u64 now, u32 stop, int nr)
 {
@@ -307,7 +318,7 @@ int BPF_PROG(sched_switch_btf, bool preempt, struct task_struct *prev, struct ta
 	     unsigned int pstate)
 {
 	struct cpu_state *c = this_cpu();
-	struct thread *tp, *tn;
+	struct thread *tp = NULL, *tn;
 	u32 who = 0, state = has_switch_state ? pstate : compat_task_state(prev);
 	u64 irq, now;
 	int nr = -1;
@@ -343,6 +354,8 @@ int BPF_PROG(sched_switch_btf, bool preempt, struct task_struct *prev, struct ta
 			tn = thread_adopt(next, c);
 		if (tn) {
 			slice_begin(next, tn, c, now, irq, who);
+			if (who && emits(tn))
+				off_named(tp, now);
 			c->cur = tn->uid;
 			c->cur_flags = tn->flags | (tn->related ? TH_RELATED : 0);
 		}

@@ -51,6 +51,17 @@ int seed_tasks(struct bpf_iter__task *ctx)
 	return seed_wait(p, t);
 }
 
+/* On which CPU did thread @uid run when the probes were switched off? MAX_CPU: on none; its switch-out was not reported. */
+static __always_inline u32 last_cpu(u32 uid)
+{
+	u32 cpu;
+
+	for (cpu = 0; cpu < MAX_CPU; cpu++)
+		if (cpus[cpu].cur == uid)
+			break;
+	return cpu;
+}
+
 /* After enabled = 0: a last record of every recorded thread that is still there. */
 SEC("?iter/task")
 int close_tasks(struct bpf_iter__task *ctx)
@@ -59,7 +70,6 @@ int close_tasks(struct bpf_iter__task *ctx)
 	struct closing k = { .flags = SG_SF_OPEN };
 	struct cpu_state *c = this_cpu();
 	struct thread *t;
-	u32 cpu;
 
 	if (!p)
 		return 0;
@@ -70,8 +80,10 @@ int close_tasks(struct bpf_iter__task *ctx)
 	if (!(t->flags & TH_ANNOUNCED))
 		emit_thread(p, t, c, k.now, 0);
 	if (t->in) {
-		cpu = bpf_core_field_exists(p->thread_info.cpu) ? BPF_CORE_READ(p, thread_info.cpu) : 0;
-		k.irq = cpus[cpu & (MAX_CPU - 1)].hard_total + cpus[cpu & (MAX_CPU - 1)].soft_total;
+		k.cpu = last_cpu(t->uid);
+		if (k.cpu >= MAX_CPU)
+			return 0; /* when its stay ended is not known */
+		k.irq = cpus[k.cpu & (MAX_CPU - 1)].hard_total + cpus[k.cpu & (MAX_CPU - 1)].soft_total;
 		k.stop = SG_STOP_NONE;
 		if (k.now - k.irq >= t->last)
 			settle(t, k.now - k.irq);
@@ -79,6 +91,7 @@ int close_tasks(struct bpf_iter__task *ctx)
 		return 0;
 	}
 	/* Still off CPU: a slice of no length that carries the open wait. */
+	k.cpu = bpf_get_smp_processor_id();
 	slots_clear(t);
 	t->w_wake = t->k_wake;
 	t->w_waker = t->k_waker;

@@ -85,6 +85,7 @@ static __always_inline struct thread *thread_born(struct task_struct *parent, st
 struct closing {
 	u64 now, irq;
 	u32 flags;
+	u32 cpu; /* whose stay it was, when another one asks (SG_SF_OPEN) */
 	u8 stop;
 };
 
@@ -96,6 +97,11 @@ static __noinline void fill_slice(struct sg_slice *r, struct thread *t, struct c
 	u64 in = t->in ? t->in : k->now;
 
 	fill_hdr(&r->h, c, SG_REC_SLICE, t->uid, k->now);
+	if (k->flags & SG_SF_OPEN) {
+		c = &cpus[k->cpu & (MAX_CPU - 1)];
+		r->h.cpu = k->cpu;
+		r->h.lost = c->lost;
+	}
 	r->in = in;
 	r->prev_out = t->out;
 	r->wake = t->w_wake;

@@ -13,6 +13,8 @@ snapshot() { # DIR
 	tail -n +2 /proc/swaps | awk '{print $1}' | sort >"$1/swap"
 	awk '{print $5, $(NF-2)}' /proc/self/mountinfo | sort >"$1/mounts"
 	find /sys/fs/cgroup -type d 2>/dev/null | sort >"$1/cgroups"
+	# with a process in it, which is not of this run (leaks/processes): somebody else's, made meanwhile
+	find /sys/fs/cgroup -name cgroup.procs -exec grep -l . {} + 2>/dev/null | sed 's,/cgroup.procs$,,' | sort >"$1/busy"
 	bpftool prog show 2>/dev/null | sed -n 's/^\([0-9]*: [a-z_]* *name [^ ]*\).*/\1/p' | sort >"$1/bpf-programs"
 	bpftool link show 2>/dev/null | grep -E '^[0-9]+:' | sort >"$1/bpf-links"
 	find /sys/fs/bpf -mindepth 1 2>/dev/null | sort >"$1/bpf-pins"
@@ -86,7 +88,8 @@ compare)
 	for f in "$2"/*; do
 		what=${f##*/} new=$(diff "$f" "$2.after/${f##*/}" | sed -n 's/^> //p')
 		case $what in
-		foreign) ;;
+		foreign | busy) ;;
+		cgroups) new=$(printf '%s\n' "$new" | grep -vxFf "$2.after/busy") ;;&
 		bpf-* | cgroups | swap | loop-devices | zram | mounts)
 			if [ -n "$new" ] && [ -n "$others" ]; then
 				skip "leaks/$what" "another sandglass (process $others) runs here and changes them"

@@ -100,6 +100,27 @@ for t in d["tasks"]:
     assert sum(b["ns"] for b in t["blame"]) == t["latency_ns"]
 PY
 )"
+
+# ---- a CPU has one thread at a time, at the end of a recording too, when the recorder asks on another CPU; and who took a
+# CPU from a recorded thread is named, in scope or not
+two=($(awk '/^Cpus_allowed_list/ { n = split($2, c, ","); for (i = 1; i <= n; i++) { split(c[i], r, "-"); for (k = r[1]; k <= (r[2] ? r[2] : r[1]); k++) print k } }' /proc/self/status))
+spin() { exec taskset -c "$2" perl -e '$0 = shift; 1 while 1' "$1"; }
+if [ ${#two[@]} -ge 2 ]; then
+	spin hog "${two[1]}" & hog=$!
+	taskset -c "${two[0]}" "$sg" record -q -a -o "$dir/t.sgt" --duration 1s
+	spin victim "${two[1]}" & victim=$!
+	taskset -c "${two[0]}" "$sg" record -q -p $victim -o "$dir/w.sgt" --duration 1s
+	kill $hog $victim
+	wait $hog $victim 2>/dev/null
+	tiles=$("$O/tests/live/tiles" "$dir/t.sgt" 2>&1)
+	verdict one-at-a-time "$(awk '{ for (i = 1; i <= NF; i++) { split($i, x, "="); v[x[1]] = x[2] } }
+		END { if (v["open"] < 1 || v["worst_ns"] > 20000) print }' <<<"$tiles")"
+	"$sg" report "$dir/w.sgt" >"$dir/taken" 2>&1
+	verdict taken-by "$(grep -q 'cpu taken by hog' "$dir/taken" || grep 'taken by' "$dir/taken" | head -3)"
+else
+	skip one-at-a-time 'it takes two CPUs'
+	skip taken-by 'it takes two CPUs'
+fi
 cg=$(d=/sys/fs/cgroup/memory; [ -d $d ] || d=/sys/fs/cgroup; echo $d/sandglass-test-$$)
 if mkdir "$cg" 2>/dev/null; then
 	mkfifo "$dir/ready"

@@ -105,6 +105,15 @@ static enum who who_is(const struct explain *x, const struct turn *t, uint32_t u
 					 : WHO_OTHER;
 }
 
+/* What a stay was of CPU time: without the wait in it that only the scheduler's own sum told of. */
+static uint64_t on_cpu(const struct sg_slice *s, uint64_t ns)
+{
+	for (unsigned i = 0; i < s->npair; i++)
+		if (s->pair[i].key == SG_C_SCHED_RUNQ)
+			ns -= s->pair[i].ns < ns ? s->pair[i].ns : ns;
+	return ns;
+}
+
 static uint64_t overlap(uint64_t lo1, uint64_t hi1, uint64_t lo2, uint64_t hi2)
 {
 	uint64_t lo = lo1 > lo2 ? lo1 : lo2, hi = hi1 < hi2 ? hi1 : hi2;
@@ -132,7 +141,7 @@ static int add_slice(struct explain *x, const struct turn *t, const struct sg_sp
 		add_parts(t->c, comp, s->slice, ns, s->hi - s->lo);
 	if (s->cpu >= CPU_SETSIZE || !CPU_ISSET(s->cpu, &x->cpus))
 		return 0;
-	*sum[who] += ns;
+	*sum[who] += clip(on_cpu(s->slice, s->hi - s->lo), ns, s->hi - s->lo);
 	l = x->lane[s->cpu];
 	if (!l)
 		l = x->lane[s->cpu] = calloc(1, sizeof(*l));
