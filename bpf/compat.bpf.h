@@ -27,6 +27,8 @@
 #define TASK_NOLOAD_	      0x400
 #define PF_EXITING_	      0x4
 #define PF_MEMALLOC_	      0x800
+#define PF_IO_WORKER_	      0x10
+#define PF_USER_WORKER_	      0x4000
 #define PF_KTHREAD_	      0x200000
 #define S_IFMT_		      00170000
 #define S_IFSOCK_	      0140000
@@ -45,6 +47,18 @@
 const volatile bool has_switch_state = true;
 /* TASK_FROZEN appeared in 6.1 (f5d39b020809); its bit moved: user space reads it from no BTF, so both are given. */
 #define TASK_FROZEN_ 0x8000
+
+/*
+ * A thread of a process that never leaves the kernel: io_uring's, and since Linux 6.4 vhost's
+ * (54e6842d0775, 6e890c5d5021). Their bit was another one's until 5.17.
+ */
+static __always_inline bool compat_user_worker(const struct task_struct *p)
+{
+	struct kernel_clone_args *args = NULL;
+
+	return p->flags & PF_IO_WORKER_ ||
+	       (bpf_core_field_exists(args->user_worker) && p->flags & PF_USER_WORKER_);
+}
 
 /* task->__state was task->state before 5.14 (2f064a59a11f). */
 struct task_struct___old_state {

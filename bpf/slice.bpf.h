@@ -34,6 +34,8 @@ static __always_inline void thread_init(struct task_struct *p, struct thread *t,
 		if (t->flags & TH_KSOFTIRQD || same_bytes(comm, "rcu", 3) || same_bytes(comm, "jbd2", 4) ||
 		    same_bytes(comm, "kswapd", 6) || same_bytes(comm, "migration", 9))
 			t->related = REL_ALWAYS;
+	} else if (compat_user_worker(p)) {
+		t->base = SG_K_KTHREAD;
 	}
 	t->cur = base_slot(t);
 	if (scope_all || in_target_cgroup(p))

@@ -94,6 +94,14 @@ for n in task_calls w1_chain w8_rewait; do
 	verdict "golden/$n.calls-sums" "$(calls_agree "$tmp/out")"
 done
 
+# A machine's vCPUs, one by one and together, and its other threads
+for n in vm_threads; do
+	same "$n.vm" "$sg" report "$n.sgt" --vm
+	same "$n.vm.json" "$sg" report "$n.sgt" --vm --json
+	verdict "golden/$n.vm-form" "$("$OLDPWD/tests/golden/check_formats.py" report "$tmp/out" 2>&1)"
+	verdict "golden/$n.vm-sums" "$("$OLDPWD/tests/lab/vmthreads.py" "$tmp/out" 20 26 27 2>&1 | grep -v '^ok \|^-- ')"
+done
+
 # Every output, through the program (the writers have their own goldens in formats/)
 for n in w1_chain; do
 	[ -f "$n.sgt" ] || { not_ok "golden/$n" 'no such stream'; continue; }

@@ -16,7 +16,7 @@ l2_ready() {
 	modprobe kvm_amd 2>/dev/null || modprobe kvm_intel 2>/dev/null
 	[ -c /dev/kvm ] || { echo 'no /dev/kvm in the lab: its processor has no virtualisation'; return 1; }
 	[ -s "$TMPDIR/l2-initrd" ] ||
-		tests/lab/initrd.sh "$(uname -r)" / "$TMPDIR/l2-initrd" l2-init.sh virtio_pci virtio_balloon
+		tests/lab/initrd.sh "$(uname -r)" / "$TMPDIR/l2-initrd" l2-init.sh virtio_pci virtio_balloon virtio_blk virtio_net
 }
 
 # l2_qemu NAME MIB CPUS WORD...: sets l2_pid

@@ -11,10 +11,10 @@ set -u
 export O MAKE=true # built outside, and not again
 choice=${1:-short}
 sg=${SANDGLASS:?} mini=$O/tests/vm/miniguest
-tmp=$(mktemp -d) swap=/var/tmp/kvm-swap group=/sys/fs/cgroup/sandglass-kvm
+tmp=$(mktemp -d) swap=/var/tmp/kvm-swap disk=/var/tmp/kvm-disk group=/sys/fs/cgroup/sandglass-kvm
 cleanup() {
 	swapoff $swap 2>/dev/null
-	rm -rf "$tmp" $swap
+	rm -rf "$tmp" $swap $disk
 	rmdir $group 2>/dev/null
 }
 trap cleanup EXIT
@@ -50,7 +50,14 @@ print((lambda: '"$3"')() or "", end="")' "$2" 2>&1 | tail -n1)"
 mkdir -p $group
 # ---- a balloon, down and up
 l2_cgroup=$group
-l2_start a 192 1 || { not_ok l2/up 'the nested guest did not come up'; exit 1; }
+# A disk behind a thread of its own, and where there is vhost a network by that.
+dd if=/dev/urandom of=$disk bs=1M count=8 status=none
+words=(-object iothread,id=iothread1 -drive "file=$disk,if=none,id=d,format=raw,cache=none,aio=threads"
+	-device virtio-blk-pci,drive=d,iothread=iothread1)
+if net_why=$(modprobe -a tun vhost_net 2>&1); then
+	words+=(-netdev tap,id=n,ifname=sg0,script=no,downscript=no,vhost=on -device virtio-net-pci,netdev=n,romfile=)
+fi
+l2_start a 192 1 "${words[@]}" || { not_ok l2/up 'the nested guest did not come up'; exit 1; }
 ok l2/up
 steps='160 176 128 192' down=$((32 + 48)) up=$((16 + 64))
 before=$(l2 a 'echo $(stat balloon_inflate) $(stat balloon_deflate)')
@@ -68,6 +75,31 @@ read -r inflated deflated <<<"$(sed -n 's/^\([0-9]*\),.*/\1/p' "$tmp/madvise" | 
 check balloon/guest "inflate $((i1 - i0)), deflate $((d1 - d0)) pages" [ "$((i1 - i0)) $((d1 - d0))" = "$((down * 256)) $((up * 256))" ]
 check balloon/host "madvise: $inflated and $deflated pages" [ "$inflated $deflated" = "$((down * 256)) $((up * 256))" ]
 holds balloon/sandglass "$tmp/balloon" "'' if [sum(v['balloon'][k] for v in c) for k in ('inflate_pages', 'deflate_pages', 'windows')] == [$((down * 256)), $((up * 256)), $((down + up))] else str([v['balloon'] for v in c])"
+
+# ---- its other threads: the disk's, vhost's, the VMM's own
+# Before Linux 6.4 vhost's is a kernel thread, then one of the VMM's.
+workers=$(grep -lsx "vhost-$l2_pid" /proc/[0-9]*/task/*/comm | sed 's,/comm$,,; s,.*/,,')
+command='dd if=/dev/vda of=/dev/null bs=64k 2>/dev/null'
+if [ -z "$net_why" ]; then
+	check threads/vhost-worker 'vhost has no thread' test -n "$workers"
+	busybox ip addr add 10.9.8.1/24 dev sg0 && busybox ip link set sg0 up
+	l2 a 'ip link set eth0 up && ip addr add 10.9.8.2/24 dev eth0' || not_ok threads/network 'the guest has none'
+	command="$command; ping -c 20 -i 0.05 10.9.8.1 >/dev/null"
+else
+	skip threads/vhost "$net_why"
+fi
+if has_vm; then
+	"$sg" record -q -o "$tmp/r.sgt" --vm "$l2_pid" --connect '' --duration 100s --ready-fd 3 3>"$tmp/ready" 2>"$tmp/err" </dev/null &
+	rec=$!
+	until [ -s "$tmp/ready" ] || ! kill -0 $rec 2>/dev/null; do sleep 0.2; done
+	l2 a "$command" || not_ok threads/work "status $?"
+	kill -INT $rec
+	wait $rec
+	check threads/recorded "status $?: $(tail -n1 "$tmp/err")" [ $? = 0 ]
+	"$sg" report --vm --json "$tmp/r.sgt" >"$tmp/vm" 2>"$tmp/err" || not_ok threads/report "$(tail -n1 "$tmp/err")"
+	tests/lab/vmthreads.py "$tmp/vm" "$l2_pid" $workers
+fi
+note threads
 
 if [ "$choice" != all ]; then
 	for n in swapped steal swapped-linux l2/root; do

@@ -197,6 +197,97 @@ Test(vcpus, a_guest_halts_swaps_and_loses_its_cpu)
 	cr_expect_eq(r[1].key, AMD(0x7b));
 	cr_expect_eq(r[1].returns, 2);
 	cr_expect_eq(r[1].vmm_ns, 60);
+	cr_expect_eq(c->fault[SG_VCPU_FAULT_PLAIN].cnt, 1);
+	cr_expect_eq(c->fault[SG_VCPU_FAULT_PLAIN].cpu_ns, 300);
+	cr_expect_eq(c->fault[SG_VCPU_FAULT_SWAPIN].cnt, 1);
+	cr_expect_eq(c->fault[SG_VCPU_FAULT_SWAPIN].cpu_ns, 100);
+	cr_expect_eq(c->fault[SG_VCPU_FAULT_SWAPIN].wait_ns, 2900);
+	cr_expect_eq(sg_vcpu_faults(c).cnt, 2);
+	sg_vcpus_free(v);
+}
+
+/* What a machine's vCPUs did is the sum of what each did. */
+static void check_all(const struct sg_vmm *vm)
+{
+	struct sg_vcpu_fault faults = { 0 };
+	uint64_t total = 0, exits = 0, all_exits = 0;
+	struct sg_vcpu s = { 0 };
+
+	for (size_t i = 0; i < vm->nvcpu; i++) {
+		const struct sg_vcpu *c = &vm->vcpu[i];
+
+		total += c->to - c->from;
+#define X(field) s.field += c->field;
+		SG_VCPU_PARTS(X)
+		SG_VCPU_COUNTS(X)
+#undef X
+		for (size_t k = 0; k < c->nexit; k++)
+			exits += c->exit[k].cnt;
+		faults.cnt += sg_vcpu_faults(c).cnt;
+		faults.wait_ns += sg_vcpu_faults(c).wait_ns;
+	}
+#define X(field) cr_assert_eq(s.field, vm->all.field, #field);
+	SG_VCPU_PARTS(X)
+	SG_VCPU_COUNTS(X)
+#undef X
+	for (size_t k = 0; k < vm->all.nexit; k++)
+		all_exits += vm->all.exit[k].cnt;
+	cr_assert_eq(all_exits, exits);
+	cr_assert_eq(sg_vcpu_faults(&vm->all).cnt, faults.cnt);
+	cr_assert_eq(sg_vcpu_faults(&vm->all).wait_ns, faults.wait_ns);
+	cr_assert_eq(vm->all.to - vm->all.from, total);
+	cr_assert_eq(sum(&vm->all), total);
+}
+
+/* Each kind of page fault exit, on a CPU and waiting; a device's register is none, nor what the VMM does. */
+Test(vcpus, page_fault_exits_by_what_they_were)
+{
+	static const uint16_t keys[SG_VCPU_FAULTS] = {
+		[SG_VCPU_FAULT_PLAIN] = INTEL(48),
+		[SG_VCPU_FAULT_SWAPIN] = SG_C_MEM_SWAPIN,
+		[SG_VCPU_FAULT_REFAULT] = AMD(SG_KVM_REFAULT),
+		[SG_VCPU_FAULT_DIRTY] = AMD(SG_KVM_DIRTY),
+		[SG_VCPU_FAULT_ASYNC] = AMD(SG_KVM_ASYNC),
+	};
+	struct sg_vcpu_fault all;
+	struct sg_vcpus *v;
+	const struct sg_vmm *vm;
+	uint64_t at = 1000;
+	struct made m;
+	size_t n;
+
+	cr_assert_eq(sg_vcpus_new(&v), 0);
+	thread(v, 2, 100, 101, "CPU 0/KVM");
+	m = slice(2, 0, 0, at - 10, at);
+	pair(&m, SG_C_CPU_GUEST, 10, 1);
+	feed(v, &m);
+	for (unsigned i = 0; i < SG_VCPU_FAULTS; i++, at += 200) {
+		/* blocked in it for 100 + i, ready for 5 */
+		m = slice(2, at, at + 100 + i, at + 105 + i, at + 200);
+		m.s.note = SG_NOTE_KVM | keys[i];
+		pair(&m, keys[i], 20 + i, 1 + i);
+		pair(&m, AMD(SG_KVM_MMIO), 10, 7);
+		pair(&m, VMM(6), 5, 7);
+		feed(v, &m);
+	}
+	/* a halt is no page fault, nor a wait outside KVM_RUN */
+	m = slice(2, at, at + 50, at + 50, at + 60);
+	m.s.note = SG_NOTE_KVM | AMD(0x78);
+	feed(v, &m);
+	m = slice(2, at + 60, at + 90, at + 90, at + 100);
+	m.s.note = SG_NOTE_KVM | AMD(0x400);
+	m.s.arg = 0;
+	feed(v, &m);
+	cr_assert_eq(sg_vcpus_list(v, &vm, &n), 0);
+	cr_assert_eq(n, 1);
+	for (unsigned i = 0; i < SG_VCPU_FAULTS; i++) {
+		cr_expect_eq(vm->vcpu->fault[i].cnt, 1 + i, "kind %u", i);
+		cr_expect_eq(vm->vcpu->fault[i].cpu_ns, 20 + i, "kind %u", i);
+		cr_expect_eq(vm->vcpu->fault[i].wait_ns, 100 + i, "kind %u", i);
+	}
+	all = sg_vcpu_faults(vm->vcpu);
+	cr_expect(all.cnt == 15 && all.cpu_ns == 110 && all.wait_ns == 510);
+	check_all(vm);
 	sg_vcpus_free(v);
 }
 
@@ -234,6 +325,8 @@ Test(vcpus, sums_are_whole_whatever_comes)
 			last = now = out;
 		}
 		cr_assert_eq(sg_vcpus_list(v, &vm, &n), 0);
+		cr_assert(n == 1 && vm->nvcpu == 3);
+		check_all(vm);
 		for (size_t i = 0; i < n; i++)
 			for (size_t k = 0; k < vm[i].nvcpu; k++)
 				cr_assert_eq(sum(&vm[i].vcpu[k]), vm[i].vcpu[k].to - vm[i].vcpu[k].from);
@@ -269,6 +362,7 @@ Test(vcpus, more_reasons_than_rows_are_one_row)
 	cr_expect_eq(cnt, 600);
 	cr_expect_eq(ns, 3000);
 	cr_expect_eq(sum(vm->vcpu), 3000);
+	check_all(vm);
 	sg_vcpus_free(v);
 }
 

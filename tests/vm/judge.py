@@ -234,6 +234,8 @@ def vm_counts(v, c, got, refaults):
     for e in ("halt", "hypercall", "cpuid", "msr"):
         same(e, row(e)["count"], asked(v, e))
     same("page-faults", sum(row(k)["count"] for k in ("page-fault", "refault", "dirty")), kvm.get("pf_fixed", 0))
+    split = c["page_faults"]
+    same("page-faults/split", split["count"] - split["async"]["count"], kvm.get("pf_fixed", 0))
     same("dirty", row("dirty")["count"], asked(v, "dirty"))
     if refaults:
         same("refault", row("refault")["count"], asked(v, "refault"))

@@ -17,6 +17,7 @@
 #include "model/swapout.h"
 #include "model/syscalls.h"
 #include "model/vcpus.h"
+#include "model/vmthreads.h"
 #include "out/json.h"
 #include "out/text.h"
 
@@ -53,6 +54,8 @@ struct args {
 	struct sg_syscalls *syscalls;
 	struct sg_guestcalls *guest;
 	struct sg_vcpus *vcpus;
+	struct sg_vmthreads *vmthreads;
+	const struct sg_model *model;
 };
 
 static const struct argp_option options[] = {
@@ -221,6 +224,23 @@ static int feed_accounts(void *ctx, const struct sg_hdr *ev)
 	return ret;
 }
 
+static void before(void *ctx, struct sg_analysis *an)
+{
+	((struct args *)ctx)->model = sg_analysis_model(an);
+}
+
+static int on_span(void *ctx, const struct sg_span *s)
+{
+	struct args *a = ctx;
+
+	return sg_vmthreads_span(a->vmthreads, a->model, s);
+}
+
+static struct sg_vm_facts vm_facts(const struct args *a, struct sg_input *in)
+{
+	return (struct sg_vm_facts){ sg_analysis_vms(in->a), a->vmthreads, a->model };
+}
+
 static int on_guest(void *ctx, const struct sg_guest_call *c)
 {
 	return sg_guestcalls_ended(((struct args *)ctx)->guest, c);
@@ -294,6 +314,7 @@ static int print_tasks(FILE *f, const struct args *a, struct sg_input *in)
 static int print_text(FILE *f, const struct args *a, struct sg_input *in)
 {
 	struct sg_text_head h = { .file = a->file, .damage = sg_input_damage(in) };
+	struct sg_vm_facts facts = vm_facts(a, in);
 	int ret;
 
 	h.meta = sg_reader_meta(in->reader);
@@ -313,7 +334,7 @@ static int print_text(FILE *f, const struct args *a, struct sg_input *in)
 	if (!ret && a->syscalls)
 		ret = sg_syscalls_text(a->syscalls, f, &a->text);
 	if (!ret && a->vcpus)
-		ret = sg_vcpus_text(a->vcpus, f, sg_analysis_vms(in->a), &a->text);
+		ret = sg_vcpus_text(a->vcpus, f, &facts, &a->text);
 	if (!ret && a->oracle) {
 		fputc('\n', f);
 		ret = sg_oracle_text(a->oracle, f);
@@ -341,6 +362,7 @@ static struct json_object *oracle_object(struct sg_oracle *o)
 static int print_json(FILE *f, const struct args *a, struct sg_input *in)
 {
 	struct sg_json_end e = { .a = in->a, .damage = sg_input_damage(in), .quantile = a->quantile };
+	struct sg_vm_facts facts = vm_facts(a, in);
 	int ret;
 
 	e.meta = sg_reader_meta(in->reader);
@@ -355,7 +377,7 @@ static int print_json(FILE *f, const struct args *a, struct sg_input *in)
 	if (e.extra && a->syscalls)
 		json_object_object_add(e.extra, "syscalls", sg_syscalls_json(a->syscalls));
 	if (e.extra && a->vcpus)
-		json_object_object_add(e.extra, "kvm", sg_vcpus_json(a->vcpus, sg_analysis_vms(in->a)));
+		json_object_object_add(e.extra, "kvm", sg_vcpus_json(a->vcpus, &facts));
 	if (e.extra && a->guest)
 		json_object_object_add(e.extra, "guest_syscalls", sg_guestcalls_json(a->guest));
 	ret = sg_json_end(a->doc, f, &e);
@@ -379,6 +401,10 @@ static int accounts_new(struct args *a)
 		ret = sg_guestcalls_new(&a->guest, a->owners);
 	if (!ret && a->want_vm)
 		ret = sg_vcpus_new(&a->vcpus);
+	if (!ret && a->want_vm)
+		ret = sg_vmthreads_new(&a->vmthreads);
+	if (a->want_vm)
+		a->o.on_span = on_span;
 	a->o.owners = a->owners;
 	if (a->want_guest) {
 		a->o.tasks = SG_TASKS_GUEST;
@@ -397,6 +423,7 @@ static void accounts_free(struct args *a)
 	sg_syscalls_free(a->syscalls);
 	sg_guestcalls_free(a->guest);
 	sg_vcpus_free(a->vcpus);
+	sg_vmthreads_free(a->vmthreads);
 }
 
 static int report(struct args *a, struct sg_input *in, struct sg_err *err)
@@ -412,7 +439,7 @@ static int report(struct args *a, struct sg_input *in, struct sg_err *err)
 	a->o.on_task = on_task;
 	a->o.ctx = a;
 	if (!ret)
-		ret = sg_input_run(in, a->file, &a->o, NULL, err);
+		ret = sg_input_run(in, a->file, &a->o, before, err);
 	if (!ret) {
 		f = sg_output_open(a->json, err);
 		a->text.colour = isatty(fileno(f ? f : stdout)) && !getenv("NO_COLOR");

@@ -143,6 +143,8 @@ struct sg_thread_info {
 	uint32_t uid, tid, tgid, flags;
 	const char *comm;
 	const char *comp;
+	uint32_t vmm;	/* process that runs the machine which it is a part of, 0: none */
+	bool vcpu;	/* it runs a guest */
 	bool sandboxed; /* Sentry, Gofer or stub: the component names it, its comm ("exe") says nothing */
 };
 /** sg_model_thread() - identity of @uid; false (and a synthesised name) when never announced. */

@@ -95,26 +95,54 @@ bool sg_thr_is_vcpu(const struct sg_thr *th)
 	return th->vcpu || (begins(th, "CPU ") && strstr(th->comm, "/TCG"));
 }
 
-/*
- * The part of a thread in a virtual machine, NULL: none. vhost's workers are kernel
- * threads, since Linux 6.4 threads of the VMM (6e890c5d5021); QEMU calls an I/O thread
- * by its object's name, "IO iothread1" with debug-threads.
- */
-static const char *vm_part(struct sg_model *m, struct sg_thr *th)
+static bool is_vmm(const struct sg_model *m, uint32_t tgid)
 {
 	uint64_t val;
 
+	return sg_map_get(&m->proc_map, tgid, &val) && ((struct sg_proc *)(uintptr_t)val)->vmm;
+}
+
+/*
+ * The part of a thread in a virtual machine, NULL: none. vhost's workers are kernel
+ * threads, since Linux 6.4 threads of the VMM (6e890c5d5021); QEMU calls an I/O thread
+ * by its object's name, "IO iothread1" with debug-threads. The one of its monitor is
+ * none: it serves no device.
+ */
+static const char *vm_part(const struct sg_model *m, const struct sg_thr *th)
+{
 	if (th->vcpu)
 		return "vcpu";
 	if (!m->vmms)
 		return NULL;
 	if (th->flags & SG_TF_KTHREAD)
 		return begins(th, "vhost-") ? "vhost" : NULL;
-	if (!sg_map_get(&m->proc_map, th->tgid, &val) || !((struct sg_proc *)(uintptr_t)val)->vmm)
+	if (!is_vmm(m, th->tgid))
 		return NULL;
-	return begins(th, "vhost-")			     ? "vhost"
-	       : begins(th, "IO ") || begins(th, "iothread") ? "iothread"
-							     : "vmm";
+	if (begins(th, "vhost-"))
+		return "vhost";
+	return (begins(th, "IO ") && !begins(th, "IO mon_")) || begins(th, "iothread") ? "iothread" : "vmm";
+}
+
+/*
+ * The process whose machine @th works for, 0: none. A kernel thread names it, or the
+ * thread of it that asked for vhost.
+ */
+static uint32_t vmm_of(const struct sg_model *m, const struct sg_thr *th)
+{
+	unsigned of;
+
+	if (!m->vmms)
+		return 0;
+	if (!(th->flags & SG_TF_KTHREAD))
+		return is_vmm(m, th->tgid) ? th->tgid : 0;
+	if (sscanf(th->comm, "vhost-%u", &of) != 1 && sscanf(th->comm, "kvm-pit/%u", &of) != 1)
+		return 0;
+	if (is_vmm(m, of))
+		return of;
+	for (uint32_t i = 0; i < m->nthr; i++)
+		if (m->thr[i]->tid == of && is_vmm(m, m->thr[i]->tgid))
+			return m->thr[i]->tgid;
+	return 0;
 }
 
 /* A guest's components are called MACHINE:COMPONENT. */
@@ -361,6 +389,8 @@ bool sg_model_thread(const struct sg_model *m, uint32_t uid, struct sg_thread_in
 					.tgid = th->tgid,
 					.flags = th->flags,
 					.comm = th->comm,
+					.vmm = vmm_of(m, th),
+					.vcpu = th->vcpu,
 					.sandboxed = th->box != SG_BOX_NONE,
 					.comp = sg_model_comp(m, sg_thr_comp((struct sg_model *)m, th)) };
 	return th->announced;

@@ -9,7 +9,6 @@
 
 #define THREADS_MAX (1u << 20) /* whose names are kept */
 #define TAKERS_MAX  65536      /* (vCPU, thread that had its CPU) pairs */
-#define KEY_OTHERS  0	       /* the exits that found no row */
 
 struct thread {
 	uint32_t tid, tgid;
@@ -161,25 +160,10 @@ static int vcpu_of(struct sg_vcpus *v, const struct sg_slice *s, struct sg_vcpu 
 	return 0;
 }
 
-static void exit_add(struct sg_vcpu *c, const struct sg_pair *q)
-{
-	struct sg_vcpu_exit *e = c->exit;
-	size_t i = 0;
-
-	while (i < c->nexit && e[i].key != q->key)
-		i++;
-	if (i == c->nexit && c->nexit < SG_VCPU_EXITS - 1)
-		e[c->nexit++].key = q->key;
-	else if (i == c->nexit && (!c->nexit || e[c->nexit - 1].key != KEY_OTHERS))
-		e[c->nexit++].key = KEY_OTHERS;
-	else if (i == c->nexit)
-		i = c->nexit - 1;
-	e[i].cnt += q->cnt;
-	e[i].ns += q->ns;
-}
-
 static void kvm_add(struct sg_vcpu *c, const struct sg_pair *q)
 {
+	unsigned fault;
+
 	switch (q->key & 0xfff) {
 	case SG_KVM_RUN:
 		c->run_ns += q->ns;
@@ -199,7 +183,12 @@ static void kvm_add(struct sg_vcpu *c, const struct sg_pair *q)
 		return;
 	}
 	*(q->key & SG_KVM_USER ? &c->vmm_ns : &c->exit_ns) += q->ns;
-	exit_add(c, q);
+	fault = sg_vcpu_fault_of(q->key);
+	if (fault < SG_VCPU_FAULTS) {
+		c->fault[fault].cnt += q->cnt;
+		c->fault[fault].cpu_ns += q->ns;
+	}
+	sg_vcpu_exit_add(c, q->key, q->cnt, q->ns);
 }
 
 /* One (cause, time) of a slice. */
@@ -217,6 +206,8 @@ static void pair_add(struct sg_vcpu *c, const struct sg_pair *q)
 	case SG_C_MEM_SWAPIN:
 		c->swapin_ns += q->ns;
 		c->swapins += q->cnt;
+		c->fault[SG_VCPU_FAULT_SWAPIN].cpu_ns += q->ns;
+		c->fault[SG_VCPU_FAULT_SWAPIN].cnt += q->cnt;
 		return;
 	case SG_C_CPU_USER:
 		c->vmm_ns += q->ns;
@@ -285,10 +276,19 @@ static uint64_t *blocked_in(struct sg_vcpu *c, const struct sg_slice *s)
 	return c->entries ? &c->wait_ns : &c->halt_ns;
 }
 
+/* The page fault exit that a wait was in, SG_VCPU_FAULTS: none. */
+static unsigned fault_in(const struct sg_slice *s)
+{
+	bool run = s->wkind == SG_K_SYSCALL && s->nr == NR_IOCTL && s->arg == KVM_RUN;
+
+	return run && s->note & SG_NOTE_KVM ? sg_vcpu_fault_of(s->note & 0xffff) : SG_VCPU_FAULTS;
+}
+
 /* The wait before a slice: [c->to, s->in]. */
 static int wait_add(struct sg_vcpus *v, struct sg_vcpu *c, const struct sg_slice *s)
 {
 	uint64_t lo = c->to, mid = s->in, held, *to;
+	unsigned fault;
 	uint32_t stop = 1u << (s->stop % 32);
 
 	if (lo >= s->in)
@@ -304,6 +304,9 @@ static int wait_add(struct sg_vcpus *v, struct sg_vcpu *c, const struct sg_slice
 	if (mid > lo) {
 		to = blocked_in(c, s);
 		*to += mid - lo;
+		fault = to == &c->swapin_wait_ns || to == &c->wait_ns ? fault_in(s) : SG_VCPU_FAULTS;
+		if (fault < SG_VCPU_FAULTS)
+			c->fault[fault].wait_ns += mid - lo;
 		if (to == &c->swapin_wait_ns)
 			c->swapin_ns += mid - lo;
 		c->halts += to == &c->halt_ns;
@@ -352,15 +355,6 @@ int sg_vcpus_feed(struct sg_vcpus *v, const struct sg_hdr *ev)
 }
 
 /* ---- the result ------------------------------------------------------------------ */
-static int by_time(const void *a, const void *b)
-{
-	const struct sg_vcpu_exit *x = a, *y = b;
-
-	if (x->ns != y->ns)
-		return x->ns < y->ns ? 1 : -1;
-	return x->key < y->key ? -1 : x->key > y->key;
-}
-
 static int by_process(const void *a, const void *b)
 {
 	const struct sg_vcpu *x = a, *y = b;
@@ -372,8 +366,12 @@ static int by_process(const void *a, const void *b)
 	return x->uid < y->uid ? -1 : x->uid > y->uid;
 }
 
-/* Threads of one name are one taker: it is programs that people know. */
-static void takers_of(const struct sg_vcpus *v, uint32_t vcpu, struct sg_vcpu *c)
+/*
+ * Who had the CPU of vCPU number @vcpu, or of all vCPUs of process @tgid (@vcpu is NO_VCPU).
+ * Threads of one name are one taker: it is programs that people know.
+ */
+#define NO_VCPU UINT32_MAX
+static void takers_of(const struct sg_vcpus *v, uint32_t vcpu, uint32_t tgid, struct sg_vcpu *c)
 {
 	struct sg_vcpu_taker all[64];
 	size_t n = 0;
@@ -383,7 +381,7 @@ static void takers_of(const struct sg_vcpus *v, uint32_t vcpu, struct sg_vcpu *c
 		const char *name;
 		size_t k = 0;
 
-		if (v->taker[i].vcpu != vcpu)
+		if (vcpu == NO_VCPU ? v->vcpu[v->taker[i].vcpu].tgid != tgid : v->taker[i].vcpu != vcpu)
 			continue;
 		t = thread_of(v, v->taker[i].uid);
 		name = t ? t->comm : "?";
@@ -433,58 +431,22 @@ int sg_vcpus_list(struct sg_vcpus *v, const struct sg_vmm **ret, size_t *ret_n)
 		struct sg_vcpu *c = &v->sorted[i];
 
 		*c = v->vcpu[i];
-		qsort(c->exit, c->nexit, sizeof(*c->exit), by_time);
-		takers_of(v, (uint32_t)i, c);
+		sg_vcpu_exits_sort(c);
+		takers_of(v, (uint32_t)i, 0, c);
 	}
 	qsort(v->sorted, v->nvcpu, sizeof(*v->sorted), by_process);
 	for (size_t i = 0; i < v->nvcpu; i++) {
 		if (!n || v->vm[n - 1].tgid != v->sorted[i].tgid)
 			v->vm[n++] = (struct sg_vmm){ .tgid = v->sorted[i].tgid, .vcpu = &v->sorted[i] };
 		v->vm[n - 1].nvcpu++;
+		sg_vcpu_merge(&v->vm[n - 1].all, &v->sorted[i]);
 	}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		vm_name(v, &v->vm[i]);
+		sg_vcpu_exits_sort(&v->vm[i].all);
+		takers_of(v, NO_VCPU, v->vm[i].tgid, &v->vm[i].all);
+	}
 	*ret = v->vm;
 	*ret_n = n;
 	return 0;
-}
-
-static int by_cost(const void *a, const void *b)
-{
-	const struct sg_vcpu_reason *x = a, *y = b;
-	uint64_t p = x->kernel_ns + x->vmm_ns, q = y->kernel_ns + y->vmm_ns;
-
-	if (p != q)
-		return p < q ? 1 : -1;
-	return x->key < y->key ? -1 : x->key > y->key;
-}
-
-size_t sg_vcpu_reasons(const struct sg_vcpu *c, struct sg_vcpu_reason *ret)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < c->nexit; i++)
-		if (!(c->exit[i].key & SG_KVM_USER))
-			ret[n++] = (struct sg_vcpu_reason){ .key = c->exit[i].key,
-							    .cnt = c->exit[i].cnt,
-							    .kernel_ns = c->exit[i].ns };
-	for (size_t i = 0; i < c->nexit; i++) {
-		const struct sg_vcpu_exit *e = &c->exit[i];
-		struct sg_vcpu_reason *to = NULL;
-
-		if (!(e->key & SG_KVM_USER))
-			continue;
-		for (size_t k = 0; k < n; k++)
-			if (ret[k].key && sg_kvm_class(ret[k].key) == sg_kvm_class(e->key) &&
-			    (!to || ret[k].cnt > to->cnt))
-				to = &ret[k];
-		if (!to) {
-			to = &ret[n++];
-			*to = (struct sg_vcpu_reason){ .key = e->key };
-		}
-		to->returns += e->cnt;
-		to->vmm_ns += e->ns;
-	}
-	qsort(ret, n, sizeof(*ret), by_cost);
-	return n;
 }

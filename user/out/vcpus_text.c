@@ -5,6 +5,7 @@
 #include "base/kvmexit.h"
 #include "model/vcpus.h"
 #include "model/vmsum.h"
+#include "model/vmthreads.h"
 #include "out/json_parts.h"
 #include "out/text_table.h"
 
@@ -96,6 +97,45 @@ static int put_reasons(FILE *f, const struct sg_vcpu *c, const struct sg_text_op
 	return sg_tab_end(&t);
 }
 
+static void fault_row(struct sg_tab *t, const char *name, const struct sg_vcpu_fault *p)
+{
+	sg_tab_row(t);
+	sg_tab_cell(t, 0, name);
+	sg_tab_u64(t, 1, p->cnt);
+	sg_tab_ns(t, 2, p->cpu_ns);
+	sg_tab_ns(t, 3, p->wait_ns);
+	sg_tab_ns(t, 4, p->cpu_ns + p->wait_ns);
+}
+
+/* What the page fault exits turned out to be. */
+static int put_faults(FILE *f, const struct sg_vcpu *c, const struct sg_text_opts *o)
+{
+	static const char *const name[] = {
+#define X(sym, key, name) name,
+		SG_VCPU_FAULT_LIST(X)
+#undef X
+	};
+	struct sg_vcpu_fault all = sg_vcpu_faults(c);
+	struct sg_tab t;
+	int ret;
+
+	if (!all.cnt && !all.cpu_ns && !all.wait_ns)
+		return 0;
+	fputc('\n', f);
+	ret = sg_tab_begin(&t, f, o);
+	if (ret)
+		return ret;
+	sg_tab_column(&t, "page fault exits", 0);
+	sg_tab_column(&t, "count", SCOLS_FL_RIGHT);
+	sg_tab_column(&t, "on a CPU", SCOLS_FL_RIGHT);
+	sg_tab_column(&t, "waiting", SCOLS_FL_RIGHT);
+	sg_tab_column(&t, "time", SCOLS_FL_RIGHT);
+	for (unsigned i = 0; i < SG_VCPU_FAULTS; i++)
+		fault_row(&t, name[i], &c->fault[i]);
+	fault_row(&t, "all", &all);
+	return sg_tab_end(&t);
+}
+
 static void put_sentences(FILE *f, const struct sg_vcpu *c)
 {
 	char ns[32], name[64];
@@ -119,35 +159,75 @@ static void put_sentences(FILE *f, const struct sg_vcpu *c)
 			sg_text_ns(ns, sizeof(ns), c->swapin_wait_ns));
 }
 
-static int put_vcpu(FILE *f, const struct sg_vcpu *c, const struct sg_text_opts *o)
+static int put_tables(FILE *f, const struct sg_vcpu *c, const struct sg_text_opts *o)
 {
-	char name[64], ns[32];
-	int ret;
+	int ret = put_parts(f, c, o);
 
-	fprintf(f, "\n%s (thread %" PRIu32 "), %s:\n", sg_text_clean(name, sizeof(name), c->comm), c->tid,
-		sg_text_ns(ns, sizeof(ns), c->to - c->from));
-	ret = put_parts(f, c, o);
 	if (!ret)
 		fputc('\n', f);
 	if (!ret)
 		ret = put_reasons(f, c, o);
 	if (!ret)
+		ret = put_faults(f, c, o);
+	if (!ret)
 		put_sentences(f, c);
 	return ret;
 }
 
-/* As libvirt or its command line has it, else its process's name. */
-static const char *machine_name(const struct sg_vmm *vm, const struct sg_vmsum *vms)
+static int put_vcpu(FILE *f, const struct sg_vcpu *c, const struct sg_text_opts *o)
 {
-	const struct sg_vmsum_row *row = vms ? sg_vmsum_of(vms, vm->tgid) : NULL;
+	char name[64], ns[32];
+
+	fprintf(f, "\n%s (thread %" PRIu32 "), %s:\n", sg_text_clean(name, sizeof(name), c->comm), c->tid,
+		sg_text_ns(ns, sizeof(ns), c->to - c->from));
+	return put_tables(f, c, o);
+}
+
+/* As libvirt or its command line has it, else its process's name. */
+static const char *machine_name(const struct sg_vmm *vm, const struct sg_vm_facts *k)
+{
+	const struct sg_vmsum_row *row = k && k->vms ? sg_vmsum_of(k->vms, vm->tgid) : NULL;
 
 	return row && row->name[0] ? row->name : vm->comm;
 }
 
-int sg_vcpus_text(struct sg_vcpus *v, FILE *f, const struct sg_vmsum *vms, const struct sg_text_opts *o)
+static int put_rest(FILE *f, const struct sg_vmm *vm, const struct sg_vm_facts *k,
+		    const struct sg_text_opts *o)
+{
+	struct sg_vmrest r;
+	int ret;
+
+	if (!k || !k->threads || !k->model)
+		return 0;
+	ret = sg_vmthreads_of(k->threads, k->model, vm->tgid, &r);
+	if (!ret)
+		ret = sg_vmrest_text(&r, f, o);
+	sg_vmrest_clear(&r);
+	return ret;
+}
+
+static int put_machine(FILE *f, const struct sg_vmm *vm, const struct sg_vm_facts *k,
+		       const struct sg_text_opts *o)
+{
+	char name[64], ns[32];
+	int ret = 0;
+
+	fprintf(f, "\nvirtual machine %s (process %" PRIu32 "), %zu vCPU%s\n",
+		sg_text_clean(name, sizeof(name), machine_name(vm, k)), vm->tgid, vm->nvcpu,
+		vm->nvcpu == 1 ? "" : "s");
+	if (vm->nvcpu > 1) {
+		fprintf(f, "\nall its vCPUs together, %s:\n",
+			sg_text_ns(ns, sizeof(ns), vm->all.to - vm->all.from));
+		ret = put_tables(f, &vm->all, o);
+	}
+	for (size_t i = 0; i < vm->nvcpu && !ret; i++)
+		ret = put_vcpu(f, &vm->vcpu[i], o);
+	return ret ? ret : put_rest(f, vm, k, o);
+}
+
+int sg_vcpus_text(struct sg_vcpus *v, FILE *f, const struct sg_vm_facts *k, const struct sg_text_opts *o)
 {
 	const struct sg_vmm *vm;
-	char name[64];
 	size_t n;
 	int ret = sg_vcpus_list(v, &vm, &n);
 
@@ -158,18 +238,17 @@ int sg_vcpus_text(struct sg_vcpus *v, FILE *f, const struct sg_vmsum *vms, const
 		      "group kvm "
 		      "were off)\n",
 		      f);
-	for (size_t i = 0; i < n && i < VMS_SHOWN && !ret; i++) {
-		fprintf(f, "\nvirtual machine %s (process %" PRIu32 "), %zu vCPU%s\n",
-			sg_text_clean(name, sizeof(name), machine_name(&vm[i], vms)), vm[i].tgid, vm[i].nvcpu,
-			vm[i].nvcpu == 1 ? "" : "s");
-		for (size_t k = 0; k < vm[i].nvcpu && !ret; k++)
-			ret = put_vcpu(f, &vm[i].vcpu[k], o);
-	}
+	for (size_t i = 0; i < n && i < VMS_SHOWN && !ret; i++)
+		ret = put_machine(f, &vm[i], k, o);
 	if (n > VMS_SHOWN)
 		fprintf(f, "\n%zu more machines; --json shows all\n", n - VMS_SHOWN);
 	if (sg_vcpus_uncounted(v))
 		fprintf(f, "%" PRIu64 " slices are left out: more than %d vCPUs\n", sg_vcpus_uncounted(v),
 			SG_VCPUS_MAX);
+	if (k && k->threads && sg_vmthreads_uncounted(k->threads))
+		fprintf(f,
+			"%" PRIu64 " slices and waits of other threads are left out: more than %d threads\n",
+			sg_vmthreads_uncounted(k->threads), SG_VMTHREADS_MAX);
 	return ret ? ret : ferror(f) ? -EIO : 0;
 }
 
@@ -209,12 +288,32 @@ static struct json_object *takers_array(const struct sg_vcpu *c)
 	return a;
 }
 
-static struct json_object *vcpu_object(const struct sg_vcpu *c)
+static struct json_object *fault_object(const struct sg_vcpu_fault *p)
+{
+	struct json_object *o = json_object_new_object();
+
+	sg_jp_u64(o, "count", p->cnt);
+	sg_jp_u64(o, "cpu_ns", p->cpu_ns);
+	sg_jp_u64(o, "wait_ns", p->wait_ns);
+	return o;
+}
+
+static struct json_object *faults_object(const struct sg_vcpu *c)
+{
+	struct sg_vcpu_fault all = sg_vcpu_faults(c);
+	struct json_object *o = fault_object(&all);
+
+#define X(sym, key, name) sg_jp_add(o, key, fault_object(&c->fault[SG_VCPU_FAULT_##sym]));
+	SG_VCPU_FAULT_LIST(X)
+#undef X
+	return o;
+}
+
+/* What is told of one vCPU, and of all of a machine. */
+static struct json_object *sums_object(const struct sg_vcpu *c)
 {
 	struct json_object *o = json_object_new_object(), *b = json_object_new_object();
 
-	sg_jp_u64(o, "tid", c->tid);
-	sg_jp_text(o, "comm", c->comm);
 	sg_jp_u64(o, "total_ns", c->to - c->from);
 #define X(field, name, cnt) sg_jp_u64(o, #field, c->field);
 	PARTS(X)
@@ -230,11 +329,40 @@ static struct json_object *vcpu_object(const struct sg_vcpu *c)
 	sg_jp_u64(b, "ns", c->balloon_ns);
 	sg_jp_add(o, "balloon", b);
 	sg_jp_add(o, "exits", reasons_array(c));
+	sg_jp_add(o, "page_faults", faults_object(c));
 	sg_jp_add(o, "cpu_taken_by", takers_array(c));
 	return o;
 }
 
-struct json_object *sg_vcpus_json(struct sg_vcpus *v, const struct sg_vmsum *vms)
+static struct json_object *vcpu_object(const struct sg_vcpu *c)
+{
+	struct json_object *o = sums_object(c);
+
+	sg_jp_u64(o, "tid", c->tid);
+	sg_jp_text(o, "comm", c->comm);
+	return o;
+}
+
+static struct json_object *machine_object(const struct sg_vmm *vm, const struct sg_vm_facts *k)
+{
+	struct json_object *o = json_object_new_object(), *a = json_object_new_array();
+	struct sg_vmrest r;
+
+	sg_jp_u64(o, "tgid", vm->tgid);
+	sg_jp_text(o, "name", machine_name(vm, k));
+	for (size_t i = 0; a && i < vm->nvcpu; i++)
+		json_object_array_add(a, vcpu_object(&vm->vcpu[i]));
+	sg_jp_add(o, "vcpus", a);
+	sg_jp_add(o, "all_vcpus", sums_object(&vm->all));
+	if (!k || !k->threads || !k->model)
+		return o;
+	if (!sg_vmthreads_of(k->threads, k->model, vm->tgid, &r))
+		sg_jp_add(o, "threads", sg_vmrest_json(&r));
+	sg_vmrest_clear(&r);
+	return o;
+}
+
+struct json_object *sg_vcpus_json(struct sg_vcpus *v, const struct sg_vm_facts *k)
 {
 	struct json_object *list = json_object_new_array();
 	const struct sg_vmm *vm;
@@ -244,15 +372,7 @@ struct json_object *sg_vcpus_json(struct sg_vcpus *v, const struct sg_vmsum *vms
 		json_object_put(list);
 		return NULL;
 	}
-	for (size_t i = 0; i < n; i++) {
-		struct json_object *o = json_object_new_object(), *a = json_object_new_array();
-
-		sg_jp_u64(o, "tgid", vm[i].tgid);
-		sg_jp_text(o, "name", machine_name(&vm[i], vms));
-		for (size_t k = 0; a && k < vm[i].nvcpu; k++)
-			json_object_array_add(a, vcpu_object(&vm[i].vcpu[k]));
-		sg_jp_add(o, "vcpus", a);
-		json_object_array_add(list, o);
-	}
+	for (size_t i = 0; i < n; i++)
+		json_object_array_add(list, machine_object(&vm[i], k));
 	return list;
 }
