@@ -333,7 +333,7 @@ static int open_all(struct args *a, struct sg_err *err)
 	for (size_t i = 1; i < a->n && !e; i++) {
 		const struct sg_machine_info *m;
 
-		e = sg_joining_add(&probe, a->in[i].fd, (uint32_t)i, "", err);
+		e = sg_joining_add(&probe, a->in[i].fd, (uint32_t)i, "", NULL, err);
 		m = e ? NULL : known_as(a, probe.part[i - 1].meta);
 		if (m && sg_joining_name_ok(m->name, strlen(m->name)))
 			memcpy(a->in[i].name, m->name, sizeof(m->name));
@@ -356,7 +356,7 @@ static int merge(struct args *a, struct sg_writer_stats *st, struct sg_err *err)
 	names_make(a);
 	qsort(a->in + 1, a->n - 1, sizeof(a->in[0]), by_name);
 	for (size_t i = 0; i < a->n && !e; i++) {
-		e = sg_joining_add(&a->j, a->in[i].fd, (uint32_t)i, a->in[i].name, err);
+		e = sg_joining_add(&a->j, a->in[i].fd, (uint32_t)i, a->in[i].name, a->in[i].path, err);
 		if (!e && i)
 			e = clocks_of(a, &a->in[i], &a->j.part[i], err);
 	}
