@@ -213,6 +213,44 @@ Test(clockmap, any_numbers)
 	}
 }
 
+/*
+ * A stamp whose clock is slow to read (no TSC for it: ACPI's timer, in a guest an exit) lies anywhere between its two readings of the
+ * TSC: the bound is what was measured, of either machine, and not what it usually is.
+ */
+Test(clockmap, slow_stamps_widen_the_bound)
+{
+	for (uint64_t seed = 1; seed <= 200; seed++) {
+		uint64_t s = seed, slow_host = seed % 2 ? 200 : 90000, slow_guest = seed % 3 ? 150000 : 300,
+			 v, e, want;
+		struct sg_stamps host = { 0 }, guest = { 0 };
+		struct sg_clocks c = { 0 };
+
+		for (unsigned i = 0; i < 10; i++) {
+			uint64_t t = (100 + i) * SECOND, h = gen_u64(&s) % (slow_host + 1),
+				 g = gen_u64(&s) % (slow_guest + 1);
+			struct sg_clock of_host = { .h = { .ts = t + h }, .tsc = 3 * t + 3 * slow_host / 2 },
+					of_guest = { .h = { .ts = t + g - 5 * SECOND },
+						     .tsc = 3 * t + 3 * slow_guest / 2 };
+
+			of_host.width = 3 * slow_host;
+			of_guest.width = 3 * slow_guest;
+			cr_assert_eq(sg_stamps_add(&host, &of_host), 0);
+			cr_assert_eq(sg_stamps_add(&guest, &of_guest), 0);
+		}
+		cr_assert_eq(sg_clocks_by_tsc(&host, &guest, &c), 0);
+		for (uint64_t t = 96 * SECOND; t < 104 * SECOND; t += SECOND / 3) {
+			want = t + 5 * SECOND;
+			cr_assert(sg_clocks_host(&c, t, &v, &e));
+			cr_assert_leq(v > want ? v - want : want - v, e, "seed %lu", seed);
+		}
+		cr_assert_leq(sg_clocks_worst(&c, 0, 0), 2 * (slow_host + slow_guest) + 2000, "seed %lu",
+			      seed);
+		sg_clocks_free(&c);
+		sg_stamps_free(&host);
+		sg_stamps_free(&guest);
+	}
+}
+
 /* Recordings made apart: one TSC of 3 ticks a ns, the guest's clock 5 s behind, its wall clock 2 ms off. */
 Test(clockmap, from_the_stamps_of_two_recordings)
 {

@@ -245,8 +245,13 @@ static int from_stamps(struct args *a, const struct input *in, struct sg_clocks 
 	if (in->has_offset) {
 		e = sg_clocks_by_offset(in->offset, first, last, 0, SG_CLOCK_GIVEN, c);
 	} else if (in->has_tsc) {
-		for (size_t i = 0; i < guest.n; i++)
-			guest.c[i].tsc = sg_kvmtsc_host(&in->tsc, guest.c[i].tsc);
+		for (size_t i = 0; i < guest.n; i++) {
+			struct sg_clock *g = &guest.c[i];
+			uint64_t end = sg_kvmtsc_host(&in->tsc, g->tsc + g->width);
+
+			g->tsc = sg_kvmtsc_host(&in->tsc, g->tsc);
+			g->width = g->width ? end - g->tsc + 1 : 0;
+		}
 		e = sg_clocks_by_tsc(&a->host, &guest, c);
 		if (e == -ENODATA)
 			e = sg_err_set(err, e,

@@ -44,6 +44,7 @@ struct sg_clock {
 	struct sg_hdr h; /* ts: CLOCK_MONOTONIC */
 	uint64_t realtime_ns;
 	uint64_t tsc;
+	uint64_t width; /* ticks: ts lies within half of it around tsc; 0: an older recorder did not tell */
 };
 
 #define SG_ROLE_NAME 32
