@@ -188,21 +188,22 @@ $(O)/tests/sandbox/guest: $(O)/tests/sandbox/guest.o
 -include $(O)/tests/sandbox/box.d $(O)/tests/sandbox/guest.d
 
 # A virtual machine whose exits are known by construction; it knows nothing of sandglass.
-TESTVM_OBJ := $(patsubst %.c,$(O)/%.o,$(filter-out tests/vm/guestwork.c,$(wildcard tests/vm/*.c)))
+TESTVM_OBJ := $(patsubst %.c,$(O)/%.o,$(filter-out tests/vm/guestwork.c tests/vm/cpuidmark.c,$(wildcard tests/vm/*.c)))
 $(O)/tests/vm/miniguest: $(TESTVM_OBJ)
 	$(call msg,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lpthread
 -include $(TESTVM_OBJ:.o=.d)
 
-# What a Linux guest does while its host disturbs it; static: it runs where files come slowly.
-$(O)/tests/vm/guestwork: $(O)/tests/vm/guestwork.o
+# What a Linux guest does while its host disturbs it, and instants that both see; static: it runs where files come slowly.
+TESTGUEST_BIN := $(O)/tests/vm/guestwork $(O)/tests/vm/cpuidmark
+$(TESTGUEST_BIN): %: %.o
 	$(call msg,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $^
--include $(O)/tests/vm/guestwork.d
+-include $(TESTGUEST_BIN:=.d)
 
 $(O)/tests/golden/mkrec: $(O)/tests/golden/mkrec.o $(O)/libsg.a
 	$(call msg,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PURE_LIBS)
 -include $(O)/tests/golden/mkrec.d
 
-tests: $(O)/tests/golden/mkrec $(TEST_PURE_BIN) $(TEST_LIVE_BIN) $(TESTLIVE_BIN) $(TESTBOX_BIN) $(O)/tests/vm/miniguest $(O)/tests/vm/guestwork $(if $(TRUTH_OBJ),$(O)/tests/truth/truth $(O)/tests/truth/truthrun)
+tests: $(O)/tests/golden/mkrec $(TEST_PURE_BIN) $(TEST_LIVE_BIN) $(TESTLIVE_BIN) $(TESTBOX_BIN) $(O)/tests/vm/miniguest $(TESTGUEST_BIN) $(if $(TRUTH_OBJ),$(O)/tests/truth/truth $(O)/tests/truth/truthrun)
 tests-pure: $(TEST_PURE_BIN)
 tests-fuzz: $(FUZZ_BIN)
 

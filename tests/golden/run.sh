@@ -121,6 +121,16 @@ done
 same box_handoff.json "$sg" report box_handoff.sgt --json
 same box_message.json "$sg" report box_message.sgt --json
 same box_message.wait "$sg" report box_message.sgt --by wait
+
+# Several machines: which, and how far their clocks can be trusted
+for n in fused fused_clock; do
+	"$sg" report "$n.sgt" --json="$n.json" >/dev/null 2>"$tmp/err" </dev/null
+	python3 -c 'import json, sys; json.dump(json.load(open(sys.argv[1])).get("machines"), sys.stdout, indent=1)' "$n.json" >"$n.machines"
+	same "$n.machines" cat "$n.machines"
+	verdict "golden/$n.machines-form" "$("$OLDPWD/tests/golden/check_formats.py" report "$n.json" 2>&1)"
+done
+"$sg" merge w1_chain.sgt w3_loopback.sgt --offset 7 -q -o merged.sgt 2>"$tmp/err" </dev/null || not_ok golden/merged "$(head -n1 "$tmp/err")"
+same merged.report "$sg" report --tasks marked --rows 1 --slowest 0 merged.sgt
 same diff.report "$sg" diff w1_chain.sgt w3_loopback.sgt
 
 (cd "$OLDPWD" && tests/golden/formats.sh)

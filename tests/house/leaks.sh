@@ -78,7 +78,7 @@ compare)
 		others="$others$(foreign_recorders "$2")"
 		snapshot "$2.after"
 		: >"$2.after/foreign"
-		left=$(for f in "$2"/*; do diff "$f" "$2.after/${f##*/}" | grep '^>'; done)
+		left=$(for f in "$2"/[!b]* "$2"/b[!u]*; do diff "$f" "$2.after/${f##*/}" | grep '^>'; done)
 		[ -z "$left" ] && break
 		[ $try = 6 ] || sleep 1
 	done

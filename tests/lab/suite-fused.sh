@@ -2,18 +2,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 # Truth scenarios of the fused path: a Linux guest in the lab's guest works in tasks of known shape (guestwork) while its
 # host disturbs it in a known way; one recording of both machines, the agent over vsock. What each task's blame must show,
-# component, cause and size, is held against the kernels' own accounts of both sides (fused.py).
+# component, cause and size, is held against the kernels' own accounts of both sides (fused.py). Beside, the guest makes instants
+# that its host sees, too: what the recordings say of its clock must put each where the host saw it, within the bound they tell.
 # Alone: tests/lab/boot.sh -k 6.1 -s 1 -m 3072 -t 900 tests/lab/suite-fused.sh
 set -u
 . tests/lib.sh
 . tests/lab/l2.sh
+. tests/lab/marks.sh
 [ "$(id -u)" = 0 ] || { echo "needs root" >&2; exit 77; }
 sg=${SANDGLASS:?} work=$(realpath -e "${O:?}/tests/vm/guestwork") || { echo 'guestwork is not built: make tests' >&2; exit 1; }
+mark=$(realpath -e "$O/tests/vm/cpuidmark") && within=$(realpath -e "$O/tests/live/clockmarks") || exit 1
 tmp=$(mktemp -d) swap=/dev/zram0 group=/sys/fs/cgroup/sandglass-fused disk=/var/tmp/fused-disk
 facts=$tmp/facts
-rec=
+rec='' ticks=''
 cleanup() {
-	[ -z "$rec" ] || kill "$rec" 2>/dev/null
+	kill $rec $ticks 2>/dev/null
+	marks_drop
 	swapoff $swap 2>/dev/null
 	rm -rf "$tmp" $disk
 	rmdir $group 2>/dev/null
@@ -34,6 +38,7 @@ modprobe vmw_vsock_virtio_transport
 modprobe virtio_balloon
 echo never >/sys/kernel/mm/transparent_hugepage/enabled
 cp $work /run/guestwork
+cp $mark /run/cpuidmark
 echo $(cat "$tmp/token") >/run/token
 "\$SANDGLASS" agent --listen vsock:7777 --token-file /run/token >/dev/console 2>&1 &
 stty -F /dev/ttyS1 raw -echo
@@ -67,6 +72,10 @@ mkfifo "$tmp/ready"
 rec=$!
 read -r _ <"$tmp/ready"
 check recording/begins "$(tail -n1 "$tmp/err")" kill -0 $rec
+marks_begin || not_ok marks/begin 'no tracing of kvm_cpuid'
+l2 f '/run/cpuidmark 100 >/run/marks & echo $! >/run/marks.pid'
+"$mark" 100 >"$tmp/ticks" &
+ticks=$!
 note 'recording'
 
 wait_ns() { cut -d' ' -f2 "/proc/$l2_pid/task/$vcpu/schedstat"; }
@@ -169,8 +178,62 @@ check recording/ends "status $?: $(tail -n1 "$tmp/err")" [ $? = 0 ]
 rec=
 cat "$tmp/err" >&2
 note 'recorded'
+
+# ---- the same guest again, its clock by other ways
+# KVM's folder is hidden from the recorder: the two-way exchange is what it has.
+unshare -m sh -c 'mount -t tmpfs none /sys/kernel/debug/kvm && exec "$@"' hidden \
+	"$sg" record -a -q -o "$tmp/x.sgt" --probes sched,syscall,kvm --keep-parts --guest "web=vsock:3:7777,pid=$l2_pid" \
+	--token-file "$tmp/token" --ready-fd 3 3>"$tmp/ready" 2>"$tmp/err" &
+rec=$!
+read -r _ <"$tmp/ready"
+check exchange/begins "$(tail -n1 "$tmp/err")" kill -0 $rec
+note 'recording by exchange'
+pause 3
+kill -INT $rec
+wait $rec
+check exchange/ends "status $?: $(tail -n1 "$tmp/err")" [ $? = 0 ]
+rec=
+kill $ticks
+ticks=
+l2 f 'kill $(cat /run/marks.pid); cp /run/marks /out/marks'
+marks_end "$tmp/marks" || not_ok marks/end "$(wc -l "$tmp/marks.number" "$tmp/marks.at")"
+# What each machine recorded of itself, by nothing but the offset.
+offset=$(cat /sys/kernel/debug/kvm/"$l2_pid"-*/vcpu0/tsc-offset)
+"$sg" merge "$tmp/x.host.sgt" "$tmp/x.web.sgt" --tsc-offset "$offset" -o "$tmp/apart.sgt" 2>"$tmp/err" ||
+	not_ok apart/merged "$(tail -n1 "$tmp/err")"
+cat "$tmp/err" >&2
+note 'recorded by exchange'
 "$sg" report --json "$tmp/m.sgt" >"$tmp/report" 2>"$tmp/err" || not_ok report "$(tail -n1 "$tmp/err")"
 "$sg" report --tasks thread --json "$tmp/m.sgt" >"$tmp/threads" 2>"$tmp/err" || not_ok report/threads "$(tail -n1 "$tmp/err")"
+for n in x apart; do
+	"$sg" report --tasks thread --json "$tmp/$n.sgt" >"$tmp/$n.report" 2>"$tmp/err" || not_ok report/$n "$(tail -n1 "$tmp/err")"
+done
 note 'reported'
+
+# clock NAME FILE REPORT SOURCE LEAST: FILE's clock of the guest is by SOURCE; so many instants at least are where the host saw
+# them, but for the bound that is told; and moved by more than that, they are not
+clock() {
+	local name=$1 file=$2 report=$3 source=$4 least=$5 told bound by
+	told=$(tests/lab/machines.py "$report" web "$source")
+	verdict "clock/$name/told" "${told#* }"
+	bound=${told%% *}
+	told=$(seen "$file" 0)
+	note "$name: $told"
+	check "clock/$name/bound" "$told" [ "$(fact_of bound_ns "$told")" = "$bound" ]
+	for what in marks ticks; do
+		check "clock/$name/$what" "$told" [ "$(fact_of $what "$told")" -ge "$least" -a \
+			"$(fact_of ${what}_outside "$told")$(fact_of ${what}_beyond "$told")" = 00 ]
+	done
+	for by in - +; do
+		told=$(seen "$file" $by$((2 * bound + 2000000)))
+		check "clock/$name/moved$by" "$told" [ "$(fact_of marks_beyond "$told")" -gt 0 -a "$(fact_of ticks_beyond "$told")" -gt 0 ]
+	done
+}
+seen() { "$within" "$1" web "$TMPDIR/l2-f/out/marks" "$tmp/marks" "$tmp/ticks" "$offset" "$2"; }
+fact_of() { tr ' ' '\n' <<<"$2" | sed -n "s/^$1=//p"; }
+clock tsc "$tmp/m.sgt" "$tmp/report" tsc 200
+clock exchange "$tmp/x.sgt" "$tmp/x.report" exchange 20
+clock apart "$tmp/apart.sgt" "$tmp/apart.report" tsc 20
+note 'clocks'
 l2_stop f
 tests/lab/fused.py "$tmp/report" "$tmp/threads" "$facts" -v

@@ -214,8 +214,8 @@ static int check(const char *path)
 	       " bound_ns=%" PRIu64 " damage=%s\n",
 	       f.ms.n, f.slices[0], f.slices[1], f.lost[0], f.lost[1],
 	       f.last[1] > f.first[1] ? (double)f.slices[1] / ((double)(f.last[1] - f.first[1]) / 1e9) : 0,
-	       f.stray, f.points, f.bad, f.off_worst, sg_clocks_worst(&f.clocks[1]),
-	       sg_reader_damage(r) ?: "-");
+	       f.stray, f.points, f.bad, f.off_worst,
+	       sg_clocks_worst(&f.clocks[1], f.ms.m[1].begin, f.ms.m[1].end), sg_reader_damage(r) ?: "-");
 	return rc != 0;
 }
 

@@ -55,6 +55,7 @@ static void parse_guest(struct argp_state *s, struct sg_guests *gs, const char *
 	if (sg_addr_parse(addr, false, &g->addr, &err))
 		argp_error(s, "--guest %s: %s", g->name, err.msg);
 	g->vmm = (uint32_t)pid;
+	sg_addr_text(&g->addr, false, g->from, sizeof(g->from));
 	gs->n++;
 }
 
@@ -168,7 +169,7 @@ static bool tell(const struct sg_guest_arg *g, const char *name)
 static int add_all(struct sg_guests *gs, struct sg_joining *j, const char *name, bool *ret_all,
 		   struct sg_err *err)
 {
-	int e = sg_joining_add(j, gs->host_fd, 0, "host", err);
+	int e = sg_joining_add(j, gs->host_fd, 0, "host", NULL, err);
 
 	for (size_t i = 0; i < gs->n && !e; i++) {
 		const struct sg_guest_arg *g = &gs->g[i];
@@ -177,7 +178,7 @@ static int add_all(struct sg_guests *gs, struct sg_joining *j, const char *name,
 
 		*ret_all &= tell(g, name);
 		if (!r->bytes || !sg_agent_link_clocks(g->link)->n ||
-		    sg_joining_add(j, g->fd, (uint32_t)i + 1, g->name, &why)) {
+		    sg_joining_add(j, g->fd, (uint32_t)i + 1, g->name, g->from, &why)) {
 			fprintf(stderr, "%s: guest %s: nothing of it can be merged%s%s\n", name, g->name,
 				why.msg[0] ? ": " : "", why.msg);
 			*ret_all = false;

@@ -14,6 +14,7 @@ struct sg_guests {
 	struct sg_guest_arg {
 		char name[SG_MACHINE_NAME];
 		struct sg_addr addr;
+		char from[300]; /* the same, as text */
 		uint32_t vmm;
 		char path[PATH_MAX]; /* of its own recording */
 		int fd;

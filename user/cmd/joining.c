@@ -45,7 +45,8 @@ static struct json_object *object_of(const char *text)
 	return json_object_new_object();
 }
 
-int sg_joining_add(struct sg_joining *j, int fd, uint32_t number, const char *name, struct sg_err *err)
+int sg_joining_add(struct sg_joining *j, int fd, uint32_t number, const char *name, const char *from,
+		   struct sg_err *err)
 {
 	struct sg_join_part *p = &j->part[j->n];
 	struct sg_reader *r;
@@ -61,13 +62,14 @@ int sg_joining_add(struct sg_joining *j, int fd, uint32_t number, const char *na
 	j->end[number] = object_of(sg_reader_end_meta(r));
 	snprintf(j->kernel[number], sizeof(j->kernel[number]), "%s", machine_text(j, number, "kernel"));
 	p->kernel = j->kernel[number];
+	j->from[number] = from;
 	sg_reader_close(r);
 	j->n++;
 	return 0;
 }
 
-/* The host's description, with each machine's own beside it. */
-static struct json_object *describe(const struct sg_joining *j, struct json_object *const *of)
+/* The host's description, with each machine's own beside it, and where it was got @from. */
+static struct json_object *describe(const struct sg_joining *j, struct json_object *const *of, bool from)
 {
 	struct json_object *all = NULL, *list = json_object_new_array();
 
@@ -85,6 +87,8 @@ static struct json_object *describe(const struct sg_joining *j, struct json_obje
 				json_object_object_add(m, key, json_object_get(v));
 			}
 		}
+		if (from && j->from[k])
+			json_object_object_add(m, "from", json_object_new_string(j->from[k]));
 		json_object_array_add(list, m);
 	}
 	all = all ? all : json_object_new_object();
@@ -95,7 +99,7 @@ static struct json_object *describe(const struct sg_joining *j, struct json_obje
 int sg_joining_run(struct sg_joining *j, const char *path, int level, struct sg_writer_stats *ret,
 		   struct sg_err *err)
 {
-	struct json_object *meta = describe(j, j->meta), *end = describe(j, j->end);
+	struct json_object *meta = describe(j, j->meta, true), *end = describe(j, j->end, false);
 	struct sg_join_opts o = { .meta = json_object_to_json_string_ext(meta, JSON_C_TO_STRING_PLAIN),
 				  .end = json_object_to_json_string_ext(end, JSON_C_TO_STRING_PLAIN),
 				  .level = level };
@@ -131,6 +135,14 @@ static const char *source_name(unsigned source)
 	}
 }
 
+/* On its own clock: all through its recording. */
+static uint64_t worst(const struct sg_join_part *p)
+{
+	const struct sg_machine_info *m = &p->info;
+
+	return sg_clocks_worst(p->clocks, m->begin ? m->begin - m->shift : 0, m->end ? m->end - m->shift : 0);
+}
+
 bool sg_joining_tell(const struct sg_joining *j, const char *name, bool quiet, FILE *f)
 {
 	char kernel[96];
@@ -149,7 +161,7 @@ bool sg_joining_tell(const struct sg_joining *j, const char *name, bool quiet, F
 			fprintf(f,
 				"guest %s (Linux %s): %" PRIu64 " events, %" PRIu64
 				" lost, its clock is known within %.1f us %s\n",
-				p->name, kernel, p->events, p->lost, sg_clocks_worst(c) / 1e3,
+				p->name, kernel, p->events, p->lost, worst(p) / 1e3,
 				source_name(c->p[c->n - 1].source));
 		good &= !c->stepped;
 		if (c->stepped)

@@ -13,11 +13,13 @@ struct sg_joining {
 	struct sg_clocks own[SG_MACHINE_MAX];				/* clocks made here, by number */
 	struct json_object *meta[SG_MACHINE_MAX], *end[SG_MACHINE_MAX]; /* as the parts tell it, by number */
 	char kernel[SG_MACHINE_MAX][96];
+	const char *from[SG_MACHINE_MAX]; /* by number: a file, an agent's address */
 	size_t n;
 };
 
-/** sg_joining_add() - the recording @fd is machine @number; reads its description. @name outlives it. */
-int sg_joining_add(struct sg_joining *j, int fd, uint32_t number, const char *name, struct sg_err *err);
+/** sg_joining_add() - the recording @fd is machine @number, got from @from (NULL: not told); reads its description. Texts outlive it. */
+int sg_joining_add(struct sg_joining *j, int fd, uint32_t number, const char *name, const char *from,
+		   struct sg_err *err);
 /** sg_joining_boot() - what tells one boot of a machine from another, "" unknown */
 const char *sg_joining_boot(const struct sg_joining *j, uint32_t number);
 

@@ -245,8 +245,13 @@ static int from_stamps(struct args *a, const struct input *in, struct sg_clocks 
 	if (in->has_offset) {
 		e = sg_clocks_by_offset(in->offset, first, last, 0, SG_CLOCK_GIVEN, c);
 	} else if (in->has_tsc) {
-		for (size_t i = 0; i < guest.n; i++)
-			guest.c[i].tsc = sg_kvmtsc_host(&in->tsc, guest.c[i].tsc);
+		for (size_t i = 0; i < guest.n; i++) {
+			struct sg_clock *g = &guest.c[i];
+			uint64_t end = sg_kvmtsc_host(&in->tsc, g->tsc + g->width);
+
+			g->tsc = sg_kvmtsc_host(&in->tsc, g->tsc);
+			g->width = g->width ? end - g->tsc + 1 : 0;
+		}
 		e = sg_clocks_by_tsc(&a->host, &guest, c);
 		if (e == -ENODATA)
 			e = sg_err_set(err, e,
@@ -333,7 +338,7 @@ static int open_all(struct args *a, struct sg_err *err)
 	for (size_t i = 1; i < a->n && !e; i++) {
 		const struct sg_machine_info *m;
 
-		e = sg_joining_add(&probe, a->in[i].fd, (uint32_t)i, "", err);
+		e = sg_joining_add(&probe, a->in[i].fd, (uint32_t)i, "", NULL, err);
 		m = e ? NULL : known_as(a, probe.part[i - 1].meta);
 		if (m && sg_joining_name_ok(m->name, strlen(m->name)))
 			memcpy(a->in[i].name, m->name, sizeof(m->name));
@@ -356,7 +361,7 @@ static int merge(struct args *a, struct sg_writer_stats *st, struct sg_err *err)
 	names_make(a);
 	qsort(a->in + 1, a->n - 1, sizeof(a->in[0]), by_name);
 	for (size_t i = 0; i < a->n && !e; i++) {
-		e = sg_joining_add(&a->j, a->in[i].fd, (uint32_t)i, a->in[i].name, err);
+		e = sg_joining_add(&a->j, a->in[i].fd, (uint32_t)i, a->in[i].name, a->in[i].path, err);
 		if (!e && i)
 			e = clocks_of(a, &a->in[i], &a->j.part[i], err);
 	}

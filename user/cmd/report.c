@@ -321,6 +321,7 @@ static int print_text(FILE *f, const struct args *a, struct sg_input *in)
 	h.end_meta = sg_reader_end_meta(in->reader);
 	h.owners = sg_analysis_owners(in->a);
 	h.vms = sg_analysis_vms(in->a);
+	h.model = sg_analysis_model(in->a);
 	sg_analysis_info(in->a, &h.info);
 	ret = sg_text_head(f, &h, &a->text);
 	if (!ret && h.info.model.clock_violations)

@@ -99,7 +99,10 @@ static bool by_tsc(struct sg_guestclock *k, struct sg_clock_point *p)
 		return false;
 	}
 	p->host += (uint64_t)d;
-	p->error = width;
+	/* and how well a tick is known, over the time between the two machines' readings */
+	host = host < 0 ? -host : host;
+	p->error = width +
+		   (uint64_t)(host * (double)(h->tsc1 - h->tsc0 + f->tsc1 - f->tsc0) / 2 / (double)ticks);
 	p->source = SG_CLOCK_TSC;
 	return true;
 }

@@ -216,6 +216,7 @@ static int put_clock(struct recorder *r)
 		}
 	}
 	c.tsc = s.tsc0 + (s.tsc1 - s.tsc0) / 2;
+	c.width = s.tsc1 - s.tsc0;
 	return put(r, &c.h);
 }
 

@@ -28,6 +28,7 @@ struct guest {
 	struct sg_thr *vcpu[VCPU_MAX];
 	uint32_t nvcpu; /* vCPUs of all machines when these were looked for */
 	bool ready, found;
+	uint64_t fused_ns, ambiguous_ns, violations; /* of all tasks */
 };
 
 struct sg_fusion {
@@ -90,6 +91,25 @@ void sg_fuse_sums(const struct sg_model *m, uint64_t *ret_fused, uint64_t *ret_a
 {
 	*ret_fused = m->fusion->fused_ns;
 	*ret_ambiguous = m->fusion->ambiguous_ns;
+}
+
+void sg_model_clock(const struct sg_model *m, unsigned number, struct sg_model_clock *ret)
+{
+	const struct sg_machine_info *mi = &m->machines.m[number];
+	struct guest *g = m->fusion ? &m->fusion->guest[number] : NULL;
+
+	*ret = (struct sg_model_clock){ 0 };
+	if (!g || sg_clocks_finish(&g->clocks))
+		return;
+	for (size_t i = 0; i < g->clocks.n; i++)
+		if (g->clocks.p[i].source < SG_CLOCK_MAX)
+			ret->by[g->clocks.p[i].source]++;
+	ret->points = g->clocks.n;
+	ret->error_ns = sg_clocks_worst(&g->clocks, mi->begin, mi->end);
+	ret->stepped = g->clocks.stepped;
+	ret->fused_ns = g->fused_ns;
+	ret->ambiguous_ns = g->ambiguous_ns;
+	ret->violations = g->violations;
 }
 
 /* ---- which thread of the host a guest's CPU is -------------------------------------- */
@@ -584,6 +604,9 @@ int sg_fuse(struct sg_model *m, struct sg_open *o, bool force)
 		return rc;
 	m->stats.fused_ns += f->fused_ns;
 	m->stats.clock_violations += f->violations;
+	g->fused_ns += f->fused_ns;
+	g->ambiguous_ns += f->ambiguous_ns;
+	g->violations += f->violations;
 	swap = *in;
 	*in = f->out;
 	f->out = swap;

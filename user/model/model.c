@@ -79,6 +79,11 @@ void sg_model_on_guest(struct sg_model *m, sg_guest_call_fn fn, void *ctx)
 	m->guest_ctx = ctx;
 }
 
+const struct sg_machines *sg_model_machines(const struct sg_model *m)
+{
+	return &m->machines;
+}
+
 void sg_model_stats(const struct sg_model *m, struct sg_model_stats *ret)
 {
 	*ret = m->stats;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include "base/err.h"
 #include "trace/event.h"
+#include "trace/machine.h"
 
 struct sg_model;
 
@@ -201,6 +202,19 @@ struct sg_model_stats {
 		clock_violations; /* times a guest's thread ran while its vCPU did not: the map between the clocks is wrong */
 };
 void sg_model_stats(const struct sg_model *m, struct sg_model_stats *ret);
+
+/* A guest's clock against its host's, and what came of its error. */
+struct sg_model_clock {
+	size_t points, by[SG_CLOCK_MAX]; /* enum sg_clockmap_source */
+	uint64_t error_ns;		 /* true to this, both ways, all through the guest's recording */
+	bool stepped;			 /* was set: no map behind the last point */
+	uint64_t fused_ns, ambiguous_ns,
+		violations; /* of all tasks, as in struct sg_task and sg_model_stats */
+};
+/** sg_model_machines() - of a recording of several machines; none of another one's are known */
+const struct sg_machines *sg_model_machines(const struct sg_model *m);
+/** sg_model_clock() - of guest @number; all 0 when nothing tells of it */
+void sg_model_clock(const struct sg_model *m, unsigned number, struct sg_model_clock *ret);
 
 /** sg_cause_name() - dotted name of a segment key into @buf: "cpu.sys.read", "mem.swapin" ... Never NULL. */
 const char *sg_cause_name(uint16_t key, char *buf, size_t cap);

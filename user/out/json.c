@@ -5,6 +5,7 @@
 #include <string.h>
 #include "out/json.h"
 #include "out/json_parts.h"
+#include "out/machines.h"
 #include "out/sink.h"
 
 struct sg_json {
@@ -141,6 +142,16 @@ static struct json_object *head_of(const char *meta)
 	return o;
 }
 
+static void put_machines(struct sg_sink *out, const struct sg_json_end *e)
+{
+	struct json_object *meta = e->meta ? json_tokener_parse(e->meta) : NULL;
+	struct json_object *list = sg_machines_json(sg_analysis_model(e->a), meta);
+
+	if (list)
+		put_member(out, "machines", list);
+	json_object_put(meta);
+}
+
 static void put_groups(struct sg_sink *out, const struct sg_json_end *e)
 {
 	struct sg_group *const *g;
@@ -192,6 +203,7 @@ int sg_json_end(struct sg_json *j, FILE *f, const struct sg_json_end *e)
 		put_member(&out, "containers", sg_jp_containers(sg_analysis_owners(e->a)));
 	if (sg_vmsum_rows(sg_analysis_vms(e->a), &vms))
 		put_member(&out, "vms", sg_vmsum_json(sg_analysis_vms(e->a)));
+	put_machines(&out, e);
 	put_member(&out, "plan", from_meta(e->meta, "plan", json_type_array));
 	put_member(&out, "perturbation", from_meta(e->end_meta, "perturbation", json_type_object));
 	put_member(&out, "recording", head_of(e->meta));

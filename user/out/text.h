@@ -23,8 +23,9 @@ struct sg_text_head {
 	const char *end_meta;
 	const char *damage; /* sentence, may be NULL */
 	struct sg_analysis_info info;
-	struct sg_owners *owners; /* containers that were met, may be NULL */
-	struct sg_vmsum *vms;	  /* virtual machines that were met, may be NULL */
+	struct sg_owners *owners;     /* containers that were met, may be NULL */
+	struct sg_vmsum *vms;	      /* virtual machines that were met, may be NULL */
+	const struct sg_model *model; /* knows the recording's machines, may be NULL */
 };
 /** sg_text_head() - what was recorded; then what is lost, damaged or could not be seen, before any result */
 int sg_text_head(FILE *f, const struct sg_text_head *h, const struct sg_text_opts *o);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <string.h>
+#include "out/machines.h"
 #include "out/text.h"
 #include "out/text_table.h"
 
@@ -147,8 +148,10 @@ int sg_text_head(FILE *f, const struct sg_text_head *h, const struct sg_text_opt
 		fprintf(f, "too many task names: %" PRIu64 " tasks stand under \"(other names)\"\n",
 			h->info.groups_folded);
 	print_gaps(f, meta);
+	ret = h->model ? sg_machines_text(f, h->model, meta) : 0;
 	json_object_put(meta);
-	ret = print_containers(f, h->owners, o);
+	if (!ret)
+		ret = print_containers(f, h->owners, o);
 	if (!ret && h->vms)
 		ret = sg_vmsum_text(h->vms, f);
 	return ret ? ret : ferror(f) ? -EIO : 0;

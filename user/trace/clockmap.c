@@ -221,15 +221,30 @@ bool sg_clocks_guest(const struct sg_clocks *c, uint64_t host, uint64_t *ret, ui
 	return map(c, host, true, ret, ret_error);
 }
 
-uint64_t sg_clocks_worst(const struct sg_clocks *c)
+static uint64_t bound_at(const struct sg_clocks *c, uint64_t guest)
 {
-	uint64_t worst = c->n ? c->p[0].error : 0, host, e;
+	uint64_t host, e;
 
+	return map(c, guest, false, &host, &e) ? e : 0;
+}
+
+uint64_t sg_clocks_worst(const struct sg_clocks *c, uint64_t begin, uint64_t end)
+{
+	uint64_t worst;
+
+	if (!c->n)
+		return 0;
+	begin = begin ? begin : c->p[0].guest;
+	end = end ? end : c->p[c->n - 1].guest;
+	worst = max(bound_at(c, begin), bound_at(c, end));
 	for (size_t i = 0; i + 1 < c->n; i++) {
-		uint64_t mid = c->p[i].guest + (c->p[i + 1].guest - c->p[i].guest) / 2;
+		uint64_t lo = max(c->p[i].guest, begin),
+			 hi = c->p[i + 1].guest < end ? c->p[i + 1].guest : end,
+			 mid = c->p[i].guest + (c->p[i + 1].guest - c->p[i].guest) / 2;
 
-		if (map(c, mid, false, &host, &e))
-			worst = max(worst, e);
+		/* between two points it is largest in the middle */
+		if (lo <= hi)
+			worst = max(worst, bound_at(c, mid < lo ? lo : mid > hi ? hi : mid));
 	}
 	return worst;
 }

@@ -64,7 +64,11 @@ bool sg_clocks_guest(const struct sg_clocks *c, uint64_t host, uint64_t *ret, ui
 /** sg_clocks_feed() - add from a CLOCKMAP record, whatever its machine */
 int sg_clocks_feed(struct sg_clocks *c, const struct sg_clockmap *ev);
 
-/** sg_clocks_worst() - the largest bound between two neighbouring points, 0 without a point */
-uint64_t sg_clocks_worst(const struct sg_clocks *c);
+/**
+ * sg_clocks_worst() - the largest bound of any instant from @begin to @end of the guest's clock that is mapped
+ *
+ * 0 stands for the first point, and for the last one. 0 without a point.
+ */
+uint64_t sg_clocks_worst(const struct sg_clocks *c, uint64_t begin, uint64_t end);
 
 #endif

@@ -44,6 +44,7 @@ struct sg_clock {
 	struct sg_hdr h; /* ts: CLOCK_MONOTONIC */
 	uint64_t realtime_ns;
 	uint64_t tsc;
+	uint64_t width; /* ticks: ts lies within half of it around tsc; 0: an older recorder did not tell */
 };
 
 #define SG_ROLE_NAME 32
@@ -131,6 +132,7 @@ enum sg_clockmap_source {
 	SG_CLOCK_EXCHANGE = 2, /* two-way exchange over the connection */
 	SG_CLOCK_REALTIME = 3, /* both machines' CLOCK_REALTIME: as good as their NTP */
 	SG_CLOCK_GIVEN = 4,    /* an offset that was given */
+	SG_CLOCK_MAX
 };
 #define SG_CLOCKMAP_STEP \
 	(1u << 0) /* a clock was set between the point before and this one: no map between them */

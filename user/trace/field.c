@@ -258,6 +258,7 @@ static const struct sg_field fields_lost[] = {
 static const struct sg_field fields_clock[] = {
 	F(clock, "realtime", realtime_ns, DEC, .def = 0),
 	F(clock, "tsc", tsc, DEC, .def = 0),
+	F(clock, "width", width, DEC, .def = 0),
 };
 
 static const struct sg_field fields_role[] = {

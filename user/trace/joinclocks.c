@@ -72,20 +72,31 @@ static bool ascending(const struct sg_stamps *s)
 /* More than a century: stamps of a recording that was made to be read by nobody. */
 #define FAR_NS 4e18
 
+/* How far a stamp's time can be from its reading of the TSC. */
+static double stamp_error(const struct sg_clock *c, double per_tick)
+{
+	return c->width ? (double)c->width / 2 * per_tick + 1 : SG_STAMP_ERROR_NS;
+}
+
 /* One stamp of the guest on the host's clock; false: too far from the host's. */
 static bool by_tsc(const struct sg_stamps *host, const struct sg_clock *g, struct sg_clock_point *ret)
 {
 	const struct sg_clock *a = around(host, g->tsc), *b = a + 1;
 	double span = (double)(b->h.ts - a->h.ts), per_tick = span / (double)(b->tsc - a->tsc);
-	double ns = (double)(int64_t)(g->tsc - a->tsc) * per_tick, far = ns < 0 ? -ns : ns - span, more;
+	double ns = (double)(int64_t)(g->tsc - a->tsc) * per_tick, far = ns < 0 ? -ns : ns - span, near,
+	       error;
+	double of_a = stamp_error(a, per_tick), of_b = stamp_error(b, per_tick);
 
-	/* beyond the host's stamps its rate is as good as two of them tell it */
-	more = far > 0 ? far * 2 * SG_STAMP_ERROR_NS / (span + 1) : 0;
-	if (!(ns > -FAR_NS && ns < FAR_NS && more < FAR_NS))
+	/* beyond the host's stamps its rate is as good as two of them tell it; between them it may wander */
+	near = far > 0 ? far : ns < span - ns ? ns : span - ns;
+	error = (of_a > of_b ? of_a : of_b) + stamp_error(g, per_tick) + near / (1 << 20) * SG_CLOCKS_WANDER +
+		1;
+	error += far > 0 ? far * (of_a + of_b) / (span + 1) : 0;
+	if (!(ns > -FAR_NS && ns < FAR_NS && error < FAR_NS))
 		return false;
 	*ret = (struct sg_clock_point){ .guest = g->h.ts,
 					.host = a->h.ts + (uint64_t)(int64_t)ns,
-					.error = 2 * SG_STAMP_ERROR_NS + (uint64_t)more,
+					.error = (uint64_t)error,
 					.source = SG_CLOCK_TSC };
 	return true;
 }

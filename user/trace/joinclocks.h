@@ -17,12 +17,12 @@ int sg_stamps_read(struct sg_stamps *s, int fd, struct sg_err *err);
 int sg_stamps_add(struct sg_stamps *s, const struct sg_clock *c);
 void sg_stamps_free(struct sg_stamps *s);
 
-/* How far apart CLOCK's time and TSC can have been read: sg_stamp_take() takes the best of five. */
+/* How far apart CLOCK's time and TSC can have been read where it does not tell: sg_stamp_take() takes the best of five. */
 #define SG_STAMP_ERROR_NS 1000
 
 /**
  * sg_clocks_by_tsc() - the guest's stamps on the host's clock, by one TSC
- * @guest: its tsc values turned into the host's already
+ * @guest: its tsc values and widths turned into the host's ticks already
  *
  * Stamps of the guest that lie outside the host's are used as well, with the bound that has. Return:
  * 0; -ENODATA when either has no TSC or the host fewer than two stamps; -ENOMEM.
