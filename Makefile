@@ -253,7 +253,7 @@ check-kernels:
 	$(need_root)
 	+@$(MAKE) --no-print-directory deps
 	+@$(MAKE) --no-print-directory $(JOBS) all tests
-	@O='$(O)' tests/lab/run.sh -q -a $(KERNELS)
+	@O='$(O)' tests/lab/run.sh -q $(if $(WHOLE),-w,-a) $(KERNELS)
 
 # Benchmarks of single parts, over generated streams.
 BENCH_BIN := $(patsubst %.c,$(O)/%,$(wildcard tests/bench/bench_*.c))

@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
-# run.sh [-q] [-a] [KERNEL...]: every suite on every kernel (6.1; "all": whatever kernel.sh can get), and a table of both.
+# run.sh [-q] [-a | -w] [KERNEL...]: every suite on every kernel (6.1; "all": whatever kernel.sh can get), and a table of both.
 # -q shows only what did not pass. -a: the suites that take longest in any case; else only where the others were quick, and
-# what is left out is named.
+# what is left out is named. -w: all of them, and each whole ("suite-NAME.sh all"): hours.
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lib.sh
 export O="${O:-build}"
-quiet='' long=''
-while getopts qa o; do
-	case $o in q) quiet=1 ;; a) long=1 ;; *) exit 2 ;; esac
+quiet='' long='' whole=''
+while getopts qaw o; do
+	case $o in q) quiet=1 ;; a) long=1 ;; w) long=1 whole=1 ;; *) exit 2 ;; esac
 done
 shift $((OPTIND - 1))
 [ "${1:-}" != all ] || set -- $(tests/lab/kernel.sh --list)
@@ -22,7 +22,11 @@ trap '[ -z "$child" ] || { kill "$child" && wait "$child"; } 2>/dev/null; rm -rf
 trap 'exit 130' INT TERM HUP
 
 # limit SUITE: seconds, boot and all; several times what it takes on two free CPUs
-limit() { case $1 in load) echo 240 ;; cgroup2) echo 600 ;; fused | bench) echo 1200 ;; *) echo 900 ;; esac; }
+limit() {
+	local s=900
+	case $1 in load) s=240 ;; cgroup2) s=600 ;; fused | bench) s=1200 ;; esac
+	echo $((whole ? 4 * s : s))
+}
 
 # A guest of two CPUs has hung after recordings (docs/lab.md), and why is not known.
 cpus() { echo 1; }
@@ -40,7 +44,7 @@ once_more() {
 
 # boot KERNEL SUITE: sets rc
 boot() {
-	tests/lab/boot.sh -k "$1" -s "$(cpus "$2")" -m "$(memory "$2")" -t "$(limit "$2")" "tests/lab/suite-$2.sh" >"$tmp/out" 2>"$tmp/err" </dev/null &
+	tests/lab/boot.sh -k "$1" -s "$(cpus "$2")" -m "$(memory "$2")" -t "$(limit "$2")" "tests/lab/suite-$2.sh" ${whole:+all} >"$tmp/out" 2>"$tmp/err" </dev/null &
 	child=$!
 	wait $child
 	rc=$?

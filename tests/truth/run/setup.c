@@ -41,6 +41,7 @@ int setup_new(struct setup *s, const char *base)
 
 void setup_undo(struct setup *s)
 {
+	s->unified[0] = 0;
 	undo_all(s->dir);
 }
 
@@ -103,10 +104,17 @@ static int cgroup_make(struct setup *s, const char *ctl, const char *env, char *
 				return lacks(why, wcap, "%s cannot be enabled: %s", on, strerror(-rc));
 		}
 	}
-	snprintf(dir, cap, "%s/%s-%s", root, s->tag, env);
-	undo_note(s->dir, "cgroup", dir, "");
-	if (mkdir(dir, 0755))
-		return lacks(why, wcap, "%s: %s", dir, strerror(errno));
+	/* In the one hierarchy of version 2 a process is in one cgroup: all limits of a scenario are that one's. */
+	if (version == 2 && s->unified[0]) {
+		snprintf(dir, cap, "%s", s->unified);
+	} else {
+		snprintf(dir, cap, "%s/%s-%s", root, s->tag, env);
+		undo_note(s->dir, "cgroup", dir, "");
+		if (mkdir(dir, 0755))
+			return lacks(why, wcap, "%s: %s", dir, strerror(errno));
+	}
+	if (version == 2)
+		snprintf(s->unified, sizeof(s->unified), "%s", dir);
 	setenv(env, dir, 1);
 	return version;
 }

@@ -14,6 +14,7 @@ struct setup {
 	char base[256];		  /* where scratch directories live */
 	char dir[300];		  /* this run's own */
 	char tag[32];		  /* its name: sandglass-truth-PID */
+	char unified[300];	  /* this scenario's cgroup of version 2, when it has one */
 	unsigned fault_hidden_ns; /* faults_hidden_ns() */
 };
 
