@@ -160,6 +160,36 @@ Test(agent, sealed_frames_cannot_be_changed_or_repeated)
 	}
 }
 
+/* As an agent with a backlog feeds a slow link: refilled before it is empty, 64 MiB in all. What comes out is what went in. */
+Test(agent, a_queue_that_is_never_empty_does_not_grow)
+{
+	enum { MOST = 256 << 10, PIECE = 20000, FRAME = sizeof(struct sg_link_head) + PIECE };
+	static uint8_t piece[PIECE], got[50000];
+	struct sg_conn agent, host;
+	uint64_t put = 0, came = 0, wrong = 0;
+
+	pair(&agent, &host);
+	cr_assert_eq(sg_conn_send(&agent), 0);
+	cr_assert_gt(recv(host.fd, got, sizeof(got), 0), 0); /* hello */
+	while (came < 64 << 20) {
+		ssize_t n;
+
+		for (; sg_conn_queued(&agent) < MOST; put++) {
+			memset(piece, (int)(put % 251), sizeof(piece));
+			cr_assert_eq(sg_conn_put(&agent, SG_LINK_DATA, piece, sizeof(piece), NULL, 0), 0);
+		}
+		cr_assert_eq(sg_conn_send(&agent), 0);
+		n = recv(host.fd, got, sizeof(got), 0);
+		cr_assert_gt(n, 0);
+		for (ssize_t i = 0; i < n; i++, came++)
+			wrong += came % FRAME >= sizeof(struct sg_link_head) && got[i] != came / FRAME % 251;
+	}
+	cr_assert_eq(wrong, 0);
+	cr_assert_leq(agent.tx_cap, 4 * (MOST + FRAME), "%zu bytes for a queue of %d", agent.tx_cap, MOST);
+	sg_conn_free(&agent);
+	sg_conn_free(&host);
+}
+
 /* Before the proofs nothing large is waited for, and nothing but the handshake is heard. */
 Test(agent, strangers_are_not_listened_to)
 {

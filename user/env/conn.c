@@ -127,14 +127,23 @@ void sg_conn_free(struct sg_conn *c)
 	c->fd = -1;
 }
 
+/* A queue that is refilled before it is empty must not grow by what was sent; each byte is moved once at most for one sent. */
+static void tx_reclaim(struct sg_conn *c)
+{
+	if (!c->tx_at || c->tx_at < c->tx_len - c->tx_at)
+		return;
+	memmove(c->tx, c->tx + c->tx_at, c->tx_len - c->tx_at);
+	c->tx_len -= c->tx_at;
+	c->tx_at = 0;
+}
+
 int sg_conn_put(struct sg_conn *c, unsigned type, const void *payload, size_t len, const void *more,
 		size_t more_len)
 {
 	size_t size = sizeof(struct sg_link_head) + len + more_len;
 	uint8_t *p;
 
-	if (c->tx_at == c->tx_len)
-		c->tx_at = c->tx_len = 0;
+	tx_reclaim(c);
 	if (room(&c->tx, &c->tx_cap, c->tx_len + size + SG_LINK_SEAL_BYTES))
 		return -ENOMEM;
 	p = c->tx + c->tx_len;
