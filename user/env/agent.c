@@ -57,22 +57,30 @@ static void recording_drop(struct agent *a)
 	a->recording = a->told = a->done_told = a->stop_asked = false;
 }
 
+/* From here on the recording has no host: the one place that says since when. */
+static void host_gone(struct agent *a)
+{
+	a->host = NULL;
+	a->alone_ns = sg_mono_ns();
+	if (a->recording)
+		say(a, "the host went away; the recording is kept for a while");
+}
+
 static void peer_close(struct agent *a, struct peer *p)
 {
-	if (a->host == p) {
-		a->host = NULL;
-		a->alone_ns = sg_mono_ns();
-		if (a->recording)
-			say(a, "the host went away; the recording is kept for a while");
-	}
+	if (a->host == p)
+		host_gone(a);
 	sg_conn_free(&p->c);
 	p->used = false;
 }
 
-static void refuse(struct peer *p, int code, const char *text)
+/* Nothing is sent to it behind that, or it would not be the last word. */
+static void refuse(struct agent *a, struct peer *p, int code, const char *text)
 {
 	sg_conn_refuse(&p->c, code, text);
 	p->last_words = true;
+	if (a->host == p)
+		host_gone(a);
 }
 
 static void on_start(struct agent *a, struct peer *p)
@@ -80,7 +88,7 @@ static void on_start(struct agent *a, struct peer *p)
 	struct sg_err err = { 0 };
 
 	if (a->host || a->leave_ns) {
-		refuse(p, EBUSY,
+		refuse(a, p, EBUSY,
 		       a->host ? "the agent serves another host: one at a time"
 			       : "the agent is about to end");
 		return;
@@ -90,7 +98,7 @@ static void on_start(struct agent *a, struct peer *p)
 	recording_drop(a);
 	if (getrandom(a->session, sizeof(a->session), 0) != sizeof(a->session) ||
 	    sg_relay_start(&a->relay, a->o->argv, a->o->spool_bytes, &err)) {
-		refuse(p, EIO, err.msg[0] ? err.msg : "the agent has no random numbers");
+		refuse(a, p, EIO, err.msg[0] ? err.msg : "the agent has no random numbers");
 		return;
 	}
 	a->recording = true;
@@ -106,13 +114,13 @@ static void on_resume(struct agent *a, struct peer *p, const struct sg_link_fram
 
 	memcpy(&r, f->payload, sizeof(r));
 	if (!a->recording || memcmp(r.session, a->session, sizeof(r.session))) {
-		refuse(p, ESTALE,
+		refuse(a, p, ESTALE,
 		       "the agent no longer has that recording: it was given up, or the agent has restarted");
 		return;
 	}
 	sg_spooler_stats(a->relay.spool, &st);
 	if (r.next < st.first || sg_spooler_release(a->relay.spool, r.next)) {
-		refuse(p, EPROTO, "the host asks for pieces that it said it had");
+		refuse(a, p, EPROTO, "the host asks for pieces that it said it had");
 		return;
 	}
 	if (a->host && a->host != p) /* its other connection is dead, only we have not noticed */
@@ -157,9 +165,11 @@ static void pump(struct agent *a)
 		return;
 	ended = sg_relay_ended(&a->relay);
 	if (!a->relay.begun && ended) {
-		refuse(a->host, EIO,
-		       a->relay.text[0] ? a->relay.text : "the recorder in the guest ended at once");
+		struct peer *p = a->host;
+
 		a->host = NULL;
+		refuse(a, p, EIO,
+		       a->relay.text[0] ? a->relay.text : "the recorder in the guest ended at once");
 		recording_drop(a);
 		return;
 	}
@@ -188,7 +198,7 @@ static void on_ack(struct agent *a, struct peer *p, const struct sg_link_frame *
 	memcpy(&k, f->payload, sizeof(k));
 	/* only what was sent can have come */
 	if (k.next > a->send_next || sg_spooler_release(a->relay.spool, k.next)) {
-		refuse(p, EPROTO, "the host says that it has what was not sent");
+		refuse(a, p, EPROTO, "the host says that it has what was not sent");
 		return;
 	}
 	sg_spooler_stats(a->relay.spool, &st);
@@ -197,7 +207,7 @@ static void on_ack(struct agent *a, struct peer *p, const struct sg_link_frame *
 			       ? "the recording is with the host; blocks were dropped as the spool was full"
 			       : "the recording is with the host");
 		recording_drop(a);
-		a->host = NULL;
+		host_gone(a);
 	}
 }
 
@@ -298,8 +308,6 @@ static void peers_tend(struct agent *a)
 		if (p->last_words && !p->shut && !sg_conn_queued(&p->c)) {
 			shutdown(p->c.fd, SHUT_WR);
 			p->shut = true;
-			if (a->host == p)
-				a->host = NULL;
 		}
 	}
 }
