@@ -102,6 +102,11 @@ for what in ack resume; do
 	check "agentbad/wrong-$what" "$told" eval 'printf "%s" "$told" | grep -q "^back=1 .*refused=the host \(says\|asks\)"'
 done
 
+# ---- its connection breaks while more strangers come again and again than there are places ----------------------------
+knock crowd 40 10
+check agentbad/crowd "$told" test "$(fact back)" = 1
+check agentbad/crowd-memory "the agent took $kib KiB" test "$kib" -lt 24576
+
 # ---- no room for the guest's part -----------------------------------------------------------------------------------
 agent_start
 mkdir "$dir/small"

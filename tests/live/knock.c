@@ -1,18 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /*
  * Who knocks at an agent and is no host as it should be. Each begins a recording and tells what becomes of it:
+ *   knock crowd ADDR TOKEN N SECONDS   its connection breaks while N strangers come again as often as they are sent away; how long until it is back
  *   knock wrong ADDR TOKEN ack|resume  says something wrong, is refused, and comes back as it should
  */
+#include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "env/addr.h"
 #include "env/conn.h"
 #include "kern/stamp.h"
 
 #define TRY_NS 2000000000ull
+#define TROOPS 4 /* processes of strangers: one alone is slower than the agent */
 
 static struct sg_addr at;
 static struct sg_token token;
@@ -104,6 +112,71 @@ static bool resume(struct sg_conn *c, uint8_t session[SG_LINK_SESSION_BYTES], ui
 	return answered(c, session, why);
 }
 
+/* ---- strangers ------------------------------------------------------------------------ */
+
+/* Each says nothing, and comes again at once when it is sent away. Never returns. */
+static void strangers(size_t n)
+{
+	struct pollfd *p = calloc(n, sizeof(*p));
+	struct sg_err err;
+	char b[256];
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (size_t i = 0; p && i < n; i++)
+		p[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
+	for (;;) {
+		for (size_t i = 0; i < n; i++) {
+			if (p[i].fd >= 0 && p[i].revents) {
+				ssize_t got = recv(p[i].fd, b, sizeof(b), MSG_DONTWAIT);
+
+				if (got > 0 || (got < 0 && errno == EAGAIN))
+					continue;
+				close(p[i].fd);
+				p[i].fd = -1;
+			}
+			if (p[i].fd < 0)
+				p[i].fd = sg_addr_connect(&at, 100, &err);
+			p[i].revents = 0;
+		}
+		poll(p, n, 10);
+	}
+}
+
+static int crowd(size_t n, double seconds)
+{
+	uint8_t session[SG_LINK_SESSION_BYTES];
+	char why[SG_LINK_TEXT_BYTES] = "the door was full";
+	uint64_t since;
+	unsigned tries = 0;
+	struct sg_conn c;
+	bool back = false;
+	pid_t pid[TROOPS];
+
+	begin(&c, session);
+	sg_conn_free(&c);
+	for (size_t i = 0; i < TROOPS; i++) {
+		pid[i] = fork();
+		if (!pid[i])
+			strangers(n / TROOPS);
+	}
+	usleep(500000);
+	for (since = sg_mono_ns(); !back && sg_mono_ns() - since < (uint64_t)(seconds * 1e9);
+	     usleep(500000)) {
+		tries++;
+		if (!come(&c))
+			continue;
+		back = resume(&c, session, 0, why);
+		sg_conn_free(&c);
+	}
+	printf("back=%d tries=%u ms=%" PRIu64 " why=%s\n", back, tries, (sg_mono_ns() - since) / 1000000,
+	       back ? "-" : why);
+	for (size_t i = 0; i < TROOPS; i++) {
+		kill(pid[i], SIGKILL);
+		waitpid(pid[i], NULL, 0);
+	}
+	return 0;
+}
+
 /* ---- hosts that know the token ------------------------------------------------------------ */
 
 static int wrong(const char *what)
@@ -136,6 +209,8 @@ int main(int argc, char **argv)
 	if (argc < 5 || sg_addr_parse(argv[2], false, &at, &err) || sg_token_read(argv[3], &token, &err))
 		return fprintf(stderr, "knock: %s\n", err.code ? err.msg : "see the beginning of its source"),
 		       2;
+	if (!strcmp(argv[1], "crowd") && argc == 6)
+		return crowd(strtoul(argv[4], NULL, 0), atof(argv[5]));
 	if (!strcmp(argv[1], "wrong"))
 		return wrong(argv[4]);
 	return 2;

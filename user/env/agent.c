@@ -15,7 +15,7 @@
 #include "env/relay.h"
 #include "kern/stamp.h"
 
-#define PEERS	   4 /* the host, and who else knocks */
+#define PEERS	   32 /* the host, and who else knocks */
 #define PROVE_NS   5000000000ull
 #define SILENT_NS  15000000000ull /* a host asks for the time every second */
 #define LEAVE_NS   10000000000ull /* after a signal: to send what there is */
@@ -270,23 +270,37 @@ static void peer_read(struct agent *a, struct peer *p)
 		peer_close(a, p);
 }
 
-static void accept_one(struct agent *a)
+/* A place for who comes: strangers who fill the house do not keep a host out, but a host stays. NULL: all are hosts. */
+static struct peer *place(struct agent *a)
 {
-	int fd = accept4(a->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct peer *oldest = NULL;
 
-	if (fd < 0)
-		return;
 	for (int i = 0; i < PEERS; i++) {
 		struct peer *p = &a->peer[i];
 
-		if (p->used)
-			continue;
-		*p = (struct peer){ .used = true, .since_ns = sg_mono_ns() };
-		if (sg_conn_init(&p->c, fd, true))
-			peer_close(a, p);
+		if (!p->used)
+			return p;
+		if (!p->c.sealed && (!oldest || p->since_ns < oldest->since_ns))
+			oldest = p;
+	}
+	if (oldest)
+		peer_close(a, oldest);
+	return oldest;
+}
+
+static void accept_one(struct agent *a)
+{
+	int fd = accept4(a->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct peer *p = fd < 0 ? NULL : place(a);
+
+	if (!p) {
+		if (fd >= 0)
+			close(fd);
 		return;
 	}
-	close(fd);
+	*p = (struct peer){ .used = true, .since_ns = sg_mono_ns() };
+	if (sg_conn_init(&p->c, fd, true))
+		peer_close(a, p);
 }
 
 static void peers_tend(struct agent *a)

@@ -13,7 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RX_PIECE (256 << 10)
+#define RX_PIECE    (256 << 10)
+#define RX_STRANGER (4 << 10) /* before the proofs no frame is longer than 500 bytes, and many may knock */
 
 static uint64_t now_ns(void)
 {
@@ -192,7 +193,7 @@ int sg_conn_receive(struct sg_conn *c)
 		c->rx_len -= c->rx_at;
 		c->rx_at = 0;
 	}
-	if (room(&c->rx, &c->rx_cap, c->rx_len + RX_PIECE))
+	if (room(&c->rx, &c->rx_cap, c->rx_len + (c->sealed ? RX_PIECE : RX_STRANGER)))
 		return -ENOMEM;
 	do
 		n = recv(c->fd, c->rx + c->rx_len, c->rx_cap - c->rx_len, MSG_DONTWAIT);
