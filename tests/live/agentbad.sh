@@ -107,6 +107,11 @@ knock crowd 40 10
 check agentbad/crowd "$told" test "$(fact back)" = 1
 check agentbad/crowd-memory "the agent took $kib KiB" test "$kib" -lt 24576
 
+# ---- it asks and asks, and never listens ------------------------------------------------------------------------------
+knock deaf 2000000
+check agentbad/deaf-memory "the agent took $kib KiB: $told" test "$kib" -lt 40960
+check agentbad/deaf-was-deaf "$told" test "$(fact asked)" -gt 500000
+
 # ---- no room for the guest's part -----------------------------------------------------------------------------------
 agent_start
 mkdir "$dir/small"

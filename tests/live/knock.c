@@ -3,6 +3,7 @@
  * Who knocks at an agent and is no host as it should be. Each begins a recording and tells what becomes of it:
  *   knock crowd ADDR TOKEN N SECONDS   its connection breaks while N strangers come again as often as they are sent away; how long until it is back
  *   knock wrong ADDR TOKEN ack|resume  says something wrong, is refused, and comes back as it should
+ *   knock deaf ADDR TOKEN PINGS        asks for the time and hears no answer
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -202,6 +203,31 @@ static int wrong(const char *what)
 	return 0;
 }
 
+static int deaf(uint64_t pings)
+{
+	uint8_t session[SG_LINK_SESSION_BYTES];
+	struct sg_link_ping ping = { 0 };
+	uint64_t since = sg_mono_ns();
+	struct sg_conn c;
+	int e = 0;
+
+	begin(&c, session);
+	/* until it is sent away, or is not listened to any longer */
+	while (!e && ping.id < pings && in_time(since)) {
+		struct pollfd p = { .fd = c.fd, .events = POLLOUT };
+
+		while (sg_conn_queued(&c) < 65536) {
+			ping.id++;
+			sg_conn_put(&c, SG_LINK_PING, &ping, sizeof(ping), NULL, 0);
+			since = sg_mono_ns();
+		}
+		poll(&p, 1, 50);
+		e = sg_conn_send(&c);
+	}
+	printf("asked=%" PRIu64 " sent_away=%d\n", ping.id, e != 0);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct sg_err err = { 0 };
@@ -213,5 +239,7 @@ int main(int argc, char **argv)
 		return crowd(strtoul(argv[4], NULL, 0), atof(argv[5]));
 	if (!strcmp(argv[1], "wrong"))
 		return wrong(argv[4]);
+	if (!strcmp(argv[1], "deaf"))
+		return deaf(strtoull(argv[4], NULL, 0));
 	return 2;
 }

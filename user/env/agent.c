@@ -20,6 +20,7 @@
 #define SILENT_NS  15000000000ull /* a host asks for the time every second */
 #define LEAVE_NS   10000000000ull /* after a signal: to send what there is */
 #define QUEUE_MOST (256u << 10)	  /* bytes of data in front of an answer to the clock */
+#define DEAF	   (QUEUE_MOST + SG_LINK_UNIT_MAX + (64u << 10)) /* more waits only for who does not read */
 #define TICK_MS	   100
 
 struct peer {
@@ -235,7 +236,9 @@ static void on_frame(struct agent *a, struct peer *p, const struct sg_link_frame
 		}
 		return;
 	}
-	if (f->type == SG_LINK_START)
+	if (sg_conn_queued(&p->c) > DEAF)
+		refuse(a, p, EPROTO, "the host asks and does not hear the answers");
+	else if (f->type == SG_LINK_START)
 		on_start(a, p);
 	else if (f->type == SG_LINK_RESUME)
 		on_resume(a, p, f);
