@@ -237,12 +237,10 @@ static int on_frame(struct sg_agent_link *g, const struct sg_link_frame *f)
 		rc = sg_conn_prove(&g->c, g->o.token, f, &err);
 		if (rc > 0)
 			ask_to_record(g);
-		if (rc < 0) {
-			sg_conn_send(&g->c); /* the agent may want to know why */
-			failed(g, rc, err.msg[0] ? err.msg : strerror(-rc));
-			over(g);
-		}
-		return 0;
+		if (rc >= 0)
+			return 0;
+		sg_conn_send(&g->c); /* the agent may want to know why */
+		return failed(g, rc, err.msg[0] ? err.msg : strerror(-rc));
 	}
 	switch (f->type) {
 	case SG_LINK_STARTED:
@@ -278,10 +276,11 @@ static void take(struct sg_agent_link *g)
 		failed(g, rc < 0 ? rc : e,
 		       rc < 0 ? "what answers there is no agent of sandglass"
 			      : "the agent closed the connection");
+		/* later its machine may be on its way up again, and who answered may be anybody */
 		if (!g->res.begun)
 			over(g);
 		else
-			g->res.err.code = 0; /* its machine may be on its way up again */
+			g->res.err.code = 0;
 	}
 	if (g->state != ST_OVER && (e || rc < 0))
 		down(g);
