@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -28,14 +29,14 @@ static struct sg_agent_link *link_of(struct sg_companion *ret)
 	return g;
 }
 
-static void agent_begin(pthread_t *t, void *(*how)(void *))
+static void agent_begin(pthread_t *t, void *(*how)(void *), void *arg)
 {
 	struct sg_err err = { 0 };
 
 	cr_assert_eq(sg_addr_parse("tcp:127.0.0.1:0", true, &place, &err), 0);
 	listen_fd = sg_addr_listen(&place, &err);
 	cr_assert_geq(listen_fd, 0, "%s", err.msg);
-	cr_assert_eq(pthread_create(t, NULL, how, NULL), 0);
+	cr_assert_eq(pthread_create(t, NULL, how, arg), 0);
 }
 
 /* The next connection; it is an agent's from the first byte when @c is given. */
@@ -148,7 +149,7 @@ Test(agentlink, who_answers_in_the_agents_place_does_not_end_its_recording)
 	struct sg_err err = { 0 };
 	pthread_t agent;
 
-	agent_begin(&agent, breaks_and_strangers);
+	agent_begin(&agent, breaks_and_strangers, NULL);
 	g = link_of(&host);
 	cr_assert_eq(host.start(host.ctx, put, NULL, &err), 0, "%s", err.msg);
 	host.finish(host.ctx);
@@ -177,10 +178,83 @@ Test(agentlink, what_is_answered_at_first_is_told_as_text)
 	struct sg_err err = { 0 };
 	pthread_t agent;
 
-	agent_begin(&agent, says_no);
+	agent_begin(&agent, says_no, NULL);
 	g = link_of(&host);
 	cr_assert_eq(host.start(host.ctx, put, NULL, &err), -ECONNREFUSED);
 	cr_assert_str_eq(err.msg, "guest web: go?[2J ");
 	sg_agent_link_free(g);
 	pthread_join(agent, NULL);
+}
+
+/* ---- one that does not listen ------------------------------------------------------------------- */
+
+enum { PIECES = 50000 };
+
+/* The host's end of the connection belongs to this process, too: the kernel is not to take what ought to wait in the host. */
+static void narrow(const struct sg_conn *c)
+{
+	struct sockaddr_storage mine, peer;
+	int done = 0;
+
+	for (int fd = 3; fd < 64; fd++) {
+		socklen_t n = sizeof(mine), m = sizeof(peer);
+
+		if (getsockname(c->fd, (void *)&mine, &n) || getpeername(fd, (void *)&peer, &m) || n != m ||
+		    memcmp(&mine, &peer, n))
+			continue;
+		done += !setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){ 4096 }, sizeof(int));
+	}
+	cr_assert_eq(done, 1);
+}
+
+/* Sends piece after piece and hears nothing of what the host says to each; then all that waited. */
+static void *deaf(void *arg)
+{
+	uint64_t *heard = arg;
+	struct sg_link_ack k = { 0 };
+	struct sg_link_frame f;
+	struct sg_conn c;
+
+	let_in(&c);
+	wait_for(&c, SG_LINK_START);
+	narrow(&c);
+	sg_conn_put(&c, SG_LINK_STARTED, &started, sizeof(started), NULL, 0);
+	for (uint64_t i = 0; i < PIECES; i++) {
+		piece(&c, i);
+		while (sg_conn_queued(&c)) {
+			poll(&(struct pollfd){ .fd = c.fd, .events = POLLOUT }, 1, 20000);
+			cr_assert_eq(sg_conn_send(&c), 0);
+		}
+		sched_yield(); /* so that it has a chance to take this one alone */
+	}
+	while (k.next < PIECES) {
+		f = wait_for(&c, SG_LINK_ACK);
+		memcpy(&k, f.payload, sizeof(k));
+		(*heard)++;
+	}
+	sg_conn_refuse(&c, EIO, "enough");
+	cr_assert_eq(sg_conn_send(&c), 0);
+	usleep(300000);
+	sg_conn_free(&c);
+	return NULL;
+}
+
+/* The last answer says all that those before it said: what does not go out is not said again. */
+Test(agentlink, answers_that_nobody_takes_do_not_pile_up)
+{
+	uint64_t heard = 0;
+	struct sg_companion host;
+	struct sg_agent_link *g;
+	struct sg_err err = { 0 };
+	pthread_t agent;
+
+	agent_begin(&agent, deaf, &heard);
+	cr_assert_eq(setsockopt(listen_fd, SOL_SOCKET, SO_RCVBUF, &(int){ 32768 }, sizeof(int)), 0);
+	g = link_of(&host);
+	cr_assert_eq(host.start(host.ctx, put, NULL, &err), 0, "%s", err.msg);
+	pthread_join(agent, NULL);
+	host.finish(host.ctx);
+	cr_assert_eq(sg_agent_link_result(g)->pieces, PIECES);
+	cr_assert_lt(heard, PIECES / 5, "%lu answers waited", (unsigned long)heard);
+	sg_agent_link_free(g);
 }

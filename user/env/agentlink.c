@@ -21,6 +21,7 @@
 #define SILENT_NS 10000000000ull /* it is asked for the time every second */
 #define AGAIN_NS  500000000ull	 /* between two tries to connect */
 #define LAST_NS	  60000000000ull /* at the end, without any piece coming: a slow machine looks up its symbols */
+#define ACKS_MOST 4096		 /* bytes that wait */
 #define GONE_NS	  6000000000ull /* the same without a connection */
 
 enum state {
@@ -284,8 +285,6 @@ static void take(struct sg_agent_link *g)
 	}
 	if (g->state != ST_OVER && (e || rc < 0))
 		down(g);
-	else if (g->state == ST_ON && g->acked != g->next)
-		ack(g);
 }
 
 static void tend(struct sg_agent_link *g)
@@ -294,6 +293,9 @@ static void tend(struct sg_agent_link *g)
 	struct sg_link_ping ping;
 	struct sg_link_stop stop = { 0 };
 
+	/* the last one says all that those before it said: they don't pile up where nobody takes them */
+	if (g->state == ST_ON && g->acked != g->next && sg_conn_queued(&g->c) < ACKS_MOST)
+		ack(g);
 	if (g->stopping && g->state == ST_ON && !g->stop_sent) {
 		sg_conn_put(&g->c, SG_LINK_STOP, &stop, sizeof(stop), NULL, 0);
 		g->stop_sent = true;
