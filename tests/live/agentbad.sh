@@ -107,6 +107,22 @@ knock crowd 40 10
 check agentbad/crowd "$told" test "$(fact back)" = 1
 check agentbad/crowd-memory "the agent took $kib KiB" test "$kib" -lt 24576
 
+# ---- many who speak something else: told, but not one by one ----------------------------------------------------------
+agent_start
+python3 - "$at" <<'PY'
+import socket, sys
+to = (sys.argv[1].split(":")[1], int(sys.argv[1].split(":")[2]))
+for i in range(500):
+    s = socket.create_connection(to); s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+    try:
+        while s.recv(4096): pass
+    except OSError: pass
+PY
+n=$(grep -c 'does not speak the protocol' "$dir/agent.log")
+check agentbad/strangers-are-told "$n of 500 lines" test "$n" -ge 1 -a "$n" -lt 100
+kill "$agent"
+wait "$agent"
+
 # ---- it asks and asks, and never listens ------------------------------------------------------------------------------
 knock deaf 2000000
 check agentbad/deaf-memory "the agent took $kib KiB: $told" test "$kib" -lt 40960

@@ -2,6 +2,7 @@
 #include "env/agent.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 #define LEAVE_NS   10000000000ull /* after a signal: to send what there is */
 #define QUEUE_MOST (256u << 10)	  /* bytes of data in front of an answer to the clock */
 #define DEAF	   (QUEUE_MOST + SG_LINK_UNIT_MAX + (64u << 10)) /* more waits only for who does not read */
+#define TELL_NS	   1000000000ull
 #define TICK_MS	   100
 
 struct peer {
@@ -42,11 +44,31 @@ struct agent {
 	uint64_t send_next;
 	uint64_t alone_ns; /* since when the recording has no host */
 	uint64_t leave_ns; /* 0: nobody has asked us to end */
+	uint64_t told_ns;  /* when a stranger was told of */
+	uint64_t untold;   /* strangers since */
 };
 
 static void say(const struct agent *a, const char *line)
 {
 	a->o->say(a->o->say_ctx, line);
+}
+
+/* What a stranger makes us say, once a second: whoever comes again and again does not fill a disk. */
+static void say_of_stranger(struct agent *a, const char *line)
+{
+	uint64_t now = sg_mono_ns();
+	char text[512];
+
+	if (a->told_ns && now - a->told_ns < TELL_NS) {
+		a->untold++;
+		return;
+	}
+	snprintf(text, sizeof(text), "%s", line);
+	if (a->untold)
+		snprintf(text, sizeof(text), "%s (and %" PRIu64 " others before)", line, a->untold);
+	say(a, text);
+	a->told_ns = now;
+	a->untold = 0;
 }
 
 /* ---- the recording --------------------------------------------------------------- */
@@ -231,7 +253,7 @@ static void on_frame(struct agent *a, struct peer *p, const struct sg_link_frame
 
 	if (!p->c.sealed) {
 		if (sg_conn_prove(&p->c, a->o->token, f, &err) < 0) {
-			say(a, err.msg[0] ? err.msg : "a host was refused: out of memory");
+			say_of_stranger(a, err.msg[0] ? err.msg : "a host was refused: out of memory");
 			p->last_words = true;
 		}
 		return;
@@ -265,8 +287,10 @@ static void peer_read(struct agent *a, struct peer *p)
 	while (!e && !p->last_words && (rc = sg_conn_next(&p->c, &f)) > 0)
 		on_frame(a, p, &f);
 	if (!e && rc < 0) {
-		say(a, rc == -EKEYREJECTED ? "a host was cut off: a frame was changed on its way"
-					   : "who connected does not speak the protocol of sandglass");
+		if (rc == -EKEYREJECTED)
+			say(a, "a host was cut off: a frame was changed on its way");
+		else
+			say_of_stranger(a, "who connected does not speak the protocol of sandglass");
 		e = rc;
 	}
 	if (e)
