@@ -87,6 +87,7 @@ wait "$agent"
 
 # ---- one that says what can't be ------------------------------------------------------------------------------------
 knock() { # HOW ARGS...: against a fresh agent whose recorder is known; what it tells in $told
+	rm -f "$dir/agent.log"
 	"$live/agent" serve "$dir/token" 4M 1000000 2000 2>"$dir/agent.log" &
 	agent=$!
 	pids+=("$agent")
