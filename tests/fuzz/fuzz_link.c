@@ -2,10 +2,11 @@
 /*
  * Fuzz target: any bytes as frames of a guest, of a host, and as a recording that is
  * cut into pieces. What is checked beside the sanitizers: a frame has a length its type may
- * have, nothing reaches beyond the bytes, more bytes change no verdict, and pieces tile the stream.
+ * have, nothing reaches beyond the bytes, texts hold no control bytes, more bytes change no verdict, and pieces tile the stream.
  */
 #include <stdlib.h>
 #include <string.h>
+#include "base/utf8.h"
 #include "trace/link.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -29,6 +30,19 @@ static size_t least_of(unsigned type)
 	return SIZE_MAX;
 }
 
+/* Fit for a terminal, whatever was sent. */
+static void require_clean(const char *text, size_t room)
+{
+	size_t n = strnlen(text, room);
+	int32_t c;
+
+	require(n < room);
+	for (size_t i = 0; i < n;) {
+		i += sg_utf8_next(text + i, n - i, &c);
+		require(c >= 0 && !sg_utf8_is_control(c));
+	}
+}
+
 static void texts(const struct sg_link_frame *f)
 {
 	struct sg_link_refuse r;
@@ -38,12 +52,12 @@ static void texts(const struct sg_link_frame *f)
 	if (f->type == SG_LINK_REFUSE) {
 		memcpy(&r, f->payload, sizeof(r));
 		sg_link_text(text, sizeof(text), r.text, r.len, sizeof(r.text));
-		require(strlen(text) < sizeof(text));
+		require_clean(text, sizeof(text));
 	}
 	if (f->type == SG_LINK_DONE) {
 		memcpy(&d, f->payload, sizeof(d));
 		sg_link_text(text, sizeof(text), d.text, d.len, sizeof(d.text));
-		require(strlen(text) < sizeof(text));
+		require_clean(text, sizeof(text));
 	}
 }
 

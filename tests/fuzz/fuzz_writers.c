@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/utf8.h"
 #include "model/analysis.h"
 #include "out/json.h"
 #include "out/perfetto.h"
@@ -15,7 +16,6 @@
 #include "out/svg.h"
 #include "out/tasks.h"
 #include "out/text.h"
-#include "out/utf8.h"
 #include "out/view.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -24,6 +24,7 @@ until_true() { # SECONDS COMMAND...: wait for what another process does
 }
 place() { sed -n 's/.*listening on //p' "$1"; }
 agent_start() { # OPTIONS...: an agent; its place in $at, its log in $dir/agent.log
+	rm -f "$dir/agent.log" # the last one's place is not this one's
 	"$sg" agent --listen tcp:127.0.0.1:0 --token-file "$dir/token" "$@" 2>"$dir/agent.log" &
 	agent=$!
 	pids+=("$agent")

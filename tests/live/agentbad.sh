@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 # A host that goes away for good, one that comes back too late, a disk that is full, a wall clock that is set, recordings made
-# apart: one clear sentence each, the status that says so, and what was recorded is kept.
+# apart: one clear sentence each, the status that says so, and what was recorded is kept. Who is no host as it should be, or none at all,
+# does not take a host's recording away.
 set -u
 . tests/lib.sh
 . tests/live/agent_lib.sh
@@ -83,6 +84,50 @@ echo "$told" >&2
 check agentbad/late-keeps "$told" test "$(fact made)" -gt 1000 -a "$(fact missing)" = 0 -a "$(fact extra)" = 0
 kill "$agent"
 wait "$agent"
+
+# ---- one that says what can't be ------------------------------------------------------------------------------------
+knock() { # HOW ARGS...: against a fresh agent whose recorder is known; what it tells in $told
+	rm -f "$dir/agent.log"
+	"$live/agent" serve "$dir/token" 4M 1000000 2000 2>"$dir/agent.log" &
+	agent=$!
+	pids+=("$agent")
+	until_true 60 grep -qs listening "$dir/agent.log"
+	told=$("$live/knock" "$1" "$(place "$dir/agent.log")" "$dir/token" "${@:2}" 2>&1)
+	kib=$(awk '/VmHWM/ { print $2 }' "/proc/$agent/status")
+	echo "knock $*: $told; the agent's memory at most $kib KiB" >&2
+	kill "$agent"
+	wait "$agent"
+}
+for what in ack resume; do
+	knock wrong $what
+	check "agentbad/wrong-$what" "$told" eval 'printf "%s" "$told" | grep -q "^back=1 .*refused=the host \(says\|asks\)"'
+done
+
+# ---- its connection breaks while more strangers come again and again than there are places ----------------------------
+knock crowd 40 10
+check agentbad/crowd "$told" test "$(fact back)" = 1
+check agentbad/crowd-memory "the agent took $kib KiB" test "$kib" -lt 24576
+
+# ---- many who speak something else: told, but not one by one ----------------------------------------------------------
+agent_start
+python3 - "$at" <<'PY'
+import socket, sys
+to = (sys.argv[1].split(":")[1], int(sys.argv[1].split(":")[2]))
+for i in range(500):
+    s = socket.create_connection(to); s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+    try:
+        while s.recv(4096): pass
+    except OSError: pass
+PY
+n=$(grep -c 'does not speak the protocol' "$dir/agent.log")
+check agentbad/strangers-are-told "$n of 500 lines" test "$n" -ge 1 -a "$n" -lt 100
+kill "$agent"
+wait "$agent"
+
+# ---- it asks and asks, and never listens ------------------------------------------------------------------------------
+knock deaf 2000000
+check agentbad/deaf-memory "the agent took $kib KiB: $told" test "$kib" -lt 40960
+check agentbad/deaf-was-deaf "$told" test "$(fact asked)" -gt 500000
 
 # ---- no room for the guest's part -----------------------------------------------------------------------------------
 agent_start

@@ -160,6 +160,71 @@ Test(agent, sealed_frames_cannot_be_changed_or_repeated)
 	}
 }
 
+/* Whoever answers at that place may say no, before any proof, and what it says ends on a terminal. */
+Test(agent, what_a_stranger_says_is_text)
+{
+	static const struct {
+		const char *said, *want;
+		uint32_t len;
+	} cases[] = {
+		{ "\033]0;owned\a\033[2Jno", "?]0;owned??[2Jno", 100 },
+		{ "two\nlines\r\t", "two?lines??", 100 },
+		{ "\302\2331m \342\200\256", "?1m ?", 100 }, /* C1's CSI, a mark that reorders */
+		{ "\233 \377 \303\251 \342\202", "? ? \303\251 ??", 100 }, /* bytes that are no UTF-8 */
+		{ "caf\303\251", "caf?", 4 },
+		{ "no end", "no end", UINT32_MAX },
+	};
+	struct sg_token t = token_of("0123456789abcdef0123");
+	char kernel[8];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sg_link_refuse r = { .code = EACCES, .len = cases[i].len };
+		struct sg_conn agent, host;
+		struct sg_err err = { 0 };
+
+		snprintf(r.text, sizeof(r.text), "%s", cases[i].said);
+		pair(&agent, &host);
+		cr_assert_eq(pass(&agent, &host, &t, &err), 0);
+		cr_assert_eq(sg_conn_put(&agent, SG_LINK_REFUSE, &r, sizeof(r), NULL, 0), 0);
+		cr_assert_eq(pass(&agent, &host, &t, &err), -ECONNREFUSED);
+		cr_assert_str_eq(err.msg, cases[i].want, "case %zu", i);
+		sg_conn_free(&agent);
+		sg_conn_free(&host);
+	}
+	sg_link_text(kernel, sizeof(kernel), "6.1\033[2J-amd64", 99, 15);
+	cr_assert_str_eq(kernel, "6.1?[2J");
+}
+
+/* As an agent with a backlog feeds a slow link: refilled before it is empty, 64 MiB in all. What comes out is what went in. */
+Test(agent, a_queue_that_is_never_empty_does_not_grow)
+{
+	enum { MOST = 256 << 10, PIECE = 20000, FRAME = sizeof(struct sg_link_head) + PIECE };
+	static uint8_t piece[PIECE], got[50000];
+	struct sg_conn agent, host;
+	uint64_t put = 0, came = 0, wrong = 0;
+
+	pair(&agent, &host);
+	cr_assert_eq(sg_conn_send(&agent), 0);
+	cr_assert_gt(recv(host.fd, got, sizeof(got), 0), 0); /* hello */
+	while (came < 64 << 20) {
+		ssize_t n;
+
+		for (; sg_conn_queued(&agent) < MOST; put++) {
+			memset(piece, (int)(put % 251), sizeof(piece));
+			cr_assert_eq(sg_conn_put(&agent, SG_LINK_DATA, piece, sizeof(piece), NULL, 0), 0);
+		}
+		cr_assert_eq(sg_conn_send(&agent), 0);
+		n = recv(host.fd, got, sizeof(got), 0);
+		cr_assert_gt(n, 0);
+		for (ssize_t i = 0; i < n; i++, came++)
+			wrong += came % FRAME >= sizeof(struct sg_link_head) && got[i] != came / FRAME % 251;
+	}
+	cr_assert_eq(wrong, 0);
+	cr_assert_leq(agent.tx_cap, 4 * (MOST + FRAME), "%zu bytes for a queue of %d", agent.tx_cap, MOST);
+	sg_conn_free(&agent);
+	sg_conn_free(&host);
+}
+
 /* Before the proofs nothing large is waited for, and nothing but the handshake is heard. */
 Test(agent, strangers_are_not_listened_to)
 {

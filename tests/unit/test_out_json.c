@@ -4,9 +4,9 @@
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/utf8.h"
 #include "gen_event.h"
 #include "out/json.h"
-#include "out/utf8.h"
 #include "out_case.h"
 
 static struct json_object *get(struct json_object *o, const char *key, enum json_type type)

@@ -6,13 +6,13 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/utf8.h"
 #include "gen_event.h"
 #include "out/sink.h"
 #include "out/stacks.h"
 #include "out/svg.h"
 #include "out/tasks.h"
 #include "out/text.h"
-#include "out/utf8.h"
 #include "out_case.h"
 
 Test(text, times_have_three_digits_and_a_unit)

@@ -2,6 +2,7 @@
 #include "env/agent.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,11 +16,13 @@
 #include "env/relay.h"
 #include "kern/stamp.h"
 
-#define PEERS	   4 /* the host, and who else knocks */
+#define PEERS	   32 /* the host, and who else knocks */
 #define PROVE_NS   5000000000ull
 #define SILENT_NS  15000000000ull /* a host asks for the time every second */
 #define LEAVE_NS   10000000000ull /* after a signal: to send what there is */
 #define QUEUE_MOST (256u << 10)	  /* bytes of data in front of an answer to the clock */
+#define DEAF	   (QUEUE_MOST + SG_LINK_UNIT_MAX + (64u << 10)) /* more waits only for who does not read */
+#define TELL_NS	   1000000000ull
 #define TICK_MS	   100
 
 struct peer {
@@ -41,11 +44,31 @@ struct agent {
 	uint64_t send_next;
 	uint64_t alone_ns; /* since when the recording has no host */
 	uint64_t leave_ns; /* 0: nobody has asked us to end */
+	uint64_t told_ns;  /* when a stranger was told of */
+	uint64_t untold;   /* strangers since */
 };
 
 static void say(const struct agent *a, const char *line)
 {
 	a->o->say(a->o->say_ctx, line);
+}
+
+/* What a stranger makes us say, once a second: whoever comes again and again does not fill a disk. */
+static void say_of_stranger(struct agent *a, const char *line)
+{
+	uint64_t now = sg_mono_ns();
+	char text[512];
+
+	if (a->told_ns && now - a->told_ns < TELL_NS) {
+		a->untold++;
+		return;
+	}
+	snprintf(text, sizeof(text), "%s", line);
+	if (a->untold)
+		snprintf(text, sizeof(text), "%s (and %" PRIu64 " others before)", line, a->untold);
+	say(a, text);
+	a->told_ns = now;
+	a->untold = 0;
 }
 
 /* ---- the recording --------------------------------------------------------------- */
@@ -57,22 +80,30 @@ static void recording_drop(struct agent *a)
 	a->recording = a->told = a->done_told = a->stop_asked = false;
 }
 
+/* From here on the recording has no host: the one place that says since when. */
+static void host_gone(struct agent *a)
+{
+	a->host = NULL;
+	a->alone_ns = sg_mono_ns();
+	if (a->recording)
+		say(a, "the host went away; the recording is kept for a while");
+}
+
 static void peer_close(struct agent *a, struct peer *p)
 {
-	if (a->host == p) {
-		a->host = NULL;
-		a->alone_ns = sg_mono_ns();
-		if (a->recording)
-			say(a, "the host went away; the recording is kept for a while");
-	}
+	if (a->host == p)
+		host_gone(a);
 	sg_conn_free(&p->c);
 	p->used = false;
 }
 
-static void refuse(struct peer *p, int code, const char *text)
+/* Nothing is sent to it behind that, or it would not be the last word. */
+static void refuse(struct agent *a, struct peer *p, int code, const char *text)
 {
 	sg_conn_refuse(&p->c, code, text);
 	p->last_words = true;
+	if (a->host == p)
+		host_gone(a);
 }
 
 static void on_start(struct agent *a, struct peer *p)
@@ -80,7 +111,7 @@ static void on_start(struct agent *a, struct peer *p)
 	struct sg_err err = { 0 };
 
 	if (a->host || a->leave_ns) {
-		refuse(p, EBUSY,
+		refuse(a, p, EBUSY,
 		       a->host ? "the agent serves another host: one at a time"
 			       : "the agent is about to end");
 		return;
@@ -90,7 +121,7 @@ static void on_start(struct agent *a, struct peer *p)
 	recording_drop(a);
 	if (getrandom(a->session, sizeof(a->session), 0) != sizeof(a->session) ||
 	    sg_relay_start(&a->relay, a->o->argv, a->o->spool_bytes, &err)) {
-		refuse(p, EIO, err.msg[0] ? err.msg : "the agent has no random numbers");
+		refuse(a, p, EIO, err.msg[0] ? err.msg : "the agent has no random numbers");
 		return;
 	}
 	a->recording = true;
@@ -106,13 +137,13 @@ static void on_resume(struct agent *a, struct peer *p, const struct sg_link_fram
 
 	memcpy(&r, f->payload, sizeof(r));
 	if (!a->recording || memcmp(r.session, a->session, sizeof(r.session))) {
-		refuse(p, ESTALE,
+		refuse(a, p, ESTALE,
 		       "the agent no longer has that recording: it was given up, or the agent has restarted");
 		return;
 	}
 	sg_spooler_stats(a->relay.spool, &st);
 	if (r.next < st.first || sg_spooler_release(a->relay.spool, r.next)) {
-		refuse(p, EPROTO, "the host asks for pieces that it said it had");
+		refuse(a, p, EPROTO, "the host asks for pieces that it said it had");
 		return;
 	}
 	if (a->host && a->host != p) /* its other connection is dead, only we have not noticed */
@@ -157,9 +188,11 @@ static void pump(struct agent *a)
 		return;
 	ended = sg_relay_ended(&a->relay);
 	if (!a->relay.begun && ended) {
-		refuse(a->host, EIO,
-		       a->relay.text[0] ? a->relay.text : "the recorder in the guest ended at once");
+		struct peer *p = a->host;
+
 		a->host = NULL;
+		refuse(a, p, EIO,
+		       a->relay.text[0] ? a->relay.text : "the recorder in the guest ended at once");
 		recording_drop(a);
 		return;
 	}
@@ -188,7 +221,7 @@ static void on_ack(struct agent *a, struct peer *p, const struct sg_link_frame *
 	memcpy(&k, f->payload, sizeof(k));
 	/* only what was sent can have come */
 	if (k.next > a->send_next || sg_spooler_release(a->relay.spool, k.next)) {
-		refuse(p, EPROTO, "the host says that it has what was not sent");
+		refuse(a, p, EPROTO, "the host says that it has what was not sent");
 		return;
 	}
 	sg_spooler_stats(a->relay.spool, &st);
@@ -197,7 +230,7 @@ static void on_ack(struct agent *a, struct peer *p, const struct sg_link_frame *
 			       ? "the recording is with the host; blocks were dropped as the spool was full"
 			       : "the recording is with the host");
 		recording_drop(a);
-		a->host = NULL;
+		host_gone(a);
 	}
 }
 
@@ -220,12 +253,14 @@ static void on_frame(struct agent *a, struct peer *p, const struct sg_link_frame
 
 	if (!p->c.sealed) {
 		if (sg_conn_prove(&p->c, a->o->token, f, &err) < 0) {
-			say(a, err.msg[0] ? err.msg : "a host was refused: out of memory");
+			say_of_stranger(a, err.msg[0] ? err.msg : "a host was refused: out of memory");
 			p->last_words = true;
 		}
 		return;
 	}
-	if (f->type == SG_LINK_START)
+	if (sg_conn_queued(&p->c) > DEAF)
+		refuse(a, p, EPROTO, "the host asks and does not hear the answers");
+	else if (f->type == SG_LINK_START)
 		on_start(a, p);
 	else if (f->type == SG_LINK_RESUME)
 		on_resume(a, p, f);
@@ -252,31 +287,47 @@ static void peer_read(struct agent *a, struct peer *p)
 	while (!e && !p->last_words && (rc = sg_conn_next(&p->c, &f)) > 0)
 		on_frame(a, p, &f);
 	if (!e && rc < 0) {
-		say(a, rc == -EKEYREJECTED ? "a host was cut off: a frame was changed on its way"
-					   : "who connected does not speak the protocol of sandglass");
+		if (rc == -EKEYREJECTED)
+			say(a, "a host was cut off: a frame was changed on its way");
+		else
+			say_of_stranger(a, "who connected does not speak the protocol of sandglass");
 		e = rc;
 	}
 	if (e)
 		peer_close(a, p);
 }
 
-static void accept_one(struct agent *a)
+/* A place for who comes: strangers who fill the house do not keep a host out, but a host stays. NULL: all are hosts. */
+static struct peer *place(struct agent *a)
 {
-	int fd = accept4(a->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct peer *oldest = NULL;
 
-	if (fd < 0)
-		return;
 	for (int i = 0; i < PEERS; i++) {
 		struct peer *p = &a->peer[i];
 
-		if (p->used)
-			continue;
-		*p = (struct peer){ .used = true, .since_ns = sg_mono_ns() };
-		if (sg_conn_init(&p->c, fd, true))
-			peer_close(a, p);
+		if (!p->used)
+			return p;
+		if (!p->c.sealed && (!oldest || p->since_ns < oldest->since_ns))
+			oldest = p;
+	}
+	if (oldest)
+		peer_close(a, oldest);
+	return oldest;
+}
+
+static void accept_one(struct agent *a)
+{
+	int fd = accept4(a->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct peer *p = fd < 0 ? NULL : place(a);
+
+	if (!p) {
+		if (fd >= 0)
+			close(fd);
 		return;
 	}
-	close(fd);
+	*p = (struct peer){ .used = true, .since_ns = sg_mono_ns() };
+	if (sg_conn_init(&p->c, fd, true))
+		peer_close(a, p);
 }
 
 static void peers_tend(struct agent *a)
@@ -298,8 +349,6 @@ static void peers_tend(struct agent *a)
 		if (p->last_words && !p->shut && !sg_conn_queued(&p->c)) {
 			shutdown(p->c.fd, SHUT_WR);
 			p->shut = true;
-			if (a->host == p)
-				a->host = NULL;
 		}
 	}
 }

@@ -21,6 +21,7 @@
 #define SILENT_NS 10000000000ull /* it is asked for the time every second */
 #define AGAIN_NS  500000000ull	 /* between two tries to connect */
 #define LAST_NS	  60000000000ull /* at the end, without any piece coming: a slow machine looks up its symbols */
+#define ACKS_MOST 4096		 /* bytes that wait */
 #define GONE_NS	  6000000000ull /* the same without a connection */
 
 enum state {
@@ -237,12 +238,10 @@ static int on_frame(struct sg_agent_link *g, const struct sg_link_frame *f)
 		rc = sg_conn_prove(&g->c, g->o.token, f, &err);
 		if (rc > 0)
 			ask_to_record(g);
-		if (rc < 0) {
-			sg_conn_send(&g->c); /* the agent may want to know why */
-			failed(g, rc, err.msg[0] ? err.msg : strerror(-rc));
-			over(g);
-		}
-		return 0;
+		if (rc >= 0)
+			return 0;
+		sg_conn_send(&g->c); /* the agent may want to know why */
+		return failed(g, rc, err.msg[0] ? err.msg : strerror(-rc));
 	}
 	switch (f->type) {
 	case SG_LINK_STARTED:
@@ -278,15 +277,14 @@ static void take(struct sg_agent_link *g)
 		failed(g, rc < 0 ? rc : e,
 		       rc < 0 ? "what answers there is no agent of sandglass"
 			      : "the agent closed the connection");
+		/* later its machine may be on its way up again, and who answered may be anybody */
 		if (!g->res.begun)
 			over(g);
 		else
-			g->res.err.code = 0; /* its machine may be on its way up again */
+			g->res.err.code = 0;
 	}
 	if (g->state != ST_OVER && (e || rc < 0))
 		down(g);
-	else if (g->state == ST_ON && g->acked != g->next)
-		ack(g);
 }
 
 static void tend(struct sg_agent_link *g)
@@ -295,6 +293,9 @@ static void tend(struct sg_agent_link *g)
 	struct sg_link_ping ping;
 	struct sg_link_stop stop = { 0 };
 
+	/* the last one says all that those before it said: they don't pile up where nobody takes them */
+	if (g->state == ST_ON && g->acked != g->next && sg_conn_queued(&g->c) < ACKS_MOST)
+		ack(g);
 	if (g->stopping && g->state == ST_ON && !g->stop_sent) {
 		sg_conn_put(&g->c, SG_LINK_STOP, &stop, sizeof(stop), NULL, 0);
 		g->stop_sent = true;

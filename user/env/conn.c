@@ -13,7 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RX_PIECE (256 << 10)
+#define RX_PIECE    (256 << 10)
+#define RX_STRANGER (4 << 10) /* before the proofs no frame is longer than 500 bytes, and many may knock */
 
 static uint64_t now_ns(void)
 {
@@ -127,14 +128,23 @@ void sg_conn_free(struct sg_conn *c)
 	c->fd = -1;
 }
 
+/* A queue that is refilled before it is empty must not grow by what was sent; each byte is moved once at most for one sent. */
+static void tx_reclaim(struct sg_conn *c)
+{
+	if (!c->tx_at || c->tx_at < c->tx_len - c->tx_at)
+		return;
+	memmove(c->tx, c->tx + c->tx_at, c->tx_len - c->tx_at);
+	c->tx_len -= c->tx_at;
+	c->tx_at = 0;
+}
+
 int sg_conn_put(struct sg_conn *c, unsigned type, const void *payload, size_t len, const void *more,
 		size_t more_len)
 {
 	size_t size = sizeof(struct sg_link_head) + len + more_len;
 	uint8_t *p;
 
-	if (c->tx_at == c->tx_len)
-		c->tx_at = c->tx_len = 0;
+	tx_reclaim(c);
 	if (room(&c->tx, &c->tx_cap, c->tx_len + size + SG_LINK_SEAL_BYTES))
 		return -ENOMEM;
 	p = c->tx + c->tx_len;
@@ -183,7 +193,7 @@ int sg_conn_receive(struct sg_conn *c)
 		c->rx_len -= c->rx_at;
 		c->rx_at = 0;
 	}
-	if (room(&c->rx, &c->rx_cap, c->rx_len + RX_PIECE))
+	if (room(&c->rx, &c->rx_cap, c->rx_len + (c->sealed ? RX_PIECE : RX_STRANGER)))
 		return -ENOMEM;
 	do
 		n = recv(c->fd, c->rx + c->rx_len, c->rx_cap - c->rx_len, MSG_DONTWAIT);

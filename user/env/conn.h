@@ -39,7 +39,10 @@ struct sg_conn {
 int sg_conn_init(struct sg_conn *c, int fd, bool agent);
 void sg_conn_free(struct sg_conn *c);
 
-/** sg_conn_put() - queue a frame; @more: what follows @payload in the same frame. -ENOMEM. */
+/**
+ * sg_conn_put() - queue a frame; @more: what follows @payload in the same frame. -ENOMEM.
+ * The queue takes four times what ever waited in it, at most, however much was sent.
+ */
 int sg_conn_put(struct sg_conn *c, unsigned type, const void *payload, size_t len, const void *more,
 		size_t more_len);
 /** sg_conn_refuse() - queue one sentence and why */

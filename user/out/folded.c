@@ -3,9 +3,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/utf8.h"
 #include "out/sink.h"
 #include "out/stacks.h"
-#include "out/utf8.h"
 
 void sg_folded_frame(char *buf, size_t cap, const char *text)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 #include <stdlib.h>
 #include "out/json.h"
+#include "base/utf8.h"
 #include "out/json_parts.h"
-#include "out/utf8.h"
 
 struct json_object *sg_json_text(const char *s)
 {

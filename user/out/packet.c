@@ -2,8 +2,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/utf8.h"
 #include "out/packet.h"
-#include "out/utf8.h"
 #include "perfetto.pb-c.h"
 
 /* Short names for what protoc-c made of user/out/perfetto.proto. */

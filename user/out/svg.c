@@ -3,9 +3,9 @@
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
+#include "base/utf8.h"
 #include "out/sink.h"
 #include "out/svg.h"
-#include "out/utf8.h"
 
 #define WIDTH  900.0
 #define PLOT_H 320.0

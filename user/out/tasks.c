@@ -3,11 +3,11 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/utf8.h"
 #include "model/evidence_text.h"
 #include "out/json.h"
 #include "out/json_parts.h"
 #include "out/tasks.h"
-#include "out/utf8.h"
 
 void sg_csv_field(struct sg_sink *out, const char *text)
 {

@@ -5,9 +5,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/utf8.h"
 #include "out/text.h"
 #include "out/text_table.h"
-#include "out/utf8.h"
 
 const char *sg_text_ns(char *buf, size_t cap, uint64_t ns)
 {
@@ -40,23 +40,7 @@ const char *sg_text_ns(char *buf, size_t cap, uint64_t ns)
 
 const char *sg_text_clean(char *buf, size_t cap, const char *s)
 {
-	size_t n = strlen(s), o = 0;
-	int32_t c;
-
-	for (size_t i = 0, len; i < n; i += len) {
-		len = sg_utf8_next(s + i, n - i, &c);
-		bool bad = c < 0 || sg_utf8_is_control(c);
-
-		if (o + (bad ? 1 : len) >= cap)
-			break;
-		if (bad)
-			buf[o++] = '?';
-		else
-			memcpy(buf + o, s + i, len), o += len;
-	}
-	if (cap)
-		buf[o] = 0;
-	return buf;
+	return sg_utf8_clean(buf, cap, s, strlen(s));
 }
 
 static const struct sg_text_opts defaults;

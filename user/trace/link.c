@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include "base/utf8.h"
 
 /* Bytes a payload of that type has at least and at most; false for what the other side does not say, or not now. */
 static bool lengths(unsigned type, bool sealed, bool from_agent, size_t *ret_least, size_t *ret_most)
@@ -68,11 +69,7 @@ void sg_link_head_put(uint8_t *p, unsigned type, size_t len)
 
 void sg_link_text(char *to, size_t room, const char *text, uint32_t len, size_t max)
 {
-	size_t n = strnlen(text, len < max ? len : max);
-
-	n = n < room - 1 ? n : room - 1;
-	memcpy(to, text, n);
-	to[n] = 0;
+	sg_utf8_clean(to, room, text, strnlen(text, len < max ? len : max));
 }
 
 int sg_units_next(struct sg_units *u, const uint8_t *buf, size_t len, struct sg_unit *ret)

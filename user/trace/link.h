@@ -145,7 +145,10 @@ int sg_link_next(const uint8_t *buf, size_t len, bool sealed, bool from_agent, s
 /** sg_link_head_put() - write the head of a frame; @p: sizeof(struct sg_link_head) bytes */
 void sg_link_head_put(uint8_t *p, unsigned type, size_t len);
 
-/** sg_link_text() - copy a text of the wire: at most @room - 1 bytes, up to its length or a NUL, always ended */
+/**
+ * sg_link_text() - copy a text of the wire: at most @room - 1 bytes, up to its length or a NUL, always ended
+ * Also a stranger has a say here, and it ends on a terminal: control bytes and what is not UTF-8 become '?'.
+ */
 void sg_link_text(char *to, size_t room, const char *text, uint32_t len, size_t max);
 
 /* A recording cut into its pieces: header, blocks, trailer. */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+#include "base/utf8.h"
+
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include "out/utf8.h"
 
 size_t sg_utf8_next(const char *s, size_t n, int32_t *ret)
 {
@@ -50,4 +52,25 @@ int sg_utf8_is_control(int32_t c)
 	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 || c == 0x200e ||
 	       c == 0x200f || c == 0x061c || (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) ||
 	       c == 0xfeff;
+}
+
+char *sg_utf8_clean(char *buf, size_t cap, const char *s, size_t n)
+{
+	size_t o = 0;
+	int32_t c;
+
+	for (size_t i = 0, len; i < n; i += len) {
+		len = sg_utf8_next(s + i, n - i, &c);
+		bool bad = c < 0 || sg_utf8_is_control(c);
+
+		if (o + (bad ? 1 : len) >= cap)
+			break;
+		if (bad)
+			buf[o++] = '?';
+		else
+			memcpy(buf + o, s + i, len), o += len;
+	}
+	if (cap)
+		buf[o] = 0;
+	return buf;
 }
