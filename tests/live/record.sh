@@ -170,6 +170,15 @@ PY
 done
 verdict mode-0600 "$([ "$(stat -c %a "$dir/INT.sgt")" = 600 ] || stat -c %a "$dir/INT.sgt")"
 
+# ---- a group of probes that says nothing without another is off, and what that means is said
+if [ -d /sys/module/kvm ]; then
+	"$sg" record -q --probes sched,kvm -o "$dir/k.sgt" -- true
+	"$sg" report "$dir/k.sgt" >"$dir/out"
+	verdict probes-alone "$(grep -q 'not seen: .*probe kvm.exit is off' "$dir/out" || head -3 "$dir/out")"
+else
+	skip probes-alone 'kvm is not loaded'
+fi
+
 # ---- a full disk: the command goes on, what is whole stays readable, the exit says so
 mkdir "$dir/small" && mount -t tmpfs -o size=256k none "$dir/small"
 "$sg" record -q -o "$dir/small/f.sgt" -- sh -c 'sleep 1.2; n=0; for i in $(seq 150); do ls -lR /usr/include /usr/share >/dev/null

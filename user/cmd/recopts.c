@@ -43,7 +43,7 @@ static const struct argp_option options[] = {
 	{ "stack-threshold", OPT_THRESHOLD, "TIME", 0, "take stacks of waits longer than this (default 50us)", 10 },
 	{ "no-stacks", OPT_NO_STACKS, NULL, 0, "take no stacks of waits", 10 },
 	{ "probes", OPT_PROBES, "GROUPS", 0,
-	  "only these groups of probes, comma-separated: sched (always on), syscall, fault, swap, reclaim, irq, block, trap, kvm, balloon, gvisor, mark, sample", 10 },
+	  "only these groups of probes, comma-separated: sched (always on), syscall, fault, swap, reclaim, irq, block, trap, kvm (with syscall only), balloon, gvisor, mark, sample", 10 },
 	{ "skip", OPT_SKIP, "GROUPS", 0, "all groups but these", 10 },
 	{ "task-uprobe", OPT_UPROBE, "BIN:FUNC", 0, "every outermost call of FUNC in BIN is a task", 10 },
 	{ "gvisor-trace", OPT_GVISOR_TRACE, NULL, 0,

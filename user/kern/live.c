@@ -79,7 +79,8 @@ static void plan_restrict(struct sg_live *l)
 	for (size_t i = 0; i < l->plan.n; i++) {
 		struct sg_plan_row *row = &l->plan.row[i];
 		const char *g = row->probe->group;
-		bool off = o->only_groups && strcmp(g, "sched") && !listed(o->only_groups, g), idle = false;
+		bool off = o->only_groups && strcmp(g, "sched") && !listed(o->only_groups, g), idle = false,
+		     blind;
 
 		if (!strcmp(g, "kvm") && !kvm)
 			idle = true; /* its module is not loaded: there are no guests */
@@ -87,6 +88,8 @@ static void plan_restrict(struct sg_live *l)
 			idle = true;
 		else if (row->chosen < 0 && strcmp(g, "kvm"))
 			continue;
+		/* a vCPU is known by its system call, KVM_RUN */
+		blind = !off && !strcmp(g, "kvm") && o->only_groups && !listed(o->only_groups, "syscall");
 		if (!off && !strcmp(g, "sample"))
 			off = !o->sample_hz;
 		/* every page fault of the machine passes there */
@@ -102,10 +105,13 @@ static void plan_restrict(struct sg_live *l)
 		/* 60 ns for every page fault, for nothing when nothing can be swapped */
 		if (!strcmp(g, "swap"))
 			idle = !swapping && !(o->only_groups && listed(o->only_groups, g));
-		if (!off && !idle)
+		if (!off && !idle && !blind)
 			continue;
 		row->chosen = -1;
-		snprintf(row->reason, sizeof(row->reason), idle ? SG_PLAN_IDLE : "switched off");
+		snprintf(row->reason, sizeof(row->reason), "%s",
+			 idle	 ? SG_PLAN_IDLE
+			 : blind ? "it says nothing without the group syscall, which is not asked for"
+				 : "switched off");
 	}
 }
 
