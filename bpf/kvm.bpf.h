@@ -11,6 +11,7 @@
 
 #include "core.bpf.h"
 #include "guest.bpf.h"
+#include "pvm.h"
 #include "slice.bpf.h"
 
 #define NR_IOCTL	 16
@@ -218,12 +219,12 @@ static __always_inline void vcpu_to_vmm(u32 reason)
 }
 
 /* ---- the tracepoints ---------------------------------------------------------------------- */
-static __always_inline u16 exit_key(u32 isa, u32 reason)
+static __always_inline u16 exit_key(u32 isa, u32 reason, u64 info)
 {
 	if (isa == KVM_ISA_VMX_)
 		return SG_KEY_KVM | (SG_KVM_INTEL + (reason & 0xff)); /* bit 31: the entry failed */
 	if (isa != KVM_ISA_SVM_)
-		return SG_KEY_KVM | (SG_KVM_PVM + (reason & 0xff));
+		return SG_KEY_KVM | pvm_exit_code(reason, info);
 	if (reason >= SVM_VMGEXIT_CODE && reason < ~0u)
 		reason = SVM_EXIT_MAX_;
 	return SG_KEY_KVM | (reason <= SVM_EXIT_MAX_ ? reason : SG_KVM_OTHER);
@@ -237,7 +238,7 @@ static __always_inline u16 exit_key(u32 isa, u32 reason)
 SEC("?tp/kvm/kvm_exit")
 int kvm_exit_tp(struct trace_event_raw_kvm_exit *ctx)
 {
-	vcpu_leave(exit_key(ctx->isa, ctx->exit_reason));
+	vcpu_leave(exit_key(ctx->isa, ctx->exit_reason, ctx->info1));
 	return 0;
 }
 

@@ -245,10 +245,17 @@ struct sg_slice {
  * Exits of a vCPU in the low 11 bits of a SG_KEY_KVM key: AMD's codes as they are (0 to
  * 0x403), Intel's and PVM's reasons from a base on, and what an exit turned out to be.
  */
-#define SG_KVM_USER  0x800 /* or KVM_EXIT_* in the low 8 bits */
-#define SG_KVM_PVM   0x500
-#define SG_KVM_INTEL 0x600
-#define SG_KVM_RUN   0x7f6 /* inside KVM_RUN, before an entry was seen: guest and exits not told apart */
+#define SG_KVM_USER	     0x800 /* or KVM_EXIT_* in the low 8 bits */
+#define SG_KVM_PVM	     0x500 /* below 32 more: an exception's vector */
+#define SG_KVM_PVM_INTERRUPT 0x520 /* any of the host's */
+#define SG_KVM_PVM_FAILED    0x521 /* it could not be entered */
+#define SG_KVM_PVM_SYSCALL   0x522
+#define SG_KVM_PVM_ERETU     0x523
+#define SG_KVM_PVM_ERETS     0x524
+#define SG_KVM_PVM_INT80     0x525
+#define SG_KVM_PVM_HYPERCALL 0x530 /* and which: 1 to 15 more */
+#define SG_KVM_INTEL	     0x600
+#define SG_KVM_RUN	     0x7f6 /* inside KVM_RUN, before an entry was seen: guest and exits not told apart */
 #define SG_KVM_BALLOON \
 	0x7f7 /* kicks of the balloon: a burst of madvise(4 KiB) between exit and entry; only counted */
 #define SG_KVM_INFLATE	 0x7f8 /* pages given back by the VMM (MADV_DONTNEED), and the rest of that burst */

@@ -133,4 +133,34 @@ done
 same merged.report "$sg" report --tasks marked --rows 1 --slowest 0 merged.sgt
 same diff.report "$sg" diff w1_chain.sgt w3_loopback.sgt
 
+# What is read is never written over, and what fails leaves what was there
+keeps() { # NAME FILE SENTENCE COMMAND...: fails with the sentence, FILE is as it was, nothing is beside it
+	local name=$1 file=$2 want=$3 rc
+	shift 3
+	cp "$file" was && ls -A >names
+	timeout 20 "$@" >out 2>err </dev/null
+	rc=$?
+	check "golden/$name" "status $rc: $(head -n1 err)" test $rc != 0 -a "$(grep -c "$want" err)" = 1
+	check "golden/$name-kept" "$file is not what it was" cmp -s "$file" was
+	verdict "golden/$name-nothing-left" "$(ls -A | diff names - | tr '\n' ' ')"
+}
+mkdir over && cp w1_chain.sgt over/host.sgt && cp w3_loopback.sgt over/web.sgt
+(
+	cd over || exit 1
+	ln host.sgt hard.sgt && ln -s web.sgt soft.sgt && echo precious >other && touch was names out err
+	for f in host web hard soft; do
+		keeps "merge-onto-$f" $f.sgt 'give the output another name' "$sg" merge host.sgt web.sgt --offset 0 -o $f.sgt
+	done
+	keeps merge-fails other 'is a merged one already' sh -c "'$sg' merge host.sgt web.sgt --offset 0 -o m.sgt -q &&
+		mv m.sgt names.sgt && '$sg' merge host.sgt names.sgt --offset 0 -o other; rc=\$?; rm -f names.sgt m.sgt; exit \$rc"
+	keeps export-onto-input host.sgt 'give the output another name' "$sg" export host.sgt --format csv -o hard.sgt
+	keeps report-onto-input host.sgt 'give the output another name' "$sg" report host.sgt --json=hard.sgt
+	keeps diff-onto-input web.sgt 'give the output another name' "$sg" diff host.sgt web.sgt --json=soft.sgt
+	"$sg" merge host.sgt web.sgt --offset 0 -q -o other 2>err && "$sg" merge host.sgt web.sgt --offset 0 -q -o new.sgt 2>>err
+	check golden/merge-replaces "$(cat err)" cmp -s other new.sgt
+	check golden/merge-mode 'others may read it' test "$(stat -c %a other new.sgt | sort -u)" = 600
+	"$sg" merge host.sgt web.sgt --offset 0 -q -o /dev/stdout 2>err | cat >piped.sgt
+	check golden/merge-pipe "$(cat err)" cmp -s piped.sgt new.sgt
+)
+
 (cd "$OLDPWD" && tests/golden/formats.sh)

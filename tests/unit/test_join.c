@@ -2,6 +2,8 @@
 /* Recordings of several machines become one: the sorted union, whatever order they are given in, with nothing that collides. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include "rec_file.h"
 #include "trace/field.h"
 #include "trace/format.h"
@@ -332,6 +334,100 @@ Test(join, damage_stays_where_it_is)
 	free(whole.data);
 	free(hurt.data);
 	free_case(&c);
+}
+
+/* A part that becomes another between its two readings: the output is a full pipe until then. */
+struct change {
+	struct sg_join_part *part; /* its info is filled between the readings */
+	const struct rec_file *to;
+	int pipe[2];
+};
+
+static void *change_and_drain(void *arg)
+{
+	struct change *c = arg;
+	char buf[4096];
+
+	while (!__atomic_load_n(&c->part->info.ncpu, __ATOMIC_ACQUIRE))
+		usleep(100);
+	cr_assert_eq(ftruncate(c->part->fd, 0), 0);
+	cr_assert_eq(pwrite(c->part->fd, c->to->data, c->to->len, 0), (ssize_t)c->to->len);
+	while (read(c->pipe[0], buf, sizeof(buf)) > 0)
+		;
+	return NULL;
+}
+
+static int join_while(struct rec_file *from, const struct rec_file *to, struct sg_err *err)
+{
+	struct sg_join_part p = { .fd = memfd_create("part", 0), .name = "host" };
+	struct sg_join_opts o = { .meta = "{}", .end = "{}", .level = 1 };
+	struct change c = { .part = &p, .to = to };
+	struct sg_writer_stats st;
+	char fill[4096] = { 0 };
+	pthread_t t;
+	int rc;
+
+	cr_assert_eq(write(p.fd, from->data, from->len), (ssize_t)from->len);
+	cr_assert_eq(pipe2(c.pipe, O_NONBLOCK), 0);
+	while (write(c.pipe[1], fill, sizeof(fill)) > 0)
+		;
+	for (int i = 0; i < 2; i++)
+		fcntl(c.pipe[i], F_SETFL, 0);
+	o.out_fd = c.pipe[1];
+	cr_assert_eq(pthread_create(&t, NULL, change_and_drain, &c), 0);
+	memset(err, 0, sizeof(*err));
+	rc = sg_join(&p, 1, &o, &st, err);
+	close(c.pipe[1]);
+	pthread_join(t, NULL);
+	close(c.pipe[0]);
+	close(p.fd);
+	return rc;
+}
+
+static void three(struct rec_file *f, const union gen_event *last)
+{
+	struct sg_slice a = rec_slice(1, 7, 1000, 0), b = rec_slice(0, 3, 2000, 0);
+
+	memset(f, 0, sizeof(*f));
+	rec_begin(f);
+	rec_put(f, &a);
+	rec_put(f, &b);
+	if (last)
+		rec_put(f, last);
+	rec_end(f);
+}
+
+Test(join, a_part_that_changes, .timeout = 60)
+{
+	const struct sg_slice ok = rec_slice(1, 5, 3000, 0);
+	union gen_event e[] = {
+		{ .slice = rec_slice(40000, 1, 3000, 0) },
+		{ .slice = rec_slice(1, 8, 3000, 0) },
+		{ .slice = rec_slice(1, 1, 3000, 0) },
+		{ .slice = rec_slice(1, 1, 3000, 0) },
+		{ .thread = { .h = { .kind = SG_REC_THREAD, .uid = 2, .ts = 3000 }, .creator = 9 } },
+		{ .frame = { .h = { .kind = SG_REC_FRAME, .ts = 3000 }, .id = 1 } },
+		{ .stackdef = { .h = { .kind = SG_REC_STACKDEF, .ts = 3000 }, .id = 1 } },
+	};
+	struct rec_file small, big;
+	struct sg_err err;
+
+	e[2].slice.waker = 8;
+	e[3].slice.who = 8;
+	three(&small, (const void *)&ok);
+	cr_assert_eq(join_while(&small, &small, &err), 0, "%s", err.msg);
+	for (size_t i = 0; i < sizeof(e) / sizeof(*e); i++) {
+		three(&big, &e[i]);
+		cr_expect_eq(join_while(&small, &big, &err), -ESTALE, "change %zu: %s", i, err.msg);
+		cr_expect(strstr(err.msg, "the recording of host changed while it was merged"), "%s",
+			  err.msg);
+		free(big.data);
+	}
+	three(&big, NULL); /* nothing that is out of range, but fewer, or more */
+	cr_expect_eq(join_while(&small, &big, &err), -ESTALE);
+	cr_expect_eq(join_while(&big, &small, &err), -ESTALE);
+	free(big.data);
+	free(small.data);
 }
 
 Test(join, durations_are_exact_and_zero_stays_none)

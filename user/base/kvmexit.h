@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /*
  * Exits of a vCPU: names of the codes in SG_KEY_KVM keys, and the classes that
- * make AMD, Intel and PVM comparable. Codes: AMD APM vol. 2 appendix C, Intel SDM
- * vol. 3 appendix C, KVM_EXIT_* of linux/kvm.h. Pure.
+ * make AMD, Intel and PVM comparable. Codes: kvmcodes.h; KVM_EXIT_* of linux/kvm.h. Pure.
  */
 #ifndef SG_KVMEXIT_H
 #define SG_KVMEXIT_H

@@ -270,7 +270,7 @@ static int run(struct args *a, struct side *s, struct sg_err *err)
 	}
 	if (ret)
 		return ret;
-	f = sg_output_open(a->json, err);
+	f = sg_output_open(a->json, a->file, 2, err);
 	if (!f)
 		return err->code;
 	a->text.colour = isatty(fileno(f)) && !getenv("NO_COLOR");

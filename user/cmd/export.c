@@ -236,7 +236,7 @@ int sg_cmd_export(int argc, char **argv)
 	argv[0] = (char *)name;
 	argp_err_exit_status = SG_EXIT_USAGE;
 	argp_parse(&sg_argp_export, argc, argv, 0, NULL, &a);
-	a.f = sg_output_open(a.out, &err);
+	a.f = sg_output_open(a.out, &a.file, 1, &err);
 	ret = a.f ? begin(&a) : err.code;
 	if (!ret)
 		ret = sg_input_run(&in, a.file, &a.o, before, &err);

@@ -3,10 +3,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "base/parse.h"
 #include "cmd/cmd.h"
 #include "cmd/input.h"
+#include "cmd/outfile.h"
 
 enum { OPT_TASKS = 512, OPT_GROUP_BY, OPT_MEM_CAP };
 
@@ -144,13 +146,18 @@ int sg_input_fail(const char *name, const struct sg_err *err, int ret)
 	return SG_EXIT_FAIL;
 }
 
-FILE *sg_output_open(const char *path, struct sg_err *err)
+FILE *sg_output_open(const char *path, const char *const *in, size_t n, struct sg_err *err)
 {
+	struct stat st;
 	FILE *f;
 	int fd;
 
 	if (!path || !strcmp(path, "-"))
 		return stdout;
+	for (size_t i = 0; i < n; i++)
+		if (in[i] && !(strcmp(in[i], "-") ? stat(in[i], &st) : fstat(STDIN_FILENO, &st)) &&
+		    sg_outfile_apart(path, &st, err))
+			return NULL;
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	f = fd >= 0 ? fdopen(fd, "w") : NULL;
 	if (!f) {

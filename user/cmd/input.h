@@ -34,8 +34,8 @@ void sg_input_close(struct sg_input *in);
 /** sg_input_fail() - print "NAME: sentence" on standard error; the exit code for @ret */
 int sg_input_fail(const char *name, const struct sg_err *err, int ret);
 
-/** sg_output_open() - NULL or "-": standard output; else the file, made with mode 0600 */
-FILE *sg_output_open(const char *path, struct sg_err *err);
+/** sg_output_open() - NULL or "-": standard output; else the file, made with mode 0600; an error if it is one of @in[0..n), which are read */
+FILE *sg_output_open(const char *path, const char *const *in, size_t n, struct sg_err *err);
 /** sg_output_close() - flush and close; the first error of writing, with @err */
 int sg_output_close(FILE *f, const char *path, int ret, struct sg_err *err);
 

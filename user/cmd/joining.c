@@ -2,13 +2,10 @@
 #include "cmd/joining.h"
 
 #include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "cmd/outfile.h"
 #include "out/text.h"
 #include "trace/format.h"
 
@@ -96,6 +93,18 @@ static struct json_object *describe(const struct sg_joining *j, struct json_obje
 	return all;
 }
 
+/* A part may be what the output's name stands for: it must not end while it is read. */
+static int all_apart(const struct sg_joining *j, const char *path, struct sg_err *err)
+{
+	struct stat st;
+	int e = 0;
+
+	for (size_t i = 0; i < j->n && !e; i++)
+		if (!fstat(j->part[i].fd, &st))
+			e = sg_outfile_apart(path, &st, err);
+	return e;
+}
+
 int sg_joining_run(struct sg_joining *j, const char *path, int level, struct sg_writer_stats *ret,
 		   struct sg_err *err)
 {
@@ -103,18 +112,12 @@ int sg_joining_run(struct sg_joining *j, const char *path, int level, struct sg_
 	struct sg_join_opts o = { .meta = json_object_to_json_string_ext(meta, JSON_C_TO_STRING_PLAIN),
 				  .end = json_object_to_json_string_ext(end, JSON_C_TO_STRING_PLAIN),
 				  .level = level };
-	int e;
+	struct sg_outfile f;
+	int e = all_apart(j, path, err) ?: sg_outfile_begin(&f, path, err);
 
-	o.out_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (o.out_fd < 0) {
-		e = sg_err_set(err, -errno, "can't write %s: %s", path, strerror(errno));
-	} else {
-		(void)!fchmod(o.out_fd, 0600);
-		e = sg_join(j->part, j->n, &o, ret, err);
-		if (close(o.out_fd) && !e)
-			e = sg_err_set(err, -errno, "writing %s failed: %s", path, strerror(errno));
-		if (e)
-			unlink(path);
+	if (!e) {
+		o.out_fd = f.fd;
+		e = sg_outfile_end(&f, sg_join(j->part, j->n, &o, ret, err), err);
 	}
 	json_object_put(meta);
 	json_object_put(end);

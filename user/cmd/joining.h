@@ -23,7 +23,7 @@ int sg_joining_add(struct sg_joining *j, int fd, uint32_t number, const char *na
 /** sg_joining_boot() - what tells one boot of a machine from another, "" unknown */
 const char *sg_joining_boot(const struct sg_joining *j, uint32_t number);
 
-/** sg_joining_run() - all parts into @path, which is made anew. After an error it is removed. */
+/** sg_joining_run() - all parts into @path, which is made anew; after an error what was there is there still */
 int sg_joining_run(struct sg_joining *j, const char *path, int level, struct sg_writer_stats *ret,
 		   struct sg_err *err);
 

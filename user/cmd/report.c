@@ -442,7 +442,7 @@ static int report(struct args *a, struct sg_input *in, struct sg_err *err)
 	if (!ret)
 		ret = sg_input_run(in, a->file, &a->o, before, err);
 	if (!ret) {
-		f = sg_output_open(a->json, err);
+		f = sg_output_open(a->json, &a->file, 1, err);
 		a->text.colour = isatty(fileno(f ? f : stdout)) && !getenv("NO_COLOR");
 		if (f)
 			ret = sg_output_close(

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /* The virtual machines of a recording, and the events about them. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,9 +51,21 @@ bool sg_vmw_qemu(struct sg_vmw *w, size_t i, uint32_t *ret_pid, uint64_t *ret_by
 static struct sg_vmw_vm *by_pid(struct sg_vmw *w, uint32_t pid)
 {
 	for (size_t i = 0; i < w->n; i++)
-		if (w->vm[i].pid == pid)
+		if (w->vm[i].pid == pid && !w->vm[i].gone)
 			return &w->vm[i];
 	return NULL;
+}
+
+/* With the lock. Of a machine that is started again only the process that runs is meant. */
+static bool is_gone(struct sg_vmw *w, struct sg_vmw_vm *v)
+{
+	char path[512];
+
+	if (!v->gone) {
+		snprintf(path, sizeof(path), "%.400s/%u", sg_vm_proc(&w->o.from), v->pid);
+		v->gone = access(path, F_OK) && errno == ENOENT;
+	}
+	return v->gone;
 }
 
 /* With the lock. */
@@ -121,9 +134,11 @@ uint32_t sg_vmw_domain(struct sg_vmw *w, const char *name, const char *uuid)
 	uint32_t pid = 0;
 
 	pthread_mutex_lock(&w->lock);
-	for (size_t i = 0; i < w->n; i++) {
+	for (size_t i = w->n; i-- > 0;) {
 		struct sg_vmw_vm *v = &w->vm[i];
 
+		if (is_gone(w, v))
+			continue;
 		if (!strcmp(v->source, "libvirt") && !strcmp(v->name, name)) {
 			k = v, n = 1;
 			break;

@@ -15,6 +15,7 @@ struct sg_vmw_vm {
 	char name[256], uuid[37], vmm[32], source[16], accel[8];
 	uint64_t cgroup_id, memory_bytes;
 	uint32_t pid, nvcpu;
+	bool gone; /* its process is: another one may have its number, its name and its UUID */
 	uint64_t told[SG_BALLOON_MAX]; /* last value put + 1, 0 none: what has not changed is not put again */
 };
 

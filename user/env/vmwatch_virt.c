@@ -41,6 +41,7 @@ static const struct {
 struct followed {
 	virDomainPtr dom;
 	uint32_t pid;
+	bool ended;	    /* libvirt told so */
 	bool first, period; /* nothing was told yet; the guest's driver gives statistics every now and then */
 };
 
@@ -54,8 +55,12 @@ struct speaker {
 	size_t n;
 	size_t known; /* virtual machines when the domains were listed last */
 	bool tried, lost, tick, news;
-	bool stopped; /* libvirt told the end of one */
 };
+
+static bool is_gone(const struct followed *f)
+{
+	return kill((pid_t)f->pid, 0) && errno == ESRCH;
+}
 
 /* ---- one domain ----------------------------------------------------------------------------------- */
 
@@ -95,6 +100,21 @@ static void ask_memory(struct speaker *s, struct followed *f)
 	f->first = false;
 }
 
+/* Libvirt's word about a domain is about its process of now: an earlier one of @uuid is not followed on. */
+static void forget_others(struct speaker *s, const char *uuid, uint32_t pid)
+{
+	char other[VIR_UUID_STRING_BUFLEN];
+
+	for (size_t i = 0; i < s->n;)
+		if (s->f[i].pid != pid && !s->lv->virDomainGetUUIDString(s->f[i].dom, other) &&
+		    !strcmp(uuid, other)) {
+			s->lv->virDomainFree(s->f[i].dom);
+			s->f[i] = s->f[--s->n];
+		} else {
+			i++;
+		}
+}
+
 static void follow(struct speaker *s, virDomainPtr d)
 {
 	const char *name = s->lv->virDomainGetName(d);
@@ -104,6 +124,8 @@ static void follow(struct speaker *s, virDomainPtr d)
 	if (!name || s->lv->virDomainGetUUIDString(d, uuid))
 		return;
 	pid = sg_vmw_domain(s->w, name, uuid);
+	if (pid)
+		forget_others(s, uuid, pid);
 	if (!sg_vmw_wanted(s->w, pid) || s->n == SG_VMW_MAX)
 		return;
 	for (size_t i = 0; i < s->n; i++)
@@ -135,27 +157,27 @@ static void list(struct speaker *s)
 
 /* ---- events ------------------------------------------------------------------------------------------ */
 
-/* Its process by what is followed; else the domain may have begun just now. */
-static uint32_t pid_of(struct speaker *s, virDomainPtr d)
+/* NULL: it may have begun just now. */
+static struct followed *followed_as(struct speaker *s, virDomainPtr d)
 {
 	char uuid[VIR_UUID_STRING_BUFLEN], other[VIR_UUID_STRING_BUFLEN];
 
 	if (s->lv->virDomainGetUUIDString(d, uuid))
-		return 0;
+		return NULL;
 	for (size_t i = 0; i < s->n; i++)
 		if (!s->lv->virDomainGetUUIDString(s->f[i].dom, other) && !strcmp(uuid, other))
-			return s->f[i].pid;
-	return 0;
+			return &s->f[i];
+	return NULL;
 }
 
 static void on_balloon(virConnectPtr conn, virDomainPtr d, unsigned long long actual_kib, void *arg)
 {
 	struct speaker *s = arg;
-	uint32_t pid = pid_of(s, d);
+	struct followed *f = followed_as(s, d);
 
 	(void)conn;
-	if (pid)
-		sg_vmw_balloon(s->w, pid, SG_BALLOON_ACTUAL, actual_kib * 1024);
+	if (f && !is_gone(f)) /* else it is of the next one, which is not known yet */
+		sg_vmw_balloon(s->w, f->pid, SG_BALLOON_ACTUAL, actual_kib * 1024);
 }
 
 static const char *fate(int event, int detail)
@@ -186,12 +208,15 @@ static int on_lifecycle(virConnectPtr conn, virDomainPtr d, int event, int detai
 	struct speaker *s = arg;
 	const char *what = fate(event, detail), *name = s->lv->virDomainGetName(d);
 
+	struct followed *f = followed_as(s, d);
+
 	(void)conn;
 	if (event == VIR_DOMAIN_EVENT_STARTED)
 		s->known = SIZE_MAX; /* its process is looked for, too */
-	if (what && name && pid_of(s, d))
+	if (what && name && f)
 		sg_vmw_fate(s->w, name, what);
-	s->stopped |= event == VIR_DOMAIN_EVENT_STOPPED || event == VIR_DOMAIN_EVENT_CRASHED;
+	if (f)
+		f->ended |= event == VIR_DOMAIN_EVENT_STOPPED || event == VIR_DOMAIN_EVENT_CRASHED;
 	return 0;
 }
 
@@ -271,10 +296,10 @@ static void ask_all(struct speaker *s)
 		ask_memory(s, &s->f[i]);
 }
 
-static bool one_is_gone(const struct speaker *s)
+static bool one_is_gone_untold(const struct speaker *s)
 {
 	for (size_t i = 0; i < s->n; i++)
-		if (kill((pid_t)s->f[i].pid, 0) && errno == ESRCH)
+		if (!s->f[i].ended && is_gone(&s->f[i]))
 			return true;
 	return false;
 }
@@ -283,8 +308,8 @@ static bool one_is_gone(const struct speaker *s)
 static void wait_for_fate(struct speaker *s, int timer)
 {
 	s->lv->virEventUpdateTimeout(timer, LAST_MS / 10);
-	for (int i = 0; i < 10 && !s->stopped && !s->lost && one_is_gone(s); i++)
-		for (s->tick = false; !s->tick && !s->stopped && !s->lv->virEventRunDefaultImpl();)
+	for (int i = 0; i < 10 && !s->lost && one_is_gone_untold(s); i++)
+		for (s->tick = false; !s->tick && one_is_gone_untold(s) && !s->lv->virEventRunDefaultImpl();)
 			;
 }
 

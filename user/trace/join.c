@@ -15,15 +15,20 @@ struct cpu_lost {
 	uint64_t open, since;
 };
 
+/* The highest number of each kind: the machine's ranges, and what is held per CPU, have room for these and no more. */
+struct reach {
+	uint32_t uid, frame, stack, cpu;
+};
+
 struct source {
 	struct sg_join_part *part;
 	struct sg_reader *r;
 	const struct sg_hdr *ev; /* its next event, NULL at the end */
 	uint64_t ts;		 /* of it, on the recording's clock */
 	struct sg_remap map;
-	uint32_t max_uid, max_frame, max_stack;
-	unsigned max_cpu;
+	struct reach max;
 	uint64_t first, last; /* times of its events, its own clock */
+	uint64_t again;	      /* events of the second reading */
 	struct cpu_lost *lost;
 };
 
@@ -51,41 +56,48 @@ static uint32_t most(uint32_t a, uint32_t b)
 
 /* ---- first reading: how many of everything there are ---------------------------- */
 
+static void reach_add(struct reach *max, const struct sg_hdr *h)
+{
+	const struct sg_slice *sl = (const void *)h;
+	const struct sg_stackdef *sd = (const void *)h;
+	const struct sg_window *w = (const void *)h;
+
+	max->uid = most(max->uid, h->uid);
+	max->cpu = most(max->cpu, h->cpu);
+	switch (h->kind) {
+	case SG_REC_SLICE:
+		max->uid = most(most(max->uid, sl->who), most(sl->waker, most(sl->raiser, sl->work_by)));
+		break;
+	case SG_REC_THREAD:
+		max->uid = most(max->uid, ((const struct sg_thread *)h)->creator);
+		break;
+	case SG_REC_FRAME:
+		max->frame = most(max->frame, ((const struct sg_frame *)h)->id);
+		break;
+	case SG_REC_STACKDEF:
+		max->stack = most(max->stack, sd->id);
+		for (uint32_t i = 0; i < sd->n; i++)
+			max->frame = most(max->frame, sd->frame[i]);
+		break;
+	case SG_REC_STACKREF:
+		max->stack = most(max->stack, ((const struct sg_stackref *)h)->id);
+		break;
+	case SG_REC_WINDOW:
+		if (w->ncpu && w->ncpu <= UINT16_MAX)
+			max->cpu = most(max->cpu, w->ncpu - 1);
+		break;
+	}
+}
+
 static int survey_event(struct source *s, const struct sg_hdr *h, struct sg_err *err)
 {
 	const struct sg_window *w = (const void *)h;
 	const struct sg_machine *m = (const void *)h;
 
 	s->part->events++;
-	s->max_uid = most(s->max_uid, h->uid);
-	s->max_cpu = most(s->max_cpu, h->cpu);
+	reach_add(&s->max, h);
 	switch (h->kind) {
-	case SG_REC_SLICE: {
-		const struct sg_slice *sl = (const void *)h;
-
-		s->max_uid = most(most(s->max_uid, sl->who), most(sl->waker, most(sl->raiser, sl->work_by)));
-		break;
-	}
-	case SG_REC_THREAD:
-		s->max_uid = most(s->max_uid, ((const struct sg_thread *)h)->creator);
-		break;
-	case SG_REC_FRAME:
-		s->max_frame = most(s->max_frame, ((const struct sg_frame *)h)->id);
-		break;
-	case SG_REC_STACKDEF: {
-		const struct sg_stackdef *sd = (const void *)h;
-
-		s->max_stack = most(s->max_stack, sd->id);
-		for (uint32_t i = 0; i < sd->n; i++)
-			s->max_frame = most(s->max_frame, sd->frame[i]);
-		break;
-	}
-	case SG_REC_STACKREF:
-		s->max_stack = most(s->max_stack, ((const struct sg_stackref *)h)->id);
-		break;
 	case SG_REC_WINDOW:
-		if (w->ncpu && w->ncpu <= UINT16_MAX)
-			s->max_cpu = most(s->max_cpu, w->ncpu - 1);
 		if (w->type == SG_WINDOW_BEGIN)
 			s->part->info.begin = h->ts;
 		else if (w->type == SG_WINDOW_END)
@@ -151,14 +163,14 @@ static int place(struct join *j)
 					    .frame_base = (uint32_t)frame,
 					    .stack_base = (uint32_t)stack,
 					    .cpu_base = (uint16_t)cpu };
-		uid += s->max_uid;
-		frame += s->max_frame;
-		stack += s->max_stack;
+		uid += s->max.uid;
+		frame += s->max.frame;
+		stack += s->max.stack;
 		if (uid > UINT32_MAX)
 			return no_room(j->err, "threads");
 		if (frame > UINT32_MAX || stack > UINT32_MAX)
 			return no_room(j->err, "stacks");
-		if (cpu + s->max_cpu > UINT16_MAX)
+		if (cpu + s->max.cpu > UINT16_MAX)
 			return no_room(j->err, "CPUs");
 		m->shift = s->map.shift;
 		m->number = s->map.number;
@@ -167,11 +179,11 @@ static int place(struct join *j)
 		m->frame_base = s->map.frame_base;
 		m->stack_base = s->map.stack_base;
 		m->cpu_base = s->map.cpu_base;
-		m->ncpu = (uint16_t)(s->max_cpu + 1);
+		m->ncpu = (uint16_t)(s->max.cpu + 1);
 		m->begin = m->begin ? sg_remap_time(&s->map, m->begin) : 0;
 		m->end = m->end ? sg_remap_time(&s->map, m->end) : 0;
-		cpu += s->max_cpu + 1;
-		s->lost = calloc(s->max_cpu + 1u, sizeof(*s->lost));
+		cpu += s->max.cpu + 1;
+		s->lost = calloc(s->max.cpu + 1, sizeof(*s->lost));
 		if (!s->lost)
 			return sg_err_set(j->err, -ENOMEM, "out of memory for the recordings");
 	}
@@ -259,15 +271,31 @@ static int put_machines(struct join *j)
 
 /* ---- second reading: the union ------------------------------------------------------ */
 
+/* Each recording is read twice: its ranges were given out by what it held the first time. */
+static int changed(const struct source *s, struct sg_err *err)
+{
+	return sg_err_set(err, -ESTALE,
+			  "the recording of %s changed while it was merged: is it still being written?",
+			  s->part->name);
+}
+
 static int source_step(struct source *s, struct sg_err *err)
 {
 	int rc = sg_reader_next(s->r, &s->ev, err);
+	struct reach max = s->max;
 
-	if (rc <= 0)
+	if (rc < 0)
+		return rc;
+	if (!rc) {
 		s->ev = NULL;
-	else
-		s->ts = sg_remap_time(&s->map, s->ev->ts);
-	return rc < 0 ? rc : 0;
+		return s->again == s->part->events ? 0 : changed(s, err);
+	}
+	s->again++;
+	reach_add(&max, s->ev);
+	if (memcmp(&max, &s->max, sizeof(max)))
+		return changed(s, err);
+	s->ts = sg_remap_time(&s->map, s->ev->ts);
+	return 0;
 }
 
 /* Where the machine's drop counter does not tell of a hole (a damaged place) it is made to: the reader of the result finds it there. */
@@ -325,7 +353,7 @@ static int source_end(struct join *j, const struct source *s)
 	uint64_t last = s->last;
 	int rc = 0;
 
-	for (unsigned cpu = 0; cpu <= s->max_cpu && !rc; cpu++) {
+	for (uint32_t cpu = 0; cpu <= s->max.cpu && !rc; cpu++) {
 		const struct cpu_lost *l = &s->lost[cpu];
 		struct sg_lost ev = { .h = { .ts = last, .cpu = (uint16_t)cpu, .kind = SG_REC_LOST },
 				      .since = l->since,

@@ -40,7 +40,8 @@ struct sg_join_opts {
  * Guests' events are shifted by one constant each (sg_clocks_shift()); the points of
  * their clocks become CLOCKMAP records. Guests' WINDOW records are told by MACHINE instead. A
  * part that is damaged loses what is damaged: LOST where it was, of its own CPUs.
- * @p is sorted by number. Return: 0 or negative errno with @err; -EEXIST: a part is a merged one already.
+ * @p is sorted by number. Return: 0 or negative errno with @err; -EEXIST: a part is a merged one already;
+ * -ESTALE: one is not what it was at the first of the two readings.
  */
 int sg_join(struct sg_join_part *p, size_t n, const struct sg_join_opts *o, struct sg_writer_stats *ret,
 	    struct sg_err *err);

@@ -122,7 +122,7 @@ int sg_clocks_by_tsc(const struct sg_stamps *host, const struct sg_stamps *guest
 int sg_clocks_by_realtime(const struct sg_stamps *host, const struct sg_stamps *guest, uint64_t bound,
 			  struct sg_clocks *ret)
 {
-	uint64_t host_off;
+	uint64_t host_off, worst = 0, error;
 
 	if (!host->n || !guest->n)
 		return -ENODATA;
@@ -130,14 +130,19 @@ int sg_clocks_by_realtime(const struct sg_stamps *host, const struct sg_stamps *
 	host_off = host->c[host->n / 2].realtime_ns - host->c[host->n / 2].h.ts;
 	for (size_t i = 0; i < host->n; i++) {
 		int64_t d = (int64_t)(host->c[i].realtime_ns - host->c[i].h.ts - host_off);
+		uint64_t far = d < 0 ? 0 - (uint64_t)d : (uint64_t)d;
 
-		if ((d < 0 ? 0 - (uint64_t)d : (uint64_t)d) > bound + SG_STAMP_ERROR_NS)
-			return -ERANGE;
+		worst = far > worst ? far : worst;
 	}
+	if (worst > SG_STAMP_ERROR_NS && worst - SG_STAMP_ERROR_NS > bound)
+		return -ERANGE;
+	/* the guest agrees with the host's clock as it was then, which that offset may miss by @worst; and two readings */
+	error = worst + 2 * SG_STAMP_ERROR_NS;
+	error = bound < UINT64_MAX - error ? bound + error : UINT64_MAX;
 	for (size_t i = 0; i < guest->n; i++) {
 		struct sg_clock_point p = { .guest = guest->c[i].h.ts,
 					    .host = guest->c[i].realtime_ns - host_off,
-					    .error = bound,
+					    .error = error,
 					    .source = SG_CLOCK_REALTIME };
 		int rc = sg_clocks_add(ret, &p);
 

@@ -32,6 +32,7 @@ int sg_clocks_by_tsc(const struct sg_stamps *host, const struct sg_stamps *guest
 /**
  * sg_clocks_by_realtime() - by CLOCK_REALTIME of both, which is known to agree within @bound ns
  *
+ * What the host's clock was set by while it was recorded is added to the bound of each point.
  * Return: 0; -ENODATA when either has no reading of it; -ERANGE when the host's was set by more than @bound while it
  * was recorded; -ENOMEM.
  */

@@ -342,7 +342,8 @@ const char *sg_reader_damage(const struct sg_reader *r)
 			      sep, b->cut_bytes);
 	else if (b->no_end)
 		s += snprintf(s, (size_t)(end - s),
-			      "%sthe recording has no end: the recorder was stopped before it could write it",
+			      "%sthe recording has no end: its recorder still runs, or was stopped before it "
+			      "could write it",
 			      sep);
 	else if (b->extra_bytes)
 		s += snprintf(s, (size_t)(end - s),
