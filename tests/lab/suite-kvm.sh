@@ -189,6 +189,7 @@ check steal/size "$recorded ms" [ $recorded -gt 1000 ]
 check steal/guest "the guest counts $stolen ms, the host's scheduler $waited ms" \
 	[ $((stolen * 100)) -ge $((waited * 95 - 2000)) -a $((stolen * 100)) -le $((waited * 105 + 2000)) ]
 holds steal/sandglass "$tmp/steal" "(lambda r: '' if abs(r - $recorded) <= $recorded * 0.05 + 50 else '%d ms, the scheduler says $recorded ms' % r)(sum(v['runq_ns'] for v in c) / 1e6)"
+holds steal/by-whom "$tmp/steal" "(lambda t: '' if t.get('sh', 0) > $recorded * 5e5 else 'taken by %s' % t)({t['name']: t['ns'] for v in c for t in v['cpu_taken_by']})"
 
 # ---- the same guest, swapped
 f0=$(sed -n 's/^pswpin //p' /proc/vmstat)
