@@ -123,7 +123,7 @@ same box_message.json "$sg" report box_message.sgt --json
 same box_message.wait "$sg" report box_message.sgt --by wait
 
 # Several machines: which, and how far their clocks can be trusted
-for n in fused fused_clock; do
+for n in fused fused_clock fused_inside; do
 	"$sg" report "$n.sgt" --json="$n.json" >/dev/null 2>"$tmp/err" </dev/null
 	python3 -c 'import json, sys; json.dump(json.load(open(sys.argv[1])).get("machines"), sys.stdout, indent=1)' "$n.json" >"$n.machines"
 	same "$n.machines" cat "$n.machines"

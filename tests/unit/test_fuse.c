@@ -274,6 +274,125 @@ Test(fuse, what_the_host_lost_is_lost)
 	}
 }
 
+/* A request of the host's that the guest serves for a while: its id and name are in the marks of both. */
+struct request {
+	uint64_t begin, end, in, out; /* on the host's clock; in and out: of the server, on the guest's */
+	uint64_t id, guest_id;
+	uint64_t inside, seen; /* what came of it */
+	unsigned tasks;
+	bool gap;
+};
+
+static int on_request(void *ctx, const struct sg_task *t)
+{
+	struct request *r = ctx;
+	uint64_t at = t->begin;
+
+	r->tasks++;
+	if (t->id != r->id)
+		return 0;
+	for (size_t i = 0; i < t->nseg; i++) {
+		const struct sg_seg *s = &t->seg[i];
+
+		r->gap |= s->lo != at || s->hi <= s->lo;
+		at = s->hi;
+		if (s->uid == GUEST_UID + 1)
+			r->seen += s->hi - s->lo;
+	}
+	r->gap |= at != t->end;
+	r->inside = t->inside_ns;
+	return 0;
+}
+
+static void mark(struct sg_model *m, uint64_t ts, uint32_t uid, uint64_t id, uint8_t type)
+{
+	struct sg_mark k = { .h = { .ts = ts, .uid = uid, .kind = SG_REC_MARK },
+			     .id = id,
+			     .type = type,
+			     .src = SG_MSRC_USDT,
+			     .name = "GET" };
+
+	feed(m, &k);
+}
+
+/* The client's one stay on a CPU is at the end of the request. The four marks by time, between the slices. */
+static void serve(struct stream *st, struct request *r, uint64_t error_ns)
+{
+	struct {
+		uint64_t ts, id;
+		uint32_t uid;
+		uint8_t type;
+	} k[4] = { { r->begin, r->id, 1, SG_MARK_BEGIN },
+		   { r->in, r->guest_id, GUEST_UID + 1, SG_MARK_BEGIN },
+		   { r->out, r->guest_id, GUEST_UID + 1, SG_MARK_END },
+		   { r->end, r->id, 1, SG_MARK_END } };
+	struct sg_model_opts o = { .settle_ns = 100 };
+	struct sg_model *m;
+	unsigned at = 0;
+
+	cr_assert_eq(sg_model_new(&m, &o, on_request, r), 0);
+	feed_head(m, error_ns, true, r->end - BASE);
+	for (size_t i = 0; i <= st->n; i++) {
+		for (; at < 4 && (i == st->n || st->r[i].h.ts > k[at].ts); at++)
+			mark(m, k[at].ts, k[at].uid, k[at].id, k[at].type);
+		if (i < st->n)
+			feed(m, &st->r[i]);
+	}
+	cr_assert_eq(sg_model_finish(m, NULL), 0);
+	sg_model_free(m);
+}
+
+/* As OFFSET is, the guest's marks come later in the stream than they were: the client waits that long for its answer. */
+static struct request served(struct stream *st, unsigned *seed, uint64_t id, uint64_t top, uint64_t error_ns)
+{
+	struct sg_pair p = { .key = SG_C_CPU_USER, .ns = 100, .cnt = 1 };
+	struct request r = { .id = id, .guest_id = id ^ top << SG_MACHINE_TOP_SHIFT, .begin = BASE };
+	struct truth t;
+
+	make(st, seed, false, &t);
+	make_guest(st, seed, t.all);
+	r.in = BASE + OFFSET + rand_r(seed) % (t.all / 2);
+	r.out = r.in + 1 + rand_r(seed) % (t.all / 3);
+	r.end = BASE + OFFSET + t.all + 100;
+	slice(st, 1, 1, BASE - 1000, SG_STOP_RUNNABLE, r.end - 100, r.end, &p, 1);
+	serve(st, &r, error_ns);
+	return r;
+}
+
+Test(fuse, what_a_guest_does_of_a_request_is_inside_it)
+{
+	static const uint64_t errors[] = { 0, 50, 5000 };
+	unsigned seed = 23;
+
+	for (int round = 0; round < 300; round++) {
+		static struct stream st;
+		struct request r = served(&st, &seed, (1ull << 32) + 5, 1, errors[round % 3]);
+		uint64_t off;
+
+		cr_assert_eq(r.tasks, 1, "round %d: the guest's mark is a task of its own", round);
+		cr_assert(!r.gap, "round %d: segments do not tile", round);
+		off = r.inside > r.out - r.in ? r.inside - (r.out - r.in) : r.out - r.in - r.inside;
+		cr_expect(off <= 2, "round %d: %lu of %lu", round, r.inside, r.out - r.in);
+		cr_expect(r.seen <= r.inside);
+	}
+}
+
+/* Ids below 2^32 are counters: both machines have them. And what no guest marked is none's. */
+Test(fuse, a_small_id_or_another_one_is_no_part_of_a_request)
+{
+	unsigned seed = 29;
+
+	for (int round = 0; round < 60; round++) {
+		static struct stream st;
+		struct request r = served(&st, &seed, round % 2 ? 5 : (1ull << 32) + 5, round % 2 ? 1 : 2, 0);
+
+		cr_expect_eq(r.tasks, 2, "round %d", round);
+		cr_expect_eq(r.inside, 0);
+		cr_expect_eq(r.seen, 0);
+		cr_expect(!r.gap);
+	}
+}
+
 Test(fuse, a_host_that_says_guest_mode_changes_nothing)
 {
 	unsigned seed = 11;

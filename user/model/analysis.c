@@ -474,9 +474,9 @@ size_t sg_analysis_order(struct sg_analysis *a, size_t g, const struct sg_order_
 	sort_buckets(a);
 	path = sg_group_blame(b->group);
 	*ret = b->order;
-	/* of guests' tasks only the path is fused with their hosts: the two walks are not to be compared */
+	/* of what guests told only the path is fused with their hosts: the two walks are not to be compared */
 	sg_blame_sums(path, &sums);
-	if (sums.fused_ns || b->order || !b->critical ||
+	if (sums.fused_ns || sums.inside_ns || b->order || !b->critical ||
 	    sg_blame_tasks(path) != sg_blame_tasks(b->critical) || sg_diff_make(&d, path, b->critical))
 		return b->norder;
 	b->order = calloc(d.nrow + 1, sizeof(*b->order));

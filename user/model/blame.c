@@ -15,6 +15,7 @@ struct table {
 	struct sg_blame_row *sorted;
 	size_t sorted_cap;
 	struct sg_pairmap fast; /* (comp id, cause key) -> row; of one add */
+	bool alike;		/* guests' components count as one guest's */
 };
 
 struct sg_blame {
@@ -76,6 +77,11 @@ void sg_blame_clear(struct sg_blame *b)
 }
 
 /* Row of that name, made when absent; negative errno. */
+void sg_blame_alike(struct sg_blame *b)
+{
+	b->leaf.alike = b->wait.alike = true;
+}
+
 static int64_t table_row(struct table *t, const char *comp, const char *cause)
 {
 	struct sg_blame_row fresh = { 0 };
@@ -106,13 +112,20 @@ static int64_t table_row_of(struct table *t, const struct sg_model *m, uint16_t 
 	int is_new;
 	uint32_t *at = sg_pairmap_at(&t->fast, comp, cause, 0, &is_new);
 	char name[sizeof(((struct sg_blame_row *)0)->cause)];
+	char alike[sizeof(((struct sg_blame_row *)0)->comp)];
+	const char *what = sg_model_comp(m, comp), *of;
 	int64_t id;
 
 	if (!at)
 		return -ENOMEM;
 	if (!is_new)
 		return *at;
-	id = table_row(t, sg_model_comp(m, comp), sg_cause_name(cause, name, sizeof(name)));
+	of = t->alike ? strchr(what, ':') : NULL;
+	if (of) {
+		snprintf(alike, sizeof(alike), "guest%s", of);
+		what = alike;
+	}
+	id = table_row(t, what, sg_cause_name(cause, name, sizeof(name)));
 	*at = id < 0 ? 0 : id;
 	return id;
 }
@@ -223,6 +236,7 @@ int sg_blame_add(struct sg_blame *b, const struct sg_model *m, const struct sg_t
 	b->sums.total_ns += t->end - t->begin;
 	b->sums.prorated_ns += t->prorated_ns;
 	b->sums.uncertain_ns += t->uncertain_ns;
+	b->sums.inside_ns += t->inside_ns;
 	b->sums.fused_ns += t->fused_ns;
 	b->sums.ambiguous_ns += t->ambiguous_ns;
 	b->sums.tasks++;
@@ -267,6 +281,7 @@ int sg_blame_merge(struct sg_blame *dst, const struct sg_blame *src)
 	dst->sums.tasks += src->sums.tasks;
 	dst->sums.prorated_ns += src->sums.prorated_ns;
 	dst->sums.uncertain_ns += src->sums.uncertain_ns;
+	dst->sums.inside_ns += src->sums.inside_ns;
 	dst->sums.fused_ns += src->sums.fused_ns;
 	dst->sums.ambiguous_ns += src->sums.ambiguous_ns;
 	dst->sums.other_ns += src->sums.other_ns;

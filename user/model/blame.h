@@ -28,6 +28,8 @@ struct sg_evidence {
 struct sg_blame; /* one table */
 
 int sg_blame_new(struct sg_blame **ret);
+/** sg_blame_alike() - before the first add: components of guests are "guest:app", whichever guest */
+void sg_blame_alike(struct sg_blame *b);
 void sg_blame_free(struct sg_blame *b);
 /** sg_blame_add() - add a task's segments. Sum of rows == sum of latencies, always. */
 int sg_blame_add(struct sg_blame *b, const struct sg_model *m, const struct sg_task *t);
@@ -50,11 +52,11 @@ void sg_blame_clear(struct sg_blame *b);
 int sg_blame_merge(struct sg_blame *dst, const struct sg_blame *src);
 struct sg_blame_sums {
 	uint64_t total_ns, tasks;
-	uint64_t prorated_ns, uncertain_ns; /* of the tasks */
-	uint64_t fused_ns, ambiguous_ns;    /* of tasks in guests, see struct sg_task */
-	uint64_t other_ns;		    /* spent behind other marked tasks (SG_FOR_OTHER) */
-	uint64_t unknown_ns;		    /* unknown + unknown.lost */
-	uint64_t open_ns;		    /* still going on when the recording ended */
+	uint64_t prorated_ns, uncertain_ns;	    /* of the tasks */
+	uint64_t inside_ns, fused_ns, ambiguous_ns; /* of guests, see struct sg_task */
+	uint64_t other_ns;			    /* spent behind other marked tasks (SG_FOR_OTHER) */
+	uint64_t unknown_ns;			    /* unknown + unknown.lost */
+	uint64_t open_ns;			    /* still going on when the recording ended */
 };
 void sg_blame_sums(const struct sg_blame *b, struct sg_blame_sums *ret);
 

@@ -91,7 +91,8 @@ static uint8_t whom(const struct sg_open *o, const struct sg_thr *th, const stru
 		return SG_FOR_UNMARKED;
 	in = inside(th, s->hi);
 	if (in)
-		return in->id == o->id ? SG_FOR_SELF : SG_FOR_OTHER;
+		return in->id == o->id || (o->inside.uid && in->id == o->inside.id) ? SG_FOR_SELF
+										    : SG_FOR_OTHER;
 	if (th->uid == o->uid || th->uid == o->begin_uid || (th->first_mark && th->first_mark <= s->hi))
 		return SG_FOR_SELF;
 	return SG_FOR_UNMARKED;

@@ -35,7 +35,7 @@ struct sg_fusion {
 	struct guest guest[SG_MACHINE_MAX];
 	struct sg_walk *walk; /* of the host, inside the guest's */
 	struct sg_segs out, head;
-	uint64_t fused_ns, ambiguous_ns, violations; /* of the task walked last */
+	uint64_t inside_ns, fused_ns, ambiguous_ns, violations; /* of the task walked last */
 	uint64_t keep_ns;
 };
 
@@ -87,10 +87,11 @@ void sg_fuse_free(struct sg_fusion *f)
 	free(f);
 }
 
-void sg_fuse_sums(const struct sg_model *m, uint64_t *ret_fused, uint64_t *ret_ambiguous)
+void sg_fuse_sums(const struct sg_model *m, struct sg_task *ret)
 {
-	*ret_fused = m->fusion->fused_ns;
-	*ret_ambiguous = m->fusion->ambiguous_ns;
+	ret->inside_ns = m->fusion->inside_ns;
+	ret->fused_ns = m->fusion->fused_ns;
+	ret->ambiguous_ns = m->fusion->ambiguous_ns;
 }
 
 void sg_model_clock(const struct sg_model *m, unsigned number, struct sg_model_clock *ret)
@@ -173,25 +174,52 @@ static void vcpus_find(const struct sg_model *m, const struct sg_machine_info *m
 	g->nvcpu = m->nvcpu;
 }
 
+/* The guest that @uid is a thread of, its clock mapped; NULL: the host's, or nothing maps it. */
+static struct guest *clock_of(struct sg_model *m, uint32_t uid)
+{
+	const struct sg_machine_info *mi = sg_machine_of_uid(&m->machines, uid);
+	struct guest *g;
+
+	if (!mi || !mi->number || mi->number >= SG_MACHINE_MAX || !m->fusion)
+		return NULL;
+	g = &m->fusion->guest[mi->number];
+	if (!g->clocks.n || (!g->ready && sg_clocks_finish(&g->clocks)))
+		return NULL;
+	g->ready = true;
+	return g;
+}
+
 /* The guest whose thread @th is, NULL: it is the host's, or nothing maps its clock. */
 static struct guest *guest_of(struct sg_model *m, const struct sg_thr *th, const struct sg_machine_info **ret)
 {
 	const struct sg_machine_info *mi = sg_machine_of_uid(&m->machines, th->uid);
-	struct guest *g;
+	struct guest *g = clock_of(m, th->uid);
 
-	if (!mi || !mi->number || mi->number >= SG_MACHINE_MAX)
+	if (!g)
 		return NULL;
-	g = &m->fusion->guest[mi->number];
-	if (!g->clocks.n)
-		return NULL;
-	if (!g->ready && sg_clocks_finish(&g->clocks))
-		return NULL;
-	g->ready = true;
 	/* a vCPU may run for the first time at any moment */
 	if (g->nvcpu != m->nvcpu)
 		vcpus_find(m, mi, g);
 	*ret = mi;
 	return g->found ? g : NULL;
+}
+
+bool sg_fuse_host(struct sg_model *m, uint32_t uid, uint64_t ts, uint64_t *ret_host, uint64_t *ret_error)
+{
+	struct guest *g = clock_of(m, uid);
+
+	return g && sg_clocks_host(&g->clocks, ts, ret_host, ret_error);
+}
+
+void sg_fuse_seam(struct sg_model *m, uint32_t uid, uint64_t ns, uint64_t error_ns, bool fits)
+{
+	struct guest *g = clock_of(m, uid);
+
+	m->fusion->inside_ns = ns;
+	m->fusion->ambiguous_ns += error_ns;
+	g->ambiguous_ns += error_ns;
+	g->violations += !fits;
+	m->stats.clock_violations += !fits;
 }
 
 /* ---- what is replaced ---------------------------------------------------------------- */
@@ -584,7 +612,7 @@ int sg_fuse(struct sg_model *m, struct sg_open *o, bool force)
 	struct guest *g = th ? guest_of(m, th, &mi) : NULL;
 	int rc = 0;
 
-	f->fused_ns = f->ambiguous_ns = f->violations = 0;
+	f->inside_ns = f->fused_ns = f->ambiguous_ns = f->violations = 0;
 	f->out.n = 0;
 	if (!g || m->opts.critical)
 		return 0;

@@ -56,6 +56,7 @@ void sg_model_free(struct sg_model *m)
 	sg_dict_free(m);
 	sg_walk_free(m->walk);
 	sg_fuse_free(m->fusion);
+	sg_inside_free(m->insides);
 	sg_kicks_free(m->kicks);
 	free(m->inflation);
 	free(m);

@@ -107,7 +107,8 @@ struct sg_task {
 	bool root;	       /* the command of run/record */
 	uint64_t prorated_ns;  /* time from cut slices without an exact cut */
 	uint64_t uncertain_ns; /* bound of the misplacement: traps of prorating */
-	uint64_t fused_ns;     /* of a guest's task: what the host's view of its vCPUs refined */
+	uint64_t inside_ns;    /* of a host's task: told by the guest that served it */
+	uint64_t fused_ns;     /* of a guest's time: what the host's view of its vCPUs refined */
 	uint64_t ambiguous_ns; /* guest's or host's: the error of their clocks leaves it open */
 	/* by how many counts of system calls may be wrong for the same reason: its own thread's, others' */
 	uint64_t own_calls_off, calls_off;

@@ -150,6 +150,11 @@ struct sg_open {
 	uint64_t need_ts, retry_at;
 	uint8_t src;
 	bool incomplete, root, ended, is_thread, trapped;
+	bool is_inside; /* a guest's task that is a part of one of its host's: no task of its own */
+	struct {
+		uint32_t uid; /* 0: none */
+		uint64_t id, begin, end;
+	} inside; /* what a guest did of this task, on the guest's clock */
 	char name[SG_MARK_NAME + 1];
 };
 
@@ -271,8 +276,9 @@ struct sg_model {
 	struct sg_walk *walk;
 	struct sg_inflation *inflation;			    /* by begin */
 	uint32_t ninflation, inflation_cap, inflation_base; /* base: how many were forgotten */
-	struct sg_kicks *kicks;	  /* who gave guests interrupts; NULL: none told of, or no guest */
-	struct sg_fusion *fusion; /* guests and the vCPUs that ran them; NULL: none in the recording */
+	struct sg_kicks *kicks;	    /* who gave guests interrupts; NULL: none told of, or no guest */
+	struct sg_fusion *fusion;   /* guests and the vCPUs that ran them; NULL: none in the recording */
+	struct sg_insides *insides; /* room for one task's; NULL: not needed yet */
 	struct sg_chunk *spare[4];
 	uint32_t nspare[4];
 	size_t memo_bytes;
@@ -376,8 +382,22 @@ int sg_fuse_clock(struct sg_model *m, const struct sg_clockmap *ev);
 /* @o was walked: -EAGAIN as sg_walk_run(). */
 int sg_fuse(struct sg_model *m, struct sg_open *o, bool force);
 uint64_t sg_fuse_keep(const struct sg_model *m); /* ns that threads of the host are kept longer for guests */
-void sg_fuse_sums(const struct sg_model *m, uint64_t *ret_fused, uint64_t *ret_ambiguous);
+void sg_fuse_sums(const struct sg_model *m, struct sg_task *ret);
 void sg_fuse_free(struct sg_fusion *f);
+/* The host's time at @ts of @uid's clock, true to *ret_error; false: @uid is no guest's, or nothing maps it. */
+bool sg_fuse_host(struct sg_model *m, uint32_t uid, uint64_t ts, uint64_t *ret_host, uint64_t *ret_error);
+/* Of the task walked last @ns were told by @uid's guest, give or take @error_ns; @fits: false, they cannot have been there */
+void sg_fuse_seam(struct sg_model *m, uint32_t uid, uint64_t ns, uint64_t error_ns, bool fits);
+
+#define SG_INSIDE_ID_MIN (1ull << 32) /* ids below it are counters, as likely as not */
+/* inside.c: a task of the host's of which a guest does a part, and marks it by the same id and name. */
+/* What the host's task is called of which @in, a guest's that has ended, can be the inside; 0: of none */
+uint64_t sg_inside_id(const struct sg_model *m, const struct sg_open *in);
+/* Is it that one? */
+bool sg_inside_of(const struct sg_model *m, const struct sg_open *o, const struct sg_open *in);
+/* @o was walked: the guest's own ledger in place of what the host saw meanwhile. -EAGAIN as sg_walk_run(). */
+int sg_inside_put(struct sg_model *m, struct sg_open *o, bool force);
+void sg_inside_free(struct sg_insides *i);
 
 /* ---- kicks (kicks.c) ------------------------------------------------------- */
 typedef bool (*sg_kicks_of_fn)(const struct sg_thr *th, const void *ctx);

@@ -115,10 +115,17 @@ static int explain(struct sg_model *m, struct sg_open *o, bool force)
 {
 	const struct sg_segs *segs = sg_walk_segs(m);
 	struct sg_task t;
-	int rc = sg_walk_run(m, o, force);
+	int rc;
 
+	if (o->is_inside) {
+		open_free(m, o);
+		return 0;
+	}
+	rc = sg_walk_run(m, o, force);
 	if (!rc && m->fusion)
 		rc = sg_fuse(m, o, force);
+	if (!rc && o->inside.uid)
+		rc = sg_inside_put(m, o, force);
 	if (rc)
 		return rc;
 	sg_stay_label(m, o, segs->seg, segs->n);
@@ -138,7 +145,7 @@ static int explain(struct sg_model *m, struct sg_open *o, bool force)
 	t.detached = detached(m, o, segs);
 	sg_walk_sums(m, &t);
 	if (m->fusion)
-		sg_fuse_sums(m, &t.fused_ns, &t.ambiguous_ns);
+		sg_fuse_sums(m, &t);
 	m->stats.tasks++;
 	rc = m->on_task ? m->on_task(m->task_ctx, &t) : 0;
 	open_free(m, o);
@@ -269,6 +276,22 @@ static struct sg_open *match(const struct sg_model *m, const struct sg_mark *ev)
 	return any;
 }
 
+/* What a guest did of a task of its host's belongs to that. */
+static void join_host(struct sg_model *m, struct sg_open *in)
+{
+	uint64_t id = sg_inside_id(m, in);
+
+	for (struct sg_open *o = id ? by_id(m, id) : NULL; o; o = o->hash_next)
+		if (sg_inside_of(m, o, in)) {
+			o->inside.uid = in->uid;
+			o->inside.id = in->id;
+			o->inside.begin = in->begin;
+			o->inside.end = in->end;
+			in->is_inside = true;
+			return;
+		}
+}
+
 static int mark_end(struct sg_model *m, struct sg_thr *th, const struct sg_mark *ev)
 {
 	struct sg_open *o = match(m, ev);
@@ -291,6 +314,8 @@ static int mark_end(struct sg_model *m, struct sg_thr *th, const struct sg_mark 
 	}
 	o->status = ev->status;
 	sg_task_close(m, o, th->uid, ev->h.ts);
+	if (m->fusion)
+		join_host(m, o);
 	return 0;
 }
 

@@ -52,7 +52,9 @@ static struct json_object *task_object(const struct sg_task *t, struct sg_blame 
 	sg_jp_add(o, "by_wait", sg_jp_rows(tb, row, n, false));
 	sg_jp_u64(o, "prorated_ns", t->prorated_ns);
 	sg_jp_u64(o, "uncertain_ns", t->uncertain_ns);
-	if (t->fused_ns) {
+	if (t->inside_ns)
+		sg_jp_u64(o, "inside_ns", t->inside_ns);
+	if (t->fused_ns || t->inside_ns) {
 		sg_jp_u64(o, "fused_ns", t->fused_ns);
 		sg_jp_u64(o, "ambiguous_ns", t->ambiguous_ns);
 	}

@@ -189,7 +189,9 @@ struct json_object *sg_jp_group(struct sg_analysis *a, size_t i, struct sg_group
 	sg_jp_u64(o, "max_ns", s.max_ns);
 	sg_jp_u64(o, "prorated_ns", sums.prorated_ns);
 	sg_jp_u64(o, "uncertain_ns", sums.uncertain_ns);
-	if (sums.fused_ns) {
+	if (sums.inside_ns)
+		sg_jp_u64(o, "inside_ns", sums.inside_ns);
+	if (sums.fused_ns || sums.inside_ns) {
 		sg_jp_u64(o, "fused_ns", sums.fused_ns);
 		sg_jp_u64(o, "ambiguous_ns", sums.ambiguous_ns);
 	}

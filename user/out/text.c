@@ -198,9 +198,13 @@ int sg_text_blame(FILE *f, struct sg_blame *b, const struct sg_text_opts *o)
 		fprintf(f,
 			"up to %s of it may stand in a neighbouring row (slices cut between two records)\n",
 			sg_text_ns(t, sizeof(t), s.uncertain_ns));
-	if (s.fused_ns) {
+	if (s.inside_ns)
+		fprintf(f, "%s of it was told by the guest that did it%s",
+			sg_text_ns(t, sizeof(t), s.inside_ns), s.fused_ns ? "\n" : "");
+	if (s.fused_ns)
 		fprintf(f, "%s of it in the guest was looked at from the host",
 			sg_text_ns(t, sizeof(t), s.fused_ns));
+	if (s.fused_ns || s.inside_ns) {
 		if (s.ambiguous_ns)
 			fprintf(f, "; %s may be the guest's or the host's: the error of their clocks",
 				sg_text_ns(t, sizeof(t), s.ambiguous_ns));
