@@ -40,12 +40,18 @@ static void made_up(struct sg_task_result *r, struct sg_client_time *t)
 		r[k].level[0].ntime = 1;
 	}
 	r[1].level[0].lost = 7;
+	r[1].level[0].told = (struct sg_task_told){ .asked = true,
+						    .requests = 1,
+						    .ns = 20000000,
+						    .ambiguous_ns = 3000,
+						    .error_ns = 9000,
+						    .violations = 2 };
 }
 
 Test(task_envs, text_and_json)
 {
 	struct sg_task_result *r = calloc(2, sizeof(*r));
-	struct json_object *o, *list, *v;
+	struct json_object *o, *list, *v, *o2;
 	struct sg_task_envs e = { .n = 2, .r = r };
 	struct sg_client_time t[2];
 	char *text = NULL;
@@ -58,6 +64,25 @@ Test(task_envs, text_and_json)
 	fclose(f);
 	cr_expect(strstr(text, "30.0 ms    3.00\n"), "%s", text);
 	cr_expect(strstr(text, "gvisor, pressure 0: 7 records were lost"), "%s", text);
+	cr_expect(strstr(text, "gvisor, pressure 0: 20.0 ms of a request is told by the guest that served it "
+			       "(1 of 1 requests); "
+			       "the guests' clocks are known within 9.00 us, by two-way exchange, which "
+			       "leaves 3.00 us of that to "
+			       "either side; nothing of it was looked at from the host"),
+		  "%s", text);
+	cr_expect(strstr(text, "gvisor, pressure 0: 2 times the clocks contradicted each other\n"), "%s",
+		  text);
+	cr_expect_null(strstr(text, "host, pressure 0: "), "%s", text);
+	r[1].level[0].told.fused_ns = 10000000;
+	r[1].level[0].told.tsc = true;
+	free(text);
+	text = NULL;
+	f = open_memstream(&text, &len);
+	cr_assert_eq(sg_task_envs_text(f, &e), 0);
+	fclose(f);
+	cr_expect(strstr(text, "by their TSC, which leaves 3.00 us of that to either side; 10.0 ms of it was "
+			       "looked at from the host: exits"),
+		  "%s", text);
 	free(text);
 	text = NULL;
 	f = open_memstream(&text, &len);
@@ -69,6 +94,11 @@ Test(task_envs, text_and_json)
 	cr_expect_eq(json_object_array_length(list), 2);
 	cr_assert(json_object_object_get_ex(json_object_array_get_idx(list, 1), "env", &v));
 	cr_expect_str_eq(json_object_get_string(v), "gvisor");
+	cr_assert(json_object_object_get_ex(json_object_array_get_idx(list, 1), "levels", &v));
+	cr_assert(json_object_object_get_ex(json_object_array_get_idx(v, 0), "inside", &o2));
+	cr_expect_str_eq(json_object_to_json_string_ext(o2, JSON_C_TO_STRING_PLAIN),
+			 "{\"requests\":1,\"ns\":20000000,\"fused_ns\":10000000,\"ambiguous_ns\":3000,"
+			 "\"clock_error_ns\":9000,\"clock_violations\":2,\"clock\":\"tsc\"}");
 	cr_assert(json_object_object_get_ex(o, "against", &list));
 	cr_assert_eq(json_object_array_length(list), 1);
 	cr_assert(json_object_object_get_ex(json_object_array_get_idx(list, 0), "ratio", &v));

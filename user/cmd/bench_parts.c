@@ -11,16 +11,16 @@
 #include "load/cpu_vmjob.h"
 #include "load/vmdocker.h"
 
-/* bench task-server PORT FILE WRITES MODE [outside] */
+/* bench task-server PORT FILE WRITES MODE [outside [marks]] */
 static int run_server(int n, char **v, struct sg_err *err)
 {
 	uint64_t port, writes;
 	int mode = sg_write_mode_find(v[3]);
 
 	if (sg_parse_u64(v[0], 0, 65535, &port) || sg_parse_u64(v[2], 1, SG_BENCH_WRITES_MAX, &writes) ||
-	    mode < 0 || (n > 4 && strcmp(v[4], "outside")))
-		return sg_err_set(err, -EINVAL, "task-server: PORT FILE WRITES MODE [outside]");
-	return sg_server_run((unsigned)port, v[1], writes, (enum sg_write_mode)mode, n > 4, err);
+	    mode < 0 || (n > 4 && strcmp(v[4], "outside")) || (n > 5 && strcmp(v[5], "marks")))
+		return sg_err_set(err, -EINVAL, "task-server: PORT FILE WRITES MODE [outside [marks]]");
+	return sg_server_run((unsigned)port, v[1], writes, (enum sg_write_mode)mode, n > 4, n > 5, err);
 }
 
 /* bench vm-docker PORT COMMAND...: in a virtual machine, the command in a container */
@@ -116,7 +116,7 @@ bool sg_bench_part(int argc, char **argv, int *ret)
 	uint64_t bytes;
 	int rc, status = SG_EXIT_OK;
 
-	if (!strcmp(what, "task-server") && (argc == 6 || argc == 7))
+	if (!strcmp(what, "task-server") && argc >= 6 && argc <= 8)
 		rc = run_server(argc - 2, argv + 2, &err);
 	else if (!strcmp(what, "vm-docker") && argc >= 4)
 		rc = run_docker(argv + 2, &err);

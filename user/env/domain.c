@@ -133,9 +133,10 @@ static int monitor(struct sg_domain *d, const char *command, char **ret, struct 
 }
 
 /* QEMU takes a free port itself and tells which: nobody can be faster. */
-static int forward(struct sg_domain *d, unsigned guest_port, struct sg_err *err)
+int sg_domain_forward(struct sg_domain *d, unsigned guest_port, unsigned *ret_port, struct sg_err *err)
 {
 	char command[96], *said, *line;
+	unsigned to = 0;
 	int rc;
 
 	snprintf(command, sizeof(command), "hostfwd_add host" SG_DOMAIN_NETDEV " tcp:127.0.0.1:0-:%u",
@@ -147,8 +148,10 @@ static int forward(struct sg_domain *d, unsigned guest_port, struct sg_err *err)
 	rc = monitor(d, "info usernet", &said, err);
 	if (rc)
 		return rc;
-	line = said ? strstr(said, "HOST_FORWARD]") : NULL;
-	if (!line || sscanf(line, "HOST_FORWARD] %*d %*s %u", &d->port) != 1)
+	for (line = said; line && to != guest_port && (line = strstr(line, "HOST_FORWARD]")); line++)
+		if (sscanf(line, "HOST_FORWARD] %*d %*s %u %*s %u", ret_port, &to) != 2)
+			to = 0;
+	if (to != guest_port)
 		rc = sg_err_set(err, -EPROTO, "QEMU does not tell which port it forwards");
 	free(said);
 	return rc;
@@ -184,7 +187,7 @@ int sg_domain_make(struct sg_domain **ret, struct sg_libvirtd *daemon, const str
 	if (!rc)
 		rc = connect_agent(d, channel, err);
 	if (!rc && o->guest_port)
-		rc = forward(d, o->guest_port, err);
+		rc = sg_domain_forward(d, o->guest_port, &d->port, err);
 	if (!rc && v->virDomainResume(d->dom))
 		rc = sg_libvirt_err(v, err, -EIO, "the virtual machine does not run");
 	if (rc)

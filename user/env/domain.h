@@ -56,6 +56,8 @@ int sg_domain_pin(struct sg_domain *d, int vcpu, const cpu_set_t *cpus, struct s
 pid_t sg_domain_pid(const struct sg_domain *d);
 /** sg_domain_pidfd() - readable when the VMM has ended; stays the domain's */
 int sg_domain_pidfd(const struct sg_domain *d);
+/** sg_domain_forward() - one more TCP port of the guest as a free one of 127.0.0.1 */
+int sg_domain_forward(struct sg_domain *d, unsigned guest_port, unsigned *ret_port, struct sg_err *err);
 /** sg_domain_port() - port of 127.0.0.1 that leads to guest_port */
 unsigned sg_domain_port(const struct sg_domain *d);
 

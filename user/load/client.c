@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <time.h>
 #include "load/client.h"
 #include "sandglass/mark.h"
@@ -15,6 +16,7 @@ struct request {
 	CURL *easy;
 	char url[48];
 	char task[32];
+	struct curl_slist *tells; /* the server which task it works for, and by which name */
 	char body[512];
 	size_t len;
 	uint64_t id;
@@ -27,7 +29,8 @@ struct client {
 	struct request *rq;
 	unsigned n;
 	int timeout_ms;
-	bool warm; /* this round is neither marked nor measured */
+	bool warm;     /* this round is neither marked nor measured */
+	uint64_t base; /* of the tasks' ids: other programs' are small, or other ones */
 	FILE *out;
 };
 
@@ -125,6 +128,18 @@ static int collect(struct client *c, unsigned *left, struct sg_err *err)
 	return 0;
 }
 
+static int tell(struct request *r, bool warm)
+{
+	char text[80];
+
+	curl_slist_free_all(r->tells);
+	snprintf(text, sizeof(text), SG_CLIENT_HEADER ": %" PRIu64 " %s", r->id, r->task);
+	r->tells = warm ? NULL : curl_slist_append(NULL, text);
+	if ((!r->tells && !warm) || curl_easy_setopt(r->easy, CURLOPT_HTTPHEADER, r->tells))
+		return -ENOMEM;
+	return 0;
+}
+
 static int one_round(struct client *c, unsigned round, struct sg_err *err)
 {
 	unsigned left = c->n;
@@ -136,7 +151,9 @@ static int one_round(struct client *c, unsigned round, struct sg_err *err)
 		r->len = 0;
 		r->body[0] = 0;
 		r->t = (struct sg_client_time){ .round = round, .server = i };
-		r->id = (uint64_t)round * c->n + i + 1;
+		r->id = c->base + (uint64_t)round * c->n + i + 1;
+		if (tell(r, c->warm))
+			return sg_err_set(err, -ENOMEM, "out of memory");
 		r->begin_ns = now_ns();
 		if (!c->warm)
 			SG_TASK_BEGIN(r->id, r->task);
@@ -180,6 +197,16 @@ static int prepare(struct client *c, const unsigned *port, unsigned timeout_s)
 	return 0;
 }
 
+/* A number above 2^32 for the tasks of this run, below 2^53: exact in every reader of JSON. */
+static uint64_t random_base(void)
+{
+	uint32_t r = 0;
+
+	if (getrandom(&r, sizeof(r), 0) != sizeof(r))
+		r = (uint32_t)now_ns();
+	return ((uint64_t)(r >> 12) + 1) << 32;
+}
+
 int sg_client_run(const unsigned *port, unsigned n, unsigned rounds, unsigned timeout_s, FILE *out,
 		  struct sg_err *err)
 {
@@ -187,6 +214,7 @@ int sg_client_run(const unsigned *port, unsigned n, unsigned rounds, unsigned ti
 	int rc = 0;
 
 	prctl(PR_SET_NAME, "bench-client");
+	c.base = random_base();
 	if (curl_global_init(CURL_GLOBAL_NOTHING))
 		return sg_err_set(err, -ENOMEM, "libcurl cannot start");
 	c.multi = curl_multi_init();
@@ -204,6 +232,7 @@ int sg_client_run(const unsigned *port, unsigned n, unsigned rounds, unsigned ti
 		if (c.rq[i].easy) {
 			curl_multi_remove_handle(c.multi, c.rq[i].easy);
 			curl_easy_cleanup(c.rq[i].easy);
+			curl_slist_free_all(c.rq[i].tells);
 		}
 	}
 	free(c.rq);

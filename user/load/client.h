@@ -9,6 +9,9 @@
 
 #define SG_CLIENT_MAX 32 /* servers */
 
+/* Of each measured request, "ID NAME": a server that marks its part of the task does it by these. */
+#define SG_CLIENT_HEADER "Sandglass-Task"
+
 /* One answered request. */
 struct sg_client_time {
 	uint32_t round, server;

@@ -28,6 +28,8 @@ static int read_all(const char *path, int fd, const struct sg_marked *mk, uint64
 		if (!rc && sg_reader_damage(r))
 			rc = sg_err_set(err, -EIO, "the recording %s is damaged: %s", path,
 					sg_reader_damage(r));
+		if (!rc && mk->after)
+			mk->after(mk->ctx, sg_analysis_model(a));
 		sg_analysis_info(a, &info);
 		*ret_lost += info.model.lost;
 	}

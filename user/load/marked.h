@@ -9,6 +9,7 @@ struct sg_marked {
 	sg_analysis_task_fn on_task;
 	sg_span_fn on_span;				     /* or NULL */
 	void (*before)(void *ctx, const struct sg_model *m); /* called once, before all; or NULL */
+	void (*after)(void *ctx, const struct sg_model *m);  /* called once, when all went well; or NULL */
 	void *ctx;
 };
 

@@ -14,7 +14,9 @@
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+#include "load/client.h"
 #include "load/server.h"
+#include "sandglass/mark.h"
 
 #define STDIO_BUFFER 16384
 #define LINE_LEN     (sizeof(SG_SERVER_LINE) - 1)
@@ -32,6 +34,10 @@ struct server {
 	enum sg_write_mode mode;
 	struct iovec *queue; /* STREAM: kept from request to request */
 	char *data;
+	/* the request in hand, as its client calls it; id 0: it is not marked */
+	bool marks;
+	uint64_t task_id;
+	char task[48];
 };
 
 int sg_write_mode_find(const char *name)
@@ -159,6 +165,25 @@ static enum MHD_Result reply(struct MHD_Connection *conn, unsigned code, const c
 	return ok;
 }
 
+static void mark_begin(struct server *s, struct MHD_Connection *conn)
+{
+	const char *text =
+		s->marks ? MHD_lookup_connection_value(conn, MHD_HEADER_KIND, SG_CLIENT_HEADER) : NULL;
+
+	if (!text || sscanf(text, "%" SCNu64 " %47[^\n]", &s->task_id, s->task) != 2)
+		s->task_id = 0;
+	if (s->task_id)
+		SG_TASK_BEGIN(s->task_id, s->task);
+}
+
+/* Before the answer goes out: when it is there this has ended. */
+static void mark_end(struct server *s, int rc)
+{
+	if (s->task_id)
+		SG_TASK_END(s->task_id, rc);
+	s->task_id = 0;
+}
+
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *conn, const char *url, const char *method,
 				  const char *version, const char *body, size_t *body_len, void **state)
 {
@@ -173,6 +198,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *conn, const 
 	/* the first call comes with the headers; a reply now would close the connection */
 	if (!*state) {
 		*state = ctx;
+		mark_begin(ctx, conn);
 		return MHD_YES;
 	}
 	getrusage(RUSAGE_SELF, &a);
@@ -180,6 +206,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *conn, const 
 	rc = make_file(ctx);
 	clock_gettime(CLOCK_MONOTONIC, &t1);
 	getrusage(RUSAGE_SELF, &b);
+	mark_end(ctx, rc);
 	if (rc) {
 		snprintf(text, sizeof(text), "{\"error\":\"%s\"}\n", strerror(-rc));
 		return reply(conn, MHD_HTTP_INTERNAL_SERVER_ERROR, text);
@@ -191,9 +218,9 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *conn, const 
 }
 
 int sg_server_run(unsigned port, const char *file, uint64_t writes, enum sg_write_mode mode, bool outside,
-		  struct sg_err *err)
+		  bool marks, struct sg_err *err)
 {
-	struct server s = { .file = file, .writes = writes, .mode = mode };
+	struct server s = { .file = file, .writes = writes, .mode = mode, .marks = marks };
 	struct sockaddr_in at = { .sin_family = AF_INET,
 				  .sin_port = htons((uint16_t)port),
 				  .sin_addr.s_addr = htonl(outside ? INADDR_ANY : INADDR_LOOPBACK) };

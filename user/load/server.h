@@ -39,11 +39,12 @@ uint64_t sg_server_queue_bytes(enum sg_write_mode mode, uint64_t writes);
 /**
  * sg_server_run() - serve on 127.0.0.1:@port (0: any) until killed
  * @outside: on every address instead: in a virtual machine, whose network brings the requests
+ * @marks: requests whose client says which task they are (SG_CLIENT_HEADER) are marked as that task here, too
  *
  * Says "port N" on standard output once it listens. Only returns on failure.
  */
 int sg_server_run(unsigned port, const char *file, uint64_t writes, enum sg_write_mode mode, bool outside,
-		  struct sg_err *err);
+		  bool marks, struct sg_err *err);
 
 /** sg_server_node_source() - the same server for Node.js and express: node SOURCE PORT FILE WRITES */
 const char *sg_server_node_source(void);

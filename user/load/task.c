@@ -21,6 +21,9 @@
 /* Kernel, init and agent of a guest, some 60 MiB by estimate, and some page cache; Docker Engine beside them. */
 #define GUEST_BYTES  (96 * MIB)
 #define ENGINE_BYTES (192 * MIB)
+/* An agent and its recorder, measured (docs/bench-task.md), and for each vCPU its ring and room beside it. */
+#define AGENT_BYTES	((72 + SG_TASK_INSIDE_SPOOL_MIB) * MIB)
+#define AGENT_CPU_BYTES (2 * SG_TASK_INSIDE_RING_MIB * MIB)
 /* A Sentry and a Gofer, measured at rest with one server. */
 #define GVISOR_BYTES (64 * MIB)
 /* Node 20, measured: 585 MB resident after one request of 2,000,000 writes, 1.3 GB after four. */
@@ -53,6 +56,7 @@ void sg_task_defaults(struct sg_task_opts *o)
 
 	if (o->vm && !o->vm_memory_bytes) {
 		need = process_need(o) + GUEST_BYTES + (o->vm == SG_TASK_VM_DOCKER ? ENGINE_BYTES : 0);
+		need += o->inside ? AGENT_BYTES + o->vcpus * AGENT_CPU_BYTES : 0;
 		o->vm_memory_bytes = (need + 64 * MIB - 1) / (64 * MIB) * (64 * MIB);
 	}
 	need = server_need(o) * o->servers;
@@ -238,6 +242,7 @@ static int run_client(struct bench *b, const char *record, const char *times, un
 		      struct sg_err *err)
 {
 	struct sg_args a = { 0 };
+	char said[240];
 	struct sg_child_opts o = { .name = "the client", .err = true, .quiet = true, .group = true };
 	int rc;
 
@@ -249,6 +254,8 @@ static int run_client(struct bench *b, const char *record, const char *times, un
 		sg_arg(&a, "%s", record);
 		sg_arg(&a, "--role");
 		sg_arg(&a, "client=self");
+		if (sg_task_inside(b))
+			sg_task_inside_args(b, &a);
 		if (b->box) {
 			sg_arg(&a, "-G");
 			sg_arg(&a, "%s", b->limit.path);
@@ -281,6 +288,10 @@ static int run_client(struct bench *b, const char *record, const char *times, un
 	if (rc)
 		return rc;
 	rc = wait_client(b, err);
+	/* of a recording that went well but for a guest */
+	sg_child_read_err(&b->client, said, sizeof(said));
+	if (!rc && record && said[0])
+		sg_task_say(&b->o, "%s", said);
 	sg_child_term(&b->client, 5000);
 	return rc;
 }
@@ -304,6 +315,7 @@ static int measure(struct bench *b, struct sg_task_level *l, struct sg_err *err)
 	sg_memlimit_stat(&b->limit, &l->mem);
 	if (b->o.record)
 		snprintf(l->file, sizeof(l->file), "p%u.sgt", l->pressure);
+	l->told.asked = sg_task_inside(b);
 	f = fopen(times, "re");
 	if (!f)
 		return sg_err_set(err, -errno, "cannot read %s: %s", times, strerror(errno));

@@ -14,6 +14,11 @@
 
 #define SG_LEVELS_MAX 32
 
+/* With --inside, in each virtual machine: as many at a time as a recording has machines beside the host. */
+#define SG_TASK_INSIDE_MAX	 (SG_MACHINE_MAX - 1)
+#define SG_TASK_INSIDE_SPOOL_MIB 16
+#define SG_TASK_INSIDE_RING_MIB	 4 /* for each vCPU */
+
 /* Is each server in a virtual machine of its own, and there in a container? */
 enum sg_task_vm { SG_TASK_VM_NONE, SG_TASK_VM_PLAIN, SG_TASK_VM_DOCKER };
 
@@ -49,6 +54,7 @@ struct sg_task_opts {
 	unsigned vcpus;
 	enum sg_accel accel;  /* as asked for; the result has what it was */
 	const char *vm_cache; /* see struct sg_vms_opts */
+	bool inside;	      /* virtual machines are recorded from inside, too */
 	unsigned servers, rounds;
 	uint64_t writes;
 	bool node;
@@ -68,6 +74,15 @@ struct sg_task_opts {
 	void *ctx;
 };
 
+/* What the guests told of a level's requests. */
+struct sg_task_told {
+	bool asked;
+	uint64_t requests;		     /* of which a guest told its part */
+	uint64_t ns, fused_ns, ambiguous_ns; /* of those requests, as in struct sg_task */
+	uint64_t error_ns, violations;	     /* of the worst clock; of all */
+	bool tsc;			     /* every clock by its TSC, else some by two-way exchange */
+};
+
 /* One pressure level, measured. Blames are NULL without a recording. */
 struct sg_task_level {
 	unsigned pressure;
@@ -78,7 +93,8 @@ struct sg_task_level {
 	char file[32];			      /* recording, in dir; empty: none */
 	uint64_t lost;			      /* records */
 	uint64_t missing;		      /* requests that the recording has no whole task of */
-	struct sg_blame *blame;		      /* all servers */
+	struct sg_task_told told;
+	struct sg_blame *blame; /* all servers */
 	struct sg_blame *server_blame[SG_CLIENT_MAX];
 };
 

@@ -31,6 +31,20 @@ static int put_diff(struct json_object *o, struct sg_blame *base, struct sg_blam
 	return 0;
 }
 
+static struct json_object *told(const struct sg_task_told *t)
+{
+	struct json_object *o = json_object_new_object();
+
+	sg_jp_u64(o, "requests", t->requests);
+	sg_jp_u64(o, "ns", t->ns);
+	sg_jp_u64(o, "fused_ns", t->fused_ns);
+	sg_jp_u64(o, "ambiguous_ns", t->ambiguous_ns);
+	sg_jp_u64(o, "clock_error_ns", t->error_ns);
+	sg_jp_u64(o, "clock_violations", t->violations);
+	sg_jp_text(o, "clock", t->tsc ? "tsc" : "exchange");
+	return o;
+}
+
 static int put_level(struct json_object *levels, const struct sg_task_result *r, unsigned i)
 {
 	const struct sg_task_level *l = &r->level[i], *base = &r->level[r->base];
@@ -49,6 +63,8 @@ static int put_level(struct json_object *levels, const struct sg_task_result *r,
 		sg_jp_text(o, "recording", l->file);
 	sg_jp_u64(o, "lost", l->lost);
 	sg_jp_u64(o, "missing", l->missing);
+	if (l->told.asked)
+		sg_jp_add(o, "inside", told(&l->told));
 	if (l->blame)
 		sg_put_blame(o, l->blame);
 	if (!rc)

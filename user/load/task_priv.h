@@ -23,6 +23,7 @@ struct bench {
 	int vm_end;    /* readable when a virtual machine has ended; valid with vms */
 	char tree[64]; /* cgroup of servers and hogs, from the hierarchies' roots; empty: none */
 	unsigned port[SG_CLIENT_MAX];
+	unsigned agent_port[SG_CLIENT_MAX]; /* of 127.0.0.1, with --inside */
 };
 
 void sg_task_say(const struct sg_task_opts *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -55,6 +56,19 @@ int sg_task_vm_level(struct bench *b, struct sg_err *err);
 void sg_task_vm_end_level(struct bench *b);
 /** sg_task_vm_dead() - a sentence about the machine that ended; negative errno */
 int sg_task_vm_dead(struct bench *b, struct sg_err *err);
+
+/*
+ * --inside: an agent in each virtual machine. The token's file is new, in a folder of its own (@ret_dir: PATH_MAX bytes)
+ * that the machine's disk is a copy of; the agents listen when start returns; args are for `sandglass record`.
+ */
+int sg_task_inside_token(struct bench *b, char *ret_dir, struct sg_err *err);
+int sg_task_inside_start(struct bench *b, struct sg_err *err);
+void sg_task_inside_args(const struct bench *b, struct sg_args *a);
+
+static inline bool sg_task_inside(const struct bench *b)
+{
+	return b->vms && b->o.inside && b->o.record;
+}
 
 /* A sentence about a child that ended although it was needed; negative errno. */
 int sg_task_dead(struct bench *b, const struct sg_child *c, struct sg_err *err);

@@ -136,6 +136,33 @@ static int differences(FILE *out, const struct sg_task_result *r)
 	return rc;
 }
 
+/* What the guests told, and how well. */
+static void told(FILE *out, const struct sg_task_result *r, const struct sg_task_level *l)
+{
+	const struct sg_task_told *t = &l->told;
+	uint64_t n = t->requests ? t->requests : 1;
+	char a[32], b[32], c[32];
+
+	fprintf(out,
+		"%s, pressure %u: %s of a request is told by the guest that served it (%" PRIu64
+		" of %zu requests); the guests' clocks are known within %s, %s, which leaves %s of that to "
+		"either side",
+		r->opts.env->name, l->pressure, sg_text_ns(a, sizeof(a), t->ns / n), t->requests, l->ntime,
+		sg_text_ns(b, sizeof(b), t->error_ns), t->tsc ? "by their TSC" : "by two-way exchange",
+		sg_text_ns(c, sizeof(c), t->ambiguous_ns / n));
+	if (t->fused_ns)
+		fprintf(out, "; %s of it was looked at from the host: exits, and who took the vCPU\n",
+			sg_text_ns(a, sizeof(a), t->fused_ns / n));
+	else
+		fputs("; nothing of it was looked at from the host, which sees no exits of an emulated "
+		      "machine: "
+		      "what the emulator did meanwhile is in the guest's own causes\n",
+		      out);
+	if (t->violations)
+		fprintf(out, "%s, pressure %u: %" PRIu64 " times the clocks contradicted each other\n",
+			r->opts.env->name, l->pressure, t->violations);
+}
+
 void sg_task_caveats(FILE *out, const struct sg_task_result *r)
 {
 	for (unsigned i = 0; i < r->nlevel; i++) {
@@ -151,6 +178,8 @@ void sg_task_caveats(FILE *out, const struct sg_task_result *r)
 				"%s, pressure %u: %" PRIu64
 				" of %zu requests are not whole in the recording and not explained\n",
 				r->opts.env->name, l->pressure, l->missing, l->ntime);
+		if (l->told.asked)
+			told(out, r, l);
 	}
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /* The task workload's servers, each in a virtual machine of its own. */
 #include <errno.h>
+#include <limits.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,8 +67,8 @@ static int start_server(struct bench *b, unsigned i, struct sg_vmagent_result *r
 	int rc;
 
 	snprintf(server, sizeof(server),
-		 SG_VMIMAGE_SELF " bench task-server %d /data/server %" PRIu64 " %s outside", GUEST_PORT,
-		 b->o.writes, sg_write_mode_names[b->o.mode]);
+		 SG_VMIMAGE_SELF " bench task-server %d /data/server %" PRIu64 " %s outside%s", GUEST_PORT,
+		 b->o.writes, sg_write_mode_names[b->o.mode], sg_task_inside(b) ? " marks" : "");
 	snprintf(docker, sizeof(docker), SG_VMIMAGE_SELF " bench vm-docker %d %s", GUEST_PORT, server);
 	snprintf(command, sizeof(command), "%s >/run/server.out 2>&1 & echo $! >/run/server.pid",
 		 b->o.env->vm == SG_TASK_VM_DOCKER ? docker : server);
@@ -128,10 +129,14 @@ static int watch(struct bench *b, struct sg_err *err)
 
 int sg_task_vm_level(struct bench *b, struct sg_err *err)
 {
-	char name[SG_DOMAIN_NAME_MAX];
+	char name[SG_DOMAIN_NAME_MAX], files[PATH_MAX];
 	struct sg_vms_run run = { .name = name, .guest_port = GUEST_PORT, .cgroup = b->limit.path };
 	int rc = 0;
 
+	if (sg_task_inside(b)) {
+		run.disk_from = files;
+		rc = sg_task_inside_token(b, files, err);
+	}
 	run.disk_bytes = DISK_BYTES + 2 * b->o.writes * FILE_LEN;
 	if (b->o.env->vm == SG_TASK_VM_DOCKER)
 		run.disk_bytes += ENGINE_BYTES;
@@ -144,6 +149,8 @@ int sg_task_vm_level(struct bench *b, struct sg_err *err)
 		rc = sg_vms_wait(b->vms, b->domain[i], err);
 	if (!rc)
 		rc = start_servers(b, err);
+	if (!rc && sg_task_inside(b))
+		rc = sg_task_inside_start(b, err);
 	return rc ? rc : watch(b, err);
 }
 

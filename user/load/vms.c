@@ -45,6 +45,11 @@ enum sg_accel sg_vms_accel(const struct sg_vms *v)
 	return v->accel;
 }
 
+const char *sg_vms_folder(const struct sg_vms *v)
+{
+	return v->top;
+}
+
 unsigned sg_vms_fit(unsigned want, uint64_t each_bytes, uint64_t other_bytes, uint64_t available_bytes)
 {
 	uint64_t left = available_bytes > other_bytes ? available_bytes - other_bytes : 0;

@@ -67,6 +67,9 @@ int sg_vms_close(struct sg_vms *v, struct sg_err *err);
 /** sg_vms_accel() - how they run: SG_ACCEL_KVM or SG_ACCEL_TCG */
 enum sg_accel sg_vms_accel(const struct sg_vms *v);
 
+/** sg_vms_folder() - a folder of the virtual machines' own, which goes with them, whatever is in it */
+const char *sg_vms_folder(const struct sg_vms *v);
+
 struct sg_vms_run {
 	const char *name;
 	uint64_t disk_bytes;   /* of the guest's own disk, /data */
