@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 # The published experiments in virtual machines of a real KVM: `sandglass bench cpu` and `bench task` with --accel kvm, whole
 # (libvirtd of its own, an image made here, machines booted, recorded, explained, removed), as small as they go. With
-# "all" also Docker Engine in a virtual machine, which takes longest.
+# "all" also one from inside, by an agent, and Docker Engine in a virtual machine, which takes longest.
 # Alone: tests/lab/boot.sh -k 6.1 -s 1 -m 3072 -t 1500 tests/lab/suite-bench.sh
 set -u
 . tests/lib.sh
@@ -60,6 +60,14 @@ bench cpu cpu --env host,kvm --job bzip2 --size 256K --jobs 1,2 --cpus 0,0 --pin
 # ---- a server in a virtual machine, and on the host
 bench task task --env kvm,host --servers 1 --rounds 3 --writes 20000 --pressure 0 &&
 	tests/live/bench_task_vm.py /var/tmp/task - kvm kvm host | sed -E 's,^(ok|not ok) ,\1 task/,'
+
+# ---- the same from inside, too: its marks, its causes, the host's view of its vCPU
+if [ "$choice" = all ]; then
+	bench inside task --env kvm,host --inside --servers 1 --rounds 3 --writes 20000 --pressure 0 &&
+		tests/live/bench_task_inside.py /var/tmp/inside - kvm | sed -E 's,^(ok|not ok) ,\1 inside/,'
+else
+	skip inside 'left out for time: suite-bench.sh all runs it'
+fi
 
 # ---- the same below Docker Engine
 if [ "$choice" != all ]; then

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 # `sandglass bench task --env kvm`, small and emulated: the server in a virtual machine, compared with the host; the
-# same for a job of `sandglass bench cpu --env kvm`; the machines themselves (tests/live/domain.c); nothing stays behind, however it ends.
+# same with an agent inside, for a job of `sandglass bench cpu --env kvm`; the machines themselves (tests/live/domain.c); nothing stays behind, however it ends.
 . tests/lib.sh
 . tests/live/bench_lib.sh
 bench_begin task vm libvirtd qemu-system-x86_64 busybox mke2fs
@@ -37,6 +37,13 @@ if experiment run 200 "$SANDGLASS" bench task --env host,kvm --servers 1 --round
 	judged judge tests/live/bench_task_vm.py "$d" "$tmp/printed" tcg host kvm
 fi
 
+# ---- from inside, too
+d=$tmp/inside
+if experiment inside-run 300 "$SANDGLASS" bench task --env host,kvm --inside --servers 1 --rounds 3 --writes 20000 --pressure 0 --accel tcg \
+	--cache "$cache" --json -o "$d"; then
+	judged judge tests/live/bench_task_inside.py "$d" "$tmp/printed" tcg | sed -E 's/^(ok|not ok) /\1 inside-/'
+fi
+
 # ---- a job of bench cpu, on a CPU of its own
 d=$tmp/cpu
 cpu=$(awk '/^Cpus_allowed_list/ { split($2, c, "[-,]"); print c[1] }' /proc/self/status)
@@ -48,6 +55,9 @@ fi
 # ---- bad input
 fails too-little-memory 2 'does not boot in less than 96M' "$SANDGLASS" bench task --env kvm --vm-memory 32M
 fails no-node-there 2 'native server only' "$SANDGLASS" bench task --env host,kvm --server node
+fails inside-what 2 'inside is for virtual machines' "$SANDGLASS" bench task --env host,docker --inside
+fails inside-unrecorded 2 'inside and --no-record' "$SANDGLASS" bench task --env kvm --inside --no-record
+fails inside-too-many 2 'the host and 7 guests at most' "$SANDGLASS" bench task --env kvm --inside --servers 8
 fails no-such-accel 2 'auto, kvm, tcg' "$SANDGLASS" bench task --env kvm --accel xen
 : > "$tmp/file"
 workload=cpu fails cpu-too-much-memory 1 'MiB are available: run fewer jobs' "$SANDGLASS" bench cpu --env kvm --vm-memory 1000G --size 64K \
