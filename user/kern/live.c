@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "kern/cgroup.h"
+#include "kern/facts.h"
 #include "kern/kallsyms.h"
 #include "kern/live_priv.h"
 #include "kern/proc.h"
@@ -139,8 +140,10 @@ static void knobs_from_btf(struct sandglass_bpf *s)
 	s->rodata->has_switch_state = t && btf_is_func_proto(t) && btf_vlen(t) >= 5;
 	id = btf__find_by_name_kind(btf, "vm_event_item", BTF_KIND_ENUM);
 	t = id > 0 ? btf__type_by_id(btf, id) : NULL;
-	for (int i = 0; t && i < btf_vlen(t); i++)
-		if (!strcmp(btf__name_by_offset(btf, btf_enum(t)[i].name_off), "PSWPIN"))
+	for (int i = 0; t && i < btf_vlen(t); i++) {
+		const char *name = btf__name_by_offset(btf, btf_enum(t)[i].name_off);
+
+		if (!strcmp(name, "PSWPIN"))
 			s->rodata->ev_pswpin = btf_enum(t)[i].val;
 	btf__free(btf);
 }

@@ -59,8 +59,10 @@ struct sg_trec {
 	uint32_t stack_kern, stack_user, detail, note;
 	uint16_t nr;
 	uint8_t stop, wkind, fdtype, wctx, wsrc, fltres, out_stop, out_kind, npair;
-	uint16_t cpu; /* it ran on in [in, out] */
-	uint8_t has_ext, ext_at, asked;
+	uint8_t has_ext;
+	uint16_t cpu;  /* it ran on in [in, out] */
+	uint16_t woke; /* 1 + the guest's CPU whose interrupt woke it, 0 not told */
+	uint8_t ext_at, asked;
 	uint8_t rule, origin;  /* what wait.c made of it: index + 1, 0 not yet */
 	struct sg_pair pair[]; /* npair, then a struct sg_ext when has_ext */
 };
@@ -401,10 +403,23 @@ void sg_inside_free(struct sg_insides *i);
 
 /* ---- kicks (kicks.c) ------------------------------------------------------- */
 typedef bool (*sg_kicks_of_fn)(const struct sg_thr *th, const void *ctx);
+#define SG_KICK_ANY UINT32_MAX
+struct sg_kick_ask {
+	uint64_t from, to; /* in (from, to] */
+	sg_kicks_of_fn of; /* of those for whom this is true */
+	const void *ctx;
+	unsigned machine; /* the guest's number */
+	unsigned woke;	  /* 1 + its CPU that the interrupt came to, 0 not told: any */
+};
+struct sg_kick {
+	struct sg_thr *th;
+	uint64_t ts;
+	uint16_t vector;
+	bool others; /* another such thread gave one there, too: that the last one counts is a convention */
+};
 int sg_kicks_add(struct sg_model *m, const struct sg_inject *ev);
-/* Who gave the last interrupt in (@from, @to] of those for whom @of is true, and when; NULL: nobody. */
-struct sg_thr *sg_kicks_last(struct sg_model *m, uint64_t from, uint64_t to, sg_kicks_of_fn of,
-			     const void *ctx, uint64_t *ret_ts);
+/* Who gave the last interrupt; false: nobody. */
+bool sg_kicks_last(struct sg_model *m, const struct sg_kick_ask *ask, struct sg_kick *ret);
 void sg_kicks_free(struct sg_kicks *k);
 
 /* forwhom.c */
