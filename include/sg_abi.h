@@ -163,6 +163,9 @@ enum sg_fdtype {
 #define SG_SF_NOUSERTIME (1u << 13) /* syscall probe missing: user time includes system time */
 #define SG_SF_SWAPOUT	 (1u << 14) /* wait before: inside a reclaim that had swapped pages out */
 #define SG_SF_TIMEDOUT	 (1u << 15) /* wait before: its system call returned as one whose time was up */
+#define SG_SF_UNCOUNTED \
+	(1u             \
+	 << 16) /* the balloon's work began in it (inside a guest), and how many pages it takes cannot be seen */
 
 /* A record's header. ts: CLOCK_MONOTONIC ns. lost: this CPU's drops so far. */
 struct sg_hdr {
@@ -237,7 +240,7 @@ struct sg_slice {
 	__u32 out_fltseq;  /* fault instance open at the end of this slice, 0 none */
 	__u64 work_queued; /* SF_WORK: when the last work item was queued */
 	__u32 work_by;	   /* SF_WORK: by whom (uid) */
-	__u32 note;	   /* of the wait: SG_NOTE_* | 16 bits, and above SG_NOTE_WOKE_SHIFT where it was woken */
+	__u32 note; /* of the wait: SG_NOTE_* | 16 bits, and above SG_NOTE_WOKE_SHIFT where it was woken */
 	struct sg_pair pair[];
 };
 

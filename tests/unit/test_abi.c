@@ -79,7 +79,7 @@ static const struct id_name ids[] = {
 	E("sliceflag", SG_SF_COMPAT), E("sliceflag", SG_SF_DELAYED), E("sliceflag", SG_SF_FIRST),
 	E("sliceflag", SG_SF_MIXED), E("sliceflag", SG_SF_INSCOPE), E("sliceflag", SG_SF_WAKETORN),
 	E("sliceflag", SG_SF_WORK), E("sliceflag", SG_SF_NOUSERTIME), E("sliceflag", SG_SF_SWAPOUT),
-	E("sliceflag", SG_SF_TIMEDOUT),
+	E("sliceflag", SG_SF_TIMEDOUT), E("sliceflag", SG_SF_UNCOUNTED),
 	E("threadflag", SG_TF_KTHREAD), E("threadflag", SG_TF_INSCOPE), E("threadflag", SG_TF_BEFORE),
 	E("threadflag", SG_TF_EXEC), E("threadflag", SG_TF_ROOT), E("threadflag", SG_TF_IDLE),
 #undef E

@@ -145,13 +145,17 @@ static void knobs_from_btf(struct sandglass_bpf *s)
 
 		if (!strcmp(name, "PSWPIN"))
 			s->rodata->ev_pswpin = btf_enum(t)[i].val;
+		if (!strcmp(name, "BALLOON_INFLATE"))
+			s->rodata->ev_balloon_inflate = btf_enum(t)[i].val;
+	}
 	btf__free(btf);
 }
 
 static void knobs_set(struct sg_live *l)
 {
 	struct sandglass_bpf *s = l->skel;
-	const struct sg_plan_row *sys = plan_find(&l->plan, "syscall.enter");
+	const struct sg_plan_row *sys = plan_find(&l->plan, "syscall.enter"),
+				 *page = plan_find(&l->plan, "balloon.page");
 
 	s->rodata->self_tgid = getpid();
 	s->rodata->scope_all = l->opts.all;
@@ -165,6 +169,9 @@ static void knobs_set(struct sg_live *l)
 	if (!l->opts.gvisor_uprobes)
 		bpf_map__set_autocreate(s->maps.guest_begins, false);
 	s->rodata->balloon_work = l->balloon_work;
+	s->rodata->balloon_counted = page->chosen >= 0 && page->probe->v[page->chosen].type == SG_AT_TP_BTF;
+	s->rodata->balloon_hooked = page->chosen >= 0 && !s->rodata->balloon_counted;
+	s->rodata->in_guest = sg_fact_guest() > 0;
 	s->rodata->want_refault = plan_find(&l->plan, "kvm.refault")->chosen >= 0;
 	sg_sysclass_fill(s->rodata->sysclass);
 	knobs_from_btf(s);

@@ -223,7 +223,7 @@ static unsigned detail_kind(const struct sg_detail *d)
 #define OF_WAITS                                                                                        \
 	(BIT(SYSCALL) | BIT(FILE) | BIT(SOCKET) | BIT(PIPE) | BIT(DEVICE) | BIT(SERVICE) | BIT(WAKER) | \
 	 BIT(STACK) | BIT(USTACK))
-#define OF_ALL \
+#define OF_ALL                                                                                          \
 	(BIT(PROCESS) | BIT(PATH) | BIT(FOR) | BIT(INSIDE) | BIT(MESSAGE) | BIT(HANDOFF) | BIT(KICKS) | \
 	 BIT(BALLOON))
 
@@ -416,8 +416,7 @@ bool sg_evid_text(const struct sg_model *m, const struct sg_seg *s, unsigned kin
 		inflation = sg_inflate_before(m, s, &id);
 		if (!inflation)
 			return false;
-		put(&o, "after balloon #%" PRIu64 ", which took %.1f MiB in %.3f s", id,
-		    (double)inflation->pages / 256, (double)(inflation->end - inflation->begin) / 1e9);
+		sg_inflate_text(inflation, id, buf, cap);
 		return true;
 	case SG_EV_FOR:
 		put(&o, "other tasks");

@@ -147,9 +147,14 @@ static uint32_t only_vmm(const struct sg_model *m)
 	return vmm;
 }
 
+uint32_t sg_fuse_vmm(const struct sg_model *m, const struct sg_machine_info *mi)
+{
+	return mi->vmm ? mi->vmm : only_vmm(m);
+}
+
 static void vcpus_find(const struct sg_model *m, const struct sg_machine_info *mi, struct guest *g)
 {
-	uint32_t vmm = mi->vmm ? mi->vmm : only_vmm(m), n = 0;
+	uint32_t vmm = sg_fuse_vmm(m, mi), n = 0;
 	struct sg_thr *all[VCPU_MAX];
 	bool numbered = true;
 

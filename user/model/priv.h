@@ -214,9 +214,10 @@ struct sg_dict_frame {
 	char *sym;
 };
 
-/* Pages that a balloon took in one go: inflate.c. */
+/* Pages that a balloon took in one go: inflate.c. The same ones may be told from inside and by the host; 0 in both: they were not counted. */
+enum { SG_INFLATED_INSIDE, SG_INFLATED_HOST };
 struct sg_inflation {
-	uint64_t owner, begin, end, pages;
+	uint64_t owner, begin, end, pages[2];
 };
 
 struct sg_walk;
@@ -378,6 +379,7 @@ bool sg_inflate_follows(uint16_t cause); /* may time of this cause follow from o
 /* The inflation of the same memory that @s follows, NULL: none; @ret_id: its number from 1 on */
 const struct sg_inflation *sg_inflate_before(const struct sg_model *m, const struct sg_seg *s,
 					     uint64_t *ret_id);
+void sg_inflate_text(const struct sg_inflation *x, uint64_t id, char *buf, size_t cap);
 
 /* fuse.c: of recordings of several machines, guests' time in terms of their host's. */
 int sg_fuse_clock(struct sg_model *m, const struct sg_clockmap *ev);
@@ -385,6 +387,8 @@ int sg_fuse_clock(struct sg_model *m, const struct sg_clockmap *ev);
 int sg_fuse(struct sg_model *m, struct sg_open *o, bool force);
 uint64_t sg_fuse_keep(const struct sg_model *m); /* ns that threads of the host are kept longer for guests */
 void sg_fuse_sums(const struct sg_model *m, struct sg_task *ret);
+uint32_t sg_fuse_vmm(const struct sg_model *m,
+		     const struct sg_machine_info *mi); /* process of the host, 0 not known */
 void sg_fuse_free(struct sg_fusion *f);
 /* The host's time at @ts of @uid's clock, true to *ret_error; false: @uid is no guest's, or nothing maps it. */
 bool sg_fuse_host(struct sg_model *m, uint32_t uid, uint64_t ts, uint64_t *ret_host, uint64_t *ret_error);
