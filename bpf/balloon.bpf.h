@@ -12,6 +12,26 @@
 
 const volatile u64 balloon_work = 0; /* address of update_balloon_size_func, 0 = no balloon here */
 
+const volatile bool balloon_hooked = false;  /* each page that it takes is seen */
+const volatile bool balloon_counted = false; /* the kernel's own count of them is read */
+const volatile int ev_balloon_inflate = -1;
+extern struct vm_event_state vm_event_states __ksym __weak;
+
+/* Of the one work item, which does not run twice at once: where the count stood when it began. */
+u64 balloon_before = 0;
+u32 balloon_cpu = 0;
+
+/* What vmstat's balloon_inflate is the sum of: this CPU's part, which a worker that stays here adds to. */
+static __always_inline bool balloon_counter(u64 *ret)
+{
+	struct vm_event_state *v;
+
+	if (!balloon_counted || ev_balloon_inflate < 0 || !&vm_event_states)
+		return false;
+	v = bpf_this_cpu_ptr(&vm_event_states);
+	return !bpf_probe_read_kernel(ret, sizeof(*ret), (void *)v + ev_balloon_inflate * sizeof(long));
+}
+
 __noinline int balloon_begin(void)
 {
 	struct cpu_state *c;
@@ -27,6 +47,9 @@ __noinline int balloon_begin(void)
 	t->trapkey = t->kvm_key = SG_C_MEM_BALLOON;
 	t->trapslot = slot;
 	thread_update_end(t);
+	balloon_cpu = bpf_get_smp_processor_id();
+	if (!balloon_hooked && !balloon_counter(&balloon_before))
+		t->work_flag |= SG_SF_UNCOUNTED;
 	return 0;
 }
 
@@ -72,6 +95,31 @@ static __always_inline int balloon_count(void)
 	s = &t->s[t->trapslot & 31];
 	if (++s->cnt > 60000)
 		t->many = 1;
+	t->used |= 1u << (t->trapslot & 31);
+	return 0;
+}
+
+/* Where the driver's functions cannot be hooked (lockdown): all pages of a work item at its end. Attached before balloon_end_btf. */
+SEC("?tp_btf/workqueue_execute_end")
+int BPF_PROG(balloon_counted_btf)
+{
+	struct cpu_state *c;
+	struct thread *t = running(&c);
+	struct slot *s;
+	u64 now, n;
+
+	if (!enabled || !t || t->trapkey != SG_C_MEM_BALLOON || t->work_flag & SG_SF_UNCOUNTED)
+		return 0;
+	if (balloon_cpu != bpf_get_smp_processor_id() || !balloon_counter(&now)) {
+		t->work_flag |= SG_SF_UNCOUNTED;
+		return 0;
+	}
+	n = now - balloon_before;
+	if (!n)
+		return 0; /* it gave some back */
+	s = &t->s[t->trapslot & 31];
+	s->cnt += n < 60000 ? n : 60000;
+	t->many |= s->cnt > 60000;
 	t->used |= 1u << (t->trapslot & 31);
 	return 0;
 }

@@ -106,12 +106,12 @@ struct thread {
 	u8 vcpu;     /* it entered a guest: a vCPU's thread */
 	u8 kvm_pad;
 	u16 syskey; /* what time inside the system call is booked on: the call, guest mode, an exit of the guest */
-	u16 kvm_key; /* the exit being handled, 0 none */
-	u16 kvm_pad2;
-	u64 kvm_ns0;  /* its slot when it began */
-	u64 kvm_in;   /* in which slice */
-	u64 injected; /* when it last gave a guest an interrupt */
-	u64 rec_ns0;  /* reclaim slot when the open reclaim began (in this slice) */
+	u16 kvm_key;	 /* the exit being handled, 0 none */
+	u16 injected_to; /* the last interrupt it gave: low bytes of vCPU and vector */
+	u64 kvm_ns0;	 /* its slot when it began */
+	u64 kvm_in;	 /* in which slice */
+	u64 injected;	 /* when it last gave a guest an interrupt */
+	u64 rec_ns0;	 /* reclaim slot when the open reclaim began (in this slice) */
 	u64 arg[5];
 	u32 sysseq, fltseq;
 	u32 markseq;

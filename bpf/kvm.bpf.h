@@ -330,17 +330,19 @@ int BPF_PROG(kvm_apic_accept_irq_btf, u32 vcpu, u16 mode, u16 trigger, u8 vector
 	struct cpu_state *c;
 	struct thread *t = running(&c);
 	struct sg_inject *r;
+	u16 to = vcpu << 8 | vector;
 	u64 now;
 
 	if (!t || t->vcpu || !emits(t))
 		return 0;
 	now = bpf_ktime_get_ns();
-	if (now - t->injected < SG_INJECT_EVERY_NS)
+	if (now - t->injected < (to == t->injected_to ? SG_INJECT_EVERY_NS : SG_INJECT_OTHER_NS))
 		return 0;
 	r = ring_reserve(c, sizeof(*r));
 	if (!r)
 		return 0;
 	t->injected = now;
+	t->injected_to = to;
 	fill_hdr(&r->h, c, SG_REC_INJECT, t->uid, now);
 	r->vcpu = vcpu;
 	r->vector = vector;

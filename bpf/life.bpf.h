@@ -128,7 +128,7 @@ int BPF_PROG(workqueue_execute_start_btf, struct work_struct *work)
 		return 0;
 	t->work_queued = q->ts;
 	t->work_by = q->uid;
-	t->work_flag = SG_SF_WORK;
+	t->work_flag |= SG_SF_WORK;
 	relate(t, 1, q->ts);
 	c->cur_flags |= TH_RELATED;
 	bpf_map_delete_elem(&works, &key);

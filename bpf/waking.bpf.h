@@ -40,6 +40,16 @@ static __always_inline bool stack_granted(struct cpu_state *c, u64 now, u64 wait
 }
 
 #define SNAP_MIN_NS 20000
+const volatile bool in_guest = false;
+
+/* Which of a guest's CPUs the interrupt came to: who of its host gave it can be told by that. */
+static __always_inline u32 woke_here(void)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+
+	return in_guest && cpu < SG_NOTE_WOKE_MAX ? (cpu + 1) << SG_NOTE_WOKE_SHIFT : 0;
+}
+
 /* Where the waking happens: this, not current, is the waker. */
 static __always_inline void waking_context(struct cpu_state *c, struct thread *w)
 {
@@ -60,6 +70,8 @@ static __always_inline void waking_context(struct cpu_state *c, struct thread *w
 		w->k_ctx = c->timer_on ? SG_WCTX_TIMER : SG_WCTX_HARD;
 		if (c->timer_on)
 			w->k_src = SG_WSRC_TIMER;
+		else
+			w->k_note = woke_here();
 		return;
 	}
 	if (c->soft_on && (vec == 1 || vec == 8)) {
@@ -75,6 +87,7 @@ static __always_inline void waking_context(struct cpu_state *c, struct thread *w
 			w->k_flags |= SG_SF_MIXED;
 		if (vec == 2 || vec == 3)
 			w->k_src = SG_WSRC_NET;
+		w->k_note = woke_here();
 		return;
 	}
 	w->k_ctx = SG_WCTX_TASK;

@@ -163,6 +163,9 @@ enum sg_fdtype {
 #define SG_SF_NOUSERTIME (1u << 13) /* syscall probe missing: user time includes system time */
 #define SG_SF_SWAPOUT	 (1u << 14) /* wait before: inside a reclaim that had swapped pages out */
 #define SG_SF_TIMEDOUT	 (1u << 15) /* wait before: its system call returned as one whose time was up */
+#define SG_SF_UNCOUNTED \
+	(1u             \
+	 << 16) /* the balloon's work began in it (inside a guest), and how many pages it takes cannot be seen */
 
 /* A record's header. ts: CLOCK_MONOTONIC ns. lost: this CPU's drops so far. */
 struct sg_hdr {
@@ -237,7 +240,7 @@ struct sg_slice {
 	__u32 out_fltseq;  /* fault instance open at the end of this slice, 0 none */
 	__u64 work_queued; /* SF_WORK: when the last work item was queued */
 	__u32 work_by;	   /* SF_WORK: by whom (uid) */
-	__u32 note;	   /* of the wait: SG_NOTE_* | 16 bits */
+	__u32 note; /* of the wait: SG_NOTE_* | 16 bits, and above SG_NOTE_WOKE_SHIFT where it was woken */
 	struct sg_pair pair[];
 };
 
@@ -273,6 +276,9 @@ struct sg_slice {
 	0x10000u /* word at address + 16 of the futex its waker woke it by: see SG_KEY_FLIPCALL */
 #define SG_NOTE_TRAPPED 0x20000u /* it waited inside a seccomp trap: of this system call of the guest */
 #define SG_NOTE_KVM	0x40000u /* a vCPU waited in an exit: its pair key (SG_KEY_KVM, or SG_C_MEM_SWAPIN) */
+/* Inside a guest, of a wait that an interrupt ended (WCTX_HARD, WCTX_SOFT): 1 + the CPU it came to; 0 not told. */
+#define SG_NOTE_WOKE_SHIFT 19
+#define SG_NOTE_WOKE_MAX   0x1fffu
 
 /*
  * The common slice, as it crosses the ring: half the bytes. Ring only, never in
@@ -448,8 +454,9 @@ struct sg_cgname {
 	char name[SG_CGROUP_NAME]; /* last part of its path: hostile bytes possible */
 };
 
-/* INJECT: hdr.ts is when, hdr.uid who: of one thread at most one each SG_INJECT_EVERY_NS. */
+/* INJECT: hdr.ts is when, hdr.uid who: of one thread, for one vector, at most one each SG_INJECT_EVERY_NS. */
 #define SG_INJECT_EVERY_NS 20000
+#define SG_INJECT_OTHER_NS 2500 /* for another vector than its last */
 struct sg_inject {
 	struct sg_hdr h;
 	__u32 vcpu;   /* the number KVM knows the vCPU by */

@@ -11,7 +11,8 @@ set -u
 . tests/lab/marks.sh
 [ "$(id -u)" = 0 ] || { echo "needs root" >&2; exit 77; }
 sg=${SANDGLASS:?} work=$(realpath -e "${O:?}/tests/vm/guestwork") || { echo 'guestwork is not built: make tests' >&2; exit 1; }
-mark=$(realpath -e "$O/tests/vm/cpuidmark") && within=$(realpath -e "$O/tests/live/clockmarks") || exit 1
+mark=$(realpath -e "$O/tests/vm/cpuidmark") && within=$(realpath -e "$O/tests/live/clockmarks") &&
+	told=$(realpath -e "$O/tests/live/balloonmarks") || exit 1
 tmp=$(mktemp -d) swap=/dev/zram0 group=/sys/fs/cgroup/sandglass-fused disk=/var/tmp/fused-disk
 facts=$tmp/facts
 rec='' ticks=''
@@ -43,7 +44,22 @@ echo $(cat "$tmp/token") >/run/token
 "\$SANDGLASS" agent --listen vsock:7777 --token-file /run/token >/dev/console 2>&1 &
 stty -F /dev/ttyS1 raw -echo
 work() { rm -f /run/guestwork.*; /run/guestwork "\$@"; }
-stat() { sed -n "s/^\$1 //p" /proc/vmstat; }
+stat() { awk "/^\$1/ { n += \\\$2 } END { print n + 0 }" /proc/vmstat; }
+# When the balloon's driver tells its host, by this kernel's own tracing
+t=/sys/kernel/tracing
+told_begin() {
+	mkdir \$t/instances/told && echo mono >\$t/instances/told/trace_clock &&
+		printf '%s\n' 'p:told/begin tell_host' 'r:told/end tell_host' >\$t/kprobe_events && echo 1 >\$t/instances/told/events/told/enable
+}
+# A line each time: begin and end in nanoseconds
+told_end() {
+	echo 0 >\$t/instances/told/tracing_on
+	grep -o ' \(begin\|end\): ' \$t/instances/told/trace >/run/told.what
+	echo 1 >\$t/instances/told/options/raw
+	awk '/^[0-9]+ [0-9]+ [0-9]+ / { print \$3 }' \$t/instances/told/trace >/run/told.at
+	paste -d ' ' /run/told.what /run/told.at | awk '\$1 == "begin:" { at = \$2 } \$1 == "end:" { print at, \$2 }' >/out/told
+	[ "\$(wc -l </run/told.what)" = "\$(wc -l </run/told.at)" ]
+}
 while :; do
 	while read -r line; do
 		eval "\$line"
@@ -129,6 +145,11 @@ hold() {
 }
 stopped() { hold "$1" "kill -STOP $l2_pid" "kill -CONT $l2_pid"; }
 frozen() { hold "$1" "echo 1 >$group/cgroup.freeze" "echo 0 >$group/cgroup.freeze"; }
+# Down and up while the guest's one CPU has something to do
+squeezed() {
+	tests/lab/l2.py balloon "$TMPDIR/l2-f" 440 430 436 448
+	touch "$TMPDIR/l2-f/out/enough"
+}
 hogged() { timeout 1 sh -c 'while :; do :; done'; }
 short_of() {
 	local u0
@@ -160,10 +181,28 @@ measured ${got##*$'\n'}
 fact back pages $(($(swapped_in) - p0))
 note 'memory'
 
+l2 f told_begin || not_ok told/begin 'no tracing of tell_host'
+disturbed squeezed squeeze until 60000
+fact squeeze pages "$(l2 f 'stat balloon_[id]')"
+squeezed=$(l2 f 'grep -c " end: " $t/instances/told/trace')
 b0=$(l2 f 'stat balloon_inflate')
 tests/lab/l2.py balloon "$TMPDIR/l2-f" 432 448
 fact refault inflated $(($(l2 f 'stat balloon_inflate') - b0))
 guest refault touch 12
+
+# As much goes as leaves the guest some MiB, and what its page cache holds: who needs more must look for it there, as the
+# kernel's own thread that would do it runs only when nobody else does.
+l2 f 'chrt -i -p 0 $(pgrep -x kswapd0) && mkdir /run/full && mount -t tmpfs -o size=400m full /run/full'
+l2 f 'head -c $(($(awk "/^MemFree:/ { print \$2 }" /proc/meminfo) - 45000))K /dev/zero >/run/full/zero; cat /dev/vda >/dev/null'
+free=$(l2 f 'awk "/^MemFree:/ { print int(\$2 / 1024) }" /proc/meminfo')
+tests/lab/l2.py balloon "$TMPDIR/l2-f" $((448 - free + 6))
+b0=$(l2 f 'stat allocstall_')
+guest starve touch 14
+fact starve stalls $(($(l2 f 'stat allocstall_') - b0))
+tests/lab/l2.py balloon "$TMPDIR/l2-f" 448
+l2 f 'umount /run/full'
+l2 f told_end || not_ok told/end "$(l2 f 'wc -l /run/told.what /run/told.at')"
+for what in inflate deflate; do fact balloon $what "$(l2 f "stat balloon_$what")"; done
 note 'balloon'
 
 dev=$(cat /sys/class/block/vda/dev)
@@ -235,5 +274,20 @@ clock tsc "$tmp/m.sgt" "$tmp/report" tsc 200
 clock exchange "$tmp/x.sgt" "$tmp/x.report" exchange 20
 clock apart "$tmp/apart.sgt" "$tmp/apart.report" tsc 20
 note 'clocks'
+
+# Each burst that the host saw lies where the guest told it; and moved, it does not
+balloon() { "$told" "$tmp/m.sgt" web "$TMPDIR/l2-f/out/told" "$1"; }
+got=$(balloon 0)
+note "balloon: $got"
+fact squeeze told "$(head -n "$squeezed" "$TMPDIR/l2-f/out/told" | awk '{ n += $2 - $1 } END { printf "%d", n }')"
+check balloon/inside "$got" [ "$(fact_of told "$got")" -gt 0 -a "$(fact_of slices "$got")" -gt 0 -a "$(fact_of outside "$got")" = 0 ]
+for what in inflate deflate; do
+	check "balloon/pages/$what" "$got" [ "$(fact_of ${what}d "$got")" = "$(sed -n "s/^balloon $what //p" "$facts")" ]
+done
+check balloon/pages/inside "$got" [ "$(fact_of inside "$got")" = "$(fact_of inflated "$got")" ]
+for by in - +; do
+	moved=$(balloon $by$((2 * $(fact_of bound_ns "$got") + $(fact_of longest_ns "$got"))))
+	check "balloon/moved$by" "$moved" [ "$(fact_of outside "$moved")" -gt 0 ]
+done
 l2_stop f
 tests/lab/fused.py "$tmp/report" "$tmp/threads" "$facts" -v

@@ -58,6 +58,7 @@ static const struct id_name ids[] = {
 	E("guestsrc", SG_GSRC_TRAP), E("guestsrc", SG_GSRC_TRACE), E("guestsrc", SG_GSRC_UPROBE),
 	E("key", SG_KEY_GUEST), E("key", SG_KEY_FLIPCALL), E("key", SG_KEY_EMULATED),
 	E("note", SG_NOTE_FLIPCALL), E("note", SG_NOTE_TRAPPED), E("note", SG_NOTE_KVM),
+	E("note", SG_NOTE_WOKE_SHIFT),
 	E("key", SG_KEY_KVM), E("kvm", SG_KVM_USER), E("kvm", SG_KVM_PVM), E("kvm", SG_KVM_INTEL),
 	E("kvm", SG_KVM_PVM_INTERRUPT), E("kvm", SG_KVM_PVM_FAILED), E("kvm", SG_KVM_PVM_SYSCALL),
 	E("kvm", SG_KVM_PVM_ERETU), E("kvm", SG_KVM_PVM_ERETS), E("kvm", SG_KVM_PVM_INT80),
@@ -78,7 +79,7 @@ static const struct id_name ids[] = {
 	E("sliceflag", SG_SF_COMPAT), E("sliceflag", SG_SF_DELAYED), E("sliceflag", SG_SF_FIRST),
 	E("sliceflag", SG_SF_MIXED), E("sliceflag", SG_SF_INSCOPE), E("sliceflag", SG_SF_WAKETORN),
 	E("sliceflag", SG_SF_WORK), E("sliceflag", SG_SF_NOUSERTIME), E("sliceflag", SG_SF_SWAPOUT),
-	E("sliceflag", SG_SF_TIMEDOUT),
+	E("sliceflag", SG_SF_TIMEDOUT), E("sliceflag", SG_SF_UNCOUNTED),
 	E("threadflag", SG_TF_KTHREAD), E("threadflag", SG_TF_INSCOPE), E("threadflag", SG_TF_BEFORE),
 	E("threadflag", SG_TF_EXEC), E("threadflag", SG_TF_ROOT), E("threadflag", SG_TF_IDLE),
 #undef E

@@ -9,7 +9,7 @@
  *   = UID id=ID chain: COMP[CAUSE]COMP.. NS, ...                   by chain
  *   = UID id=ID for: self NS, other NS, unmarked NS
  *   = UID id=ID why: TEXT NS, ...                                  of unknown time
- *   = UID id=ID flags: incomplete detached root open cut rewait    those set, or none
+ *   = UID id=ID flags: incomplete detached root open cut rewait kicks   those set, or none
  *   = stats: lost N, late N, ...
  */
 #include <criterion/criterion.h>
@@ -123,9 +123,10 @@ static int on_task(void *ctx, const struct sg_task *k)
 	cr_assert_eq(at, k->nseg ? k->end : k->begin, "%s: task %lu is not covered", r->file, k->id);
 	if (k->uncertain_ns || k->prorated_ns)
 		add(&t->blame, "uncertain", k->uncertain_ns);
-	snprintf(t->flags, sizeof(t->flags), "%s%s%s%s%s%s", k->incomplete ? " incomplete" : "",
+	snprintf(t->flags, sizeof(t->flags), "%s%s%s%s%s%s%s", k->incomplete ? " incomplete" : "",
 		 k->detached ? " detached" : "", k->root ? " root" : "", flags & SG_SEG_OPEN ? " open" : "",
-		 flags & SG_SEG_CUT ? " cut" : "", flags & SG_SEG_REWAIT ? " rewait" : "");
+		 flags & SG_SEG_CUT ? " cut" : "", flags & SG_SEG_REWAIT ? " rewait" : "",
+		 flags & SG_SEG_KICKS ? " kicks" : "");
 	return 0;
 }
 

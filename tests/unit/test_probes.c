@@ -156,3 +156,68 @@ Test(probes, facts)
 	cr_expect_eq(n > 3, f[SG_FACT_VIRT].limits);
 	sg_kern_view_free(&v);
 }
+
+static bool always(void *ctx)
+{
+	(void)ctx;
+	return true;
+}
+
+static bool never(void *ctx)
+{
+	(void)ctx;
+	return false;
+}
+
+static bool have(void *ctx, const char *name)
+{
+	(void)ctx;
+	(void)name;
+	return true;
+}
+
+static bool refused(void *ctx, const char *name)
+{
+	(void)ctx;
+	(void)name;
+	return false;
+}
+
+static bool tracepoint(void *ctx, const char *cat, const char *name)
+{
+	(void)ctx;
+	(void)cat;
+	(void)name;
+	return true;
+}
+
+/* Where no function can be hooked, the balloon's pages are still counted: by the kernel's own counter. */
+Test(probes, balloon_locked_down)
+{
+	struct sg_kern_view v = { .has_btf = always,
+				  .preemptible_tracepoints = never,
+				  .btf_tracepoint = have,
+				  .tracepoint = tracepoint,
+				  .fentry = refused,
+				  .perf_sw = have,
+				  .uprobe = never };
+	struct sg_plan p;
+
+	for (int locked = 0; locked < 2; locked++) {
+		bool found = false;
+
+		v.kprobe = locked ? refused : have;
+		cr_assert_eq(sg_plan_make(&p, sg_catalogue, &v, NULL), 0);
+		for (size_t i = 0; i < p.n; i++) {
+			const struct sg_plan_row *r = &p.row[i];
+
+			if (strcmp(r->probe->name, "balloon.page"))
+				continue;
+			found = true;
+			cr_assert_geq(r->chosen, 0);
+			cr_expect_eq(r->probe->v[r->chosen].type, locked ? SG_AT_TP_BTF : SG_AT_KPROBE);
+		}
+		cr_expect(found);
+		sg_plan_free(&p);
+	}
+}

@@ -21,8 +21,9 @@
 #define PORT_POST 0x80 /* nobody's: a write to it does nothing, but for the exit */
 #define READY	  "/run/guestwork.ready"
 #define GO	  "/run/guestwork.go"
-#define BEGUN	  "/out/begun" /* in the folder that the guest shares with its host */
-#define MARK	  0x4f4c0000u  /* a CPUID leaf that is nobody's: its exit is an instant on both sides */
+#define BEGUN	  "/out/begun"	/* in the folder that the guest shares with its host */
+#define ENOUGH	  "/out/enough" /* there, too: its host has done what it does */
+#define MARK	  0x4f4c0000u	/* a CPUID leaf that is nobody's: its exit is an instant on both sides */
 
 static uint64_t clock_ns(clockid_t id)
 {
@@ -70,6 +71,16 @@ static int burn(uint64_t ms)
 
 	while (now_ns() < end)
 		;
+	return 0;
+}
+
+/* Until its host has done something, however long that takes, but no longer than @ms. */
+static int until(uint64_t ms)
+{
+	uint64_t end = now_ns() + ms * 1000000;
+
+	while (now_ns() < end && access(ENOUGH, F_OK))
+		burn(50);
 	return 0;
 }
 
@@ -211,6 +222,7 @@ static const struct kind {
 	{ "burn", burn, 0, false },	{ "held", burn, 0, true },     { "sleep", sleeps, 0, false },
 	{ "cpuid", cpuids, 0, false },	{ "out", outs, 'p', false },   { "touch", touch, 'm', false },
 	{ "again", touch, 'M', false }, { "read", reads, 'd', false }, { "share", shares, 0, false },
+	{ "until", until, 0, true },
 };
 
 static int ready(const struct kind *k, uint64_t n)
@@ -243,8 +255,8 @@ int main(int argc, char **argv)
 		if (!strcmp(kinds[i].name, argv[2]))
 			k = &kinds[i];
 	if (!k)
-		return fprintf(stderr,
-			       "Usage: guestwork NAME burn|held|sleep|cpuid|out|touch|again|read|share N\n"),
+		return fprintf(stderr, "Usage: guestwork NAME "
+				       "burn|held|sleep|cpuid|out|touch|again|read|share|until N\n"),
 		       2;
 	task = argv[1];
 	n = strtoull(argv[3], NULL, 10);

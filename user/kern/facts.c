@@ -227,17 +227,26 @@ static void fact_clock(struct sg_fact *f)
 		limit(f, "reading this clock is slow: recording costs more");
 }
 
-static void fact_virt(struct sg_fact *f)
+int sg_fact_guest(void)
 {
 	char *text;
-	bool virt;
+	int virt;
 
-	if (sg_proc_read("/proc/cpuinfo", 16384, &text) < 0) {
+	if (sg_proc_read("/proc/cpuinfo", 16384, &text) < 0)
+		return -ENOENT;
+	virt = strstr(text, " hypervisor") != NULL;
+	free(text);
+	return virt;
+}
+
+static void fact_virt(struct sg_fact *f)
+{
+	int virt = sg_fact_guest();
+
+	if (virt < 0) {
 		value(f, "not known");
 		return;
 	}
-	virt = strstr(text, " hypervisor") != NULL;
-	free(text);
 	value(f, "%s", virt ? "this is a virtual machine" : "none seen");
 	if (virt)
 		limit(f, "CPU time that the hypervisor takes stays in the cause that was interrupted");

@@ -45,6 +45,9 @@ struct sg_fact {
 /** sg_facts_read() - all facts; what cannot be read says so. @view: the running kernel's. */
 void sg_facts_read(struct sg_fact ret[SG_FACT_MAX], const struct sg_kern_view *view);
 
+/** sg_fact_guest() - 1: this kernel runs in a virtual machine and sees that, 0: not that it says, -ENOENT: not known */
+int sg_fact_guest(void);
+
 /** sg_fact_inseparable() - sentence @i about time that no probe can set apart here, or NULL after the last */
 const char *sg_fact_inseparable(const struct sg_fact facts[SG_FACT_MAX], size_t i);
 

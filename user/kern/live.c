@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "kern/cgroup.h"
+#include "kern/facts.h"
 #include "kern/kallsyms.h"
 #include "kern/live_priv.h"
 #include "kern/proc.h"
@@ -139,16 +140,22 @@ static void knobs_from_btf(struct sandglass_bpf *s)
 	s->rodata->has_switch_state = t && btf_is_func_proto(t) && btf_vlen(t) >= 5;
 	id = btf__find_by_name_kind(btf, "vm_event_item", BTF_KIND_ENUM);
 	t = id > 0 ? btf__type_by_id(btf, id) : NULL;
-	for (int i = 0; t && i < btf_vlen(t); i++)
-		if (!strcmp(btf__name_by_offset(btf, btf_enum(t)[i].name_off), "PSWPIN"))
+	for (int i = 0; t && i < btf_vlen(t); i++) {
+		const char *name = btf__name_by_offset(btf, btf_enum(t)[i].name_off);
+
+		if (!strcmp(name, "PSWPIN"))
 			s->rodata->ev_pswpin = btf_enum(t)[i].val;
+		if (!strcmp(name, "BALLOON_INFLATE"))
+			s->rodata->ev_balloon_inflate = btf_enum(t)[i].val;
+	}
 	btf__free(btf);
 }
 
 static void knobs_set(struct sg_live *l)
 {
 	struct sandglass_bpf *s = l->skel;
-	const struct sg_plan_row *sys = plan_find(&l->plan, "syscall.enter");
+	const struct sg_plan_row *sys = plan_find(&l->plan, "syscall.enter"),
+				 *page = plan_find(&l->plan, "balloon.page");
 
 	s->rodata->self_tgid = getpid();
 	s->rodata->scope_all = l->opts.all;
@@ -162,6 +169,9 @@ static void knobs_set(struct sg_live *l)
 	if (!l->opts.gvisor_uprobes)
 		bpf_map__set_autocreate(s->maps.guest_begins, false);
 	s->rodata->balloon_work = l->balloon_work;
+	s->rodata->balloon_counted = page->chosen >= 0 && page->probe->v[page->chosen].type == SG_AT_TP_BTF;
+	s->rodata->balloon_hooked = page->chosen >= 0 && !s->rodata->balloon_counted;
+	s->rodata->in_guest = sg_fact_guest() > 0;
 	s->rodata->want_refault = plan_find(&l->plan, "kvm.refault")->chosen >= 0;
 	sg_sysclass_fill(s->rodata->sysclass);
 	knobs_from_btf(s);

@@ -138,12 +138,13 @@ const struct sg_probe sg_catalogue[] = {
 
 	{ .name = "balloon.begin", .group = "balloon", .ctx = SG_CTX_PREEMPTIBLE, .gives = "mem.balloon inside a guest",
 	  .without = "the balloon's work in this guest is counted as a kernel worker's", .v = { BTF("balloon_start", "workqueue_execute_start") } },
+	{ .name = "balloon.page", .group = "balloon", .ctx = SG_CTX_PREEMPTIBLE, .gives = "pages that the balloon took, and what followed from it",
+	  .without = "how many pages the balloon took is not known, and what followed is linked to its work, whichever way it went",
+	  .v = { { SG_AT_FENTRY, "balloon_page_enqueue_fentry", "balloon_page_enqueue" },
+		 { SG_AT_KPROBE, "balloon_page_enqueue_kprobe", "balloon_page_enqueue" },
+		 BTF("balloon_counted", "workqueue_execute_end") } },
 	{ .name = "balloon.end", .group = "balloon", .ctx = SG_CTX_PREEMPTIBLE, .gives = "mem.balloon inside a guest",
 	  .without = "the balloon's work seems to last until its worker does something else", .v = { BTF("balloon_end", "workqueue_execute_end") } },
-	{ .name = "balloon.page", .group = "balloon", .ctx = SG_CTX_PREEMPTIBLE, .gives = "pages that the balloon took, and what followed from it",
-	  .without = "how many pages the balloon took is known from vmstat only",
-	  .v = { { SG_AT_FENTRY, "balloon_page_enqueue_fentry", "balloon_page_enqueue" },
-		 { SG_AT_KPROBE, "balloon_page_enqueue_kprobe", "balloon_page_enqueue" } } },
 
 	{ .name = "mark.begin", .group = "mark", .ctx = SG_CTX_PREEMPTIBLE, .gives = "tasks marked by USDT sandglass:task_begin",
 	  .without = "tasks marked by USDT are not seen; marks by access(2) are", .v = { { SG_AT_USDT, "task_begin_usdt", "sandglass:task_begin" } } },

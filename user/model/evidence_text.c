@@ -223,8 +223,9 @@ static unsigned detail_kind(const struct sg_detail *d)
 #define OF_WAITS                                                                                        \
 	(BIT(SYSCALL) | BIT(FILE) | BIT(SOCKET) | BIT(PIPE) | BIT(DEVICE) | BIT(SERVICE) | BIT(WAKER) | \
 	 BIT(STACK) | BIT(USTACK))
-#define OF_ALL \
-	(BIT(PROCESS) | BIT(PATH) | BIT(FOR) | BIT(INSIDE) | BIT(MESSAGE) | BIT(HANDOFF) | BIT(BALLOON))
+#define OF_ALL                                                                                          \
+	(BIT(PROCESS) | BIT(PATH) | BIT(FOR) | BIT(INSIDE) | BIT(MESSAGE) | BIT(HANDOFF) | BIT(KICKS) | \
+	 BIT(BALLOON))
 
 uint32_t sg_evid_kinds(const struct sg_seg *s)
 {
@@ -293,6 +294,9 @@ bool sg_evid_has(const struct sg_model *m, const struct sg_seg *s, unsigned kind
 	case SG_EV_HANDOFF:
 		*ret_id = sg_model_handoff(m, s->chain);
 		break;
+	case SG_EV_KICKS:
+		*ret_id = (uint64_t)s->note | 1ull << 32;
+		return s->flags & SG_SEG_KICKS;
 	case SG_EV_SYSMON:
 		/* somebody waited for it: by itself it only sleeps until there is something to do */
 		*ret_id = sg_dict_sysmon(m, s->stack_user) && !strcmp(sg_model_comp(m, s->comp), "sentry") &&
@@ -398,6 +402,11 @@ bool sg_evid_text(const struct sg_model *m, const struct sg_seg *s, unsigned kin
 	case SG_EV_HANDOFF:
 		put(&o, "may be another goroutine's: the Sentry's thread was handed over");
 		return true;
+	case SG_EV_KICKS:
+		put(&o, "may be another thread's: of several that gave the guest interrupts it was the last");
+		if (s->note & SG_SEG_VECTOR)
+			put(&o, " (vector %u)", s->note & 0xff);
+		return true;
 	case SG_EV_SYSMON:
 		put(&o,
 		    "is Go's scheduler: a goroutine waited until sysmon, which sleeps up to 10 ms, took a "
@@ -407,8 +416,7 @@ bool sg_evid_text(const struct sg_model *m, const struct sg_seg *s, unsigned kin
 		inflation = sg_inflate_before(m, s, &id);
 		if (!inflation)
 			return false;
-		put(&o, "after balloon #%" PRIu64 ", which took %.1f MiB in %.3f s", id,
-		    (double)inflation->pages / 256, (double)(inflation->end - inflation->begin) / 1e9);
+		sg_inflate_text(inflation, id, buf, cap);
 		return true;
 	case SG_EV_FOR:
 		put(&o, "other tasks");

@@ -11,6 +11,7 @@
 	X(INSIDE, "inside")          \
 	X(BALLOON, "balloon")        \
 	X(HANDOFF, "go-handoff")     \
+	X(KICKS, "interrupts")       \
 	X(SYSMON, "go-scheduler")    \
 	X(SYSCALL, "syscall")        \
 	X(FILE, "file")              \

@@ -147,9 +147,14 @@ static uint32_t only_vmm(const struct sg_model *m)
 	return vmm;
 }
 
+uint32_t sg_fuse_vmm(const struct sg_model *m, const struct sg_machine_info *mi)
+{
+	return mi->vmm ? mi->vmm : only_vmm(m);
+}
+
 static void vcpus_find(const struct sg_model *m, const struct sg_machine_info *mi, struct guest *g)
 {
-	uint32_t vmm = mi->vmm ? mi->vmm : only_vmm(m), n = 0;
+	uint32_t vmm = sg_fuse_vmm(m, mi), n = 0;
 	struct sg_thr *all[VCPU_MAX];
 	bool numbered = true;
 
@@ -230,6 +235,8 @@ struct window {
 	uint64_t from, to; /* on the host's */
 	uint64_t error_ns;
 	struct sg_thr *vcpu;
+	unsigned machine;
+	uint16_t woke; /* a wait for a device: 1 + the guest's CPU whose interrupt ended it, 0 not told */
 	enum {
 		ON_CPU,
 		QUEUED,
@@ -321,6 +328,16 @@ static uint64_t host_ns(const struct window *x, const struct sg_segs *b)
 	for (size_t i = 0; i < b->n; i++)
 		if (!is_guests(x, b, i))
 			ns += b->seg[i].hi - b->seg[i].lo;
+	return ns;
+}
+
+/* What is told from one of several threads that may have been waited for. */
+static uint64_t kicks_ns(const struct sg_segs *b)
+{
+	uint64_t ns = 0;
+
+	for (size_t i = 0; i < b->n; i++)
+		ns += b->seg[i].flags & SG_SEG_KICKS ? b->seg[i].hi - b->seg[i].lo : 0;
 	return ns;
 }
 
@@ -441,45 +458,57 @@ static bool serves(const struct sg_thr *th, const void *ctx)
 #define LOOK_BACK 64 /* records of the vCPU: preemptions between its waking and the guest's */
 
 /* The thread that woke the halted vCPU inside the window, the last time, however often it was preempted since. */
-static struct sg_thr *waker(struct sg_model *m, const struct window *x, uint64_t *ret_at)
+static bool waker(struct sg_model *m, const struct window *x, struct sg_kick *ret)
 {
 	struct sg_trec *r = NULL;
 	struct sg_pos pos;
 
 	if (!sg_timeline_find(x->vcpu, x->to, &pos))
-		return NULL;
+		return false;
 	for (unsigned i = 0; i < LOOK_BACK; i++) {
 		r = sg_timeline_at(x->vcpu, pos);
 		if (r->out <= x->from || !sg_timeline_prev(x->vcpu, &pos))
-			return NULL;
+			return false;
 		if (r->wake && r->wake <= x->to + x->error_ns)
 			break;
 	}
-	*ret_at = r->wake;
-	return r->wctx == SG_WCTX_TASK && !(r->flags & SG_SF_WAKETORN) && r->wake > x->from
-		       ? sg_thr_find(m, r->waker)
-		       : NULL;
+	*ret = (struct sg_kick){ .ts = r->wake };
+	if (r->wctx == SG_WCTX_TASK && !(r->flags & SG_SF_WAKETORN) && r->wake > x->from)
+		ret->th = sg_thr_find(m, r->waker);
+	return ret->th && serves(ret->th, x->vcpu);
 }
 
 /*
  * Who ended the wait for a device: the thread that gave the guest its last interrupt
- * inside the window; where interrupts were not recorded, the one that woke the halted
- * vCPU. NULL: not known, or a timer, or another guest.
+ * inside the window, on the CPU that was interrupted; where interrupts were not recorded,
+ * the one that woke the halted vCPU. False: not known, or a timer, or another guest.
  */
-static struct sg_thr *kicker(struct sg_model *m, const struct window *x, uint64_t *ret_at)
+static bool kicker(struct sg_model *m, const struct window *x, struct sg_kick *ret)
 {
-	struct sg_thr *th = NULL;
+	struct sg_kick_ask ask = {
+		.from = x->from,
+		.to = x->to + x->error_ns,
+		.of = serves,
+		.ctx = x->vcpu,
+		.machine = x->machine,
+		.woke = x->woke,
+	};
 
-	if (x->what != DEVICE)
-		return NULL;
-	th = sg_kicks_last(m, x->from, x->to + x->error_ns, serves, x->vcpu, ret_at);
-	if (!th) {
-		th = waker(m, x, ret_at);
-		th = th && serves(th, x->vcpu) ? th : NULL;
+	if (x->what != DEVICE || !(sg_kicks_last(m, &ask, ret) || waker(m, x, ret)))
+		return false;
+	if (ret->ts > x->to)
+		ret->ts = x->to;
+	return true;
+}
+
+/* Which device the guest waited for it does not say: what is told from this thread may be another's. */
+static void mark_kicked(struct sg_segs *s, const struct sg_kick *k)
+{
+	for (size_t i = 0; k->others && i < s->n; i++) {
+		s->seg[i].flags |= SG_SEG_KICKS;
+		if (!s->seg[i].note)
+			s->seg[i].note = SG_SEG_VECTOR | k->vector;
 	}
-	if (*ret_at > x->to)
-		*ret_at = x->to;
-	return th;
 }
 
 /* @before, then what @w has now, in @w */
@@ -496,19 +525,19 @@ static int prepend(struct sg_walk *w, const struct sg_segs *before)
 /* The host's segments of @x, its ends moved by @by, in the fusion's walk. */
 static int host_walk(struct sg_model *m, const struct window *x, int64_t by, bool force)
 {
-	uint64_t at = 0, prorated, uncertain, from = x->from + (uint64_t)by, to = x->to + (uint64_t)by;
+	uint64_t at, prorated, uncertain, from = x->from + (uint64_t)by, to = x->to + (uint64_t)by;
 	struct sg_fusion *f = m->fusion;
-	struct sg_thr *th = kicker(m, x, &at);
 	struct sg_segs swap;
+	struct sg_kick k;
 	int rc;
 
-	if (at > to)
-		at = to;
-	if (!th || at <= from)
+	if (!kicker(m, x, &k) || k.ts <= from)
 		return sg_walk_window(m, f->walk, x->vcpu, from, to, force);
-	rc = sg_walk_window(m, f->walk, th, from, at, force);
+	at = k.ts < to ? k.ts : to;
+	rc = sg_walk_window(m, f->walk, k.th, from, at, force);
 	if (rc)
 		return rc;
+	mark_kicked(&f->walk->segs, &k);
 	swap = f->head;
 	f->head = f->walk->segs;
 	f->walk->segs = swap;
@@ -520,15 +549,15 @@ static int host_walk(struct sg_model *m, const struct window *x, int64_t by, boo
 	return rc ? rc : prepend(f->walk, &f->head);
 }
 
-/* What is the host's moves by this much when the window is moved by the clocks' error. */
-static int ambiguous(struct sg_model *m, const struct window *x, bool force, uint64_t host)
+/*
+ * What is the host's moves by this much when the window is moved by the clocks' error; at
+ * least @worst of it may be told from the wrong thread.
+ */
+static int ambiguous(struct sg_model *m, const struct window *x, bool force, uint64_t host, uint64_t worst)
 {
 	struct sg_fusion *f = m->fusion;
-	uint64_t worst = 0;
 
-	if (!x->error_ns)
-		return 0;
-	for (int side = 0; side < 2; side++) {
+	for (int side = 0; side < 2 && x->error_ns; side++) {
 		uint64_t by = x->error_ns, ns;
 		int rc;
 
@@ -553,7 +582,7 @@ static int ambiguous(struct sg_model *m, const struct window *x, bool force, uin
 static int fuse_window(struct sg_model *m, struct sg_open *o, const struct window *x, bool force)
 {
 	struct sg_fusion *f = m->fusion;
-	uint64_t host;
+	uint64_t host, kicks;
 	int rc = host_walk(m, x, 0, force);
 
 	if (rc == -EAGAIN) {
@@ -563,6 +592,7 @@ static int fuse_window(struct sg_model *m, struct sg_open *o, const struct windo
 	if (rc)
 		return rc;
 	host = host_ns(x, &f->walk->segs);
+	kicks = kicks_ns(&f->walk->segs);
 	/* A thread of the guest is stamped while its vCPU runs it: else the clocks are not what they are held for. */
 	if (x->what == ON_CPU && host >= x->to - x->from &&
 	    x->to - x->from > 2 * x->error_ns + VIOLATION_NS) {
@@ -574,7 +604,7 @@ static int fuse_window(struct sg_model *m, struct sg_open *o, const struct windo
 	m->walk->prorated_ns += f->walk->prorated_ns;
 	m->walk->uncertain_ns += f->walk->uncertain_ns;
 	rc = replace(m, x, &f->walk->segs);
-	return rc || !host ? rc : ambiguous(m, x, force, host);
+	return rc || !(host || kicks) ? rc : ambiguous(m, x, force, host, kicks);
 }
 
 /* The window of the stretch that begins at @s, if it can be mapped. */
@@ -594,6 +624,8 @@ static bool window_at(struct sg_model *m, struct guest *g, const struct sg_machi
 		return false;
 	cpu = sg_machine_cpu(mi, r->cpu);
 	ret->vcpu = cpu < VCPU_MAX ? g->vcpu[cpu] : NULL;
+	ret->machine = mi->number;
+	ret->woke = r->woke;
 	ret->lo = s->lo;
 	ret->hi = s[ret->n - 1].hi;
 	if (!ret->vcpu || !sg_clocks_host(&g->clocks, ret->lo, &ret->from, &e1) ||

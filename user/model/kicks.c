@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /*
- * Kicks: which thread of the host gave a guest an interrupt, and when. They come in
- * order of time and are looked up from the last one before an instant; those that no
- * open task can ask for go, as timelines do.
+ * Kicks: which thread of the host gave a guest an interrupt, when, and on which vCPU.
+ * They come in order of time and are looked up from the last one before an instant; those
+ * that no open task can ask for go, as timelines do.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include "model/priv.h"
 
@@ -14,11 +15,13 @@
 struct kick {
 	uint64_t ts;
 	uint32_t uid;
+	uint16_t vcpu, vector;
 };
 
 struct sg_kicks {
 	struct kick *kick;
 	size_t n, cap;
+	bool gaps[SG_MACHINE_MAX]; /* its vCPUs' numbers are not those of its CPUs */
 };
 
 void sg_kicks_free(struct sg_kicks *k)
@@ -58,6 +61,23 @@ static void drop(struct sg_model *m, struct sg_kicks *k)
 	k->n -= n;
 }
 
+/* KVM numbers vCPUs by their APIC's id, which skips some when cores or sockets are no power of two. */
+static void gaps_look(struct sg_model *m, struct sg_kicks *k, const struct sg_inject *ev)
+{
+	for (unsigned i = 1; i < SG_MACHINE_MAX; i++) {
+		const struct sg_machine_info *mi = &m->machines.m[i];
+		const struct sg_thr *th;
+		unsigned vmm;
+
+		if (!mi->known || ev->vcpu < mi->ncpu || k->gaps[i])
+			continue;
+		th = sg_thr_find(m, ev->h.uid);
+		if (th && (!(th->flags & SG_TF_KTHREAD) || sscanf(th->comm, "vhost-%u", &vmm) != 1))
+			vmm = th->tgid;
+		k->gaps[i] = th && (!mi->vmm || vmm == mi->vmm);
+	}
+}
+
 int sg_kicks_add(struct sg_model *m, const struct sg_inject *ev)
 {
 	struct sg_kicks *k = m->kicks;
@@ -78,24 +98,52 @@ int sg_kicks_add(struct sg_model *m, const struct sg_inject *ev)
 	if (SG_GROW(k->kick, k->cap, k->n + 1))
 		return -ENOMEM;
 	sg_mem_add(m, (k->cap - cap) * sizeof(*k->kick));
-	k->kick[k->n++] = (struct kick){ .ts = ev->h.ts, .uid = ev->h.uid };
+	gaps_look(m, k, ev);
+	k->kick[k->n++] = (struct kick){
+		.ts = ev->h.ts,
+		.uid = ev->h.uid,
+		.vcpu = (uint16_t)(ev->vcpu < UINT16_MAX ? ev->vcpu : UINT16_MAX),
+		.vector = (uint16_t)(ev->vector & 0xff),
+	};
 	return 0;
 }
 
-struct sg_thr *sg_kicks_last(struct sg_model *m, uint64_t from, uint64_t to, sg_kicks_of_fn of,
-			     const void *ctx, uint64_t *ret_ts)
+/* The last one on @vcpu (SG_KICK_ANY: on whichever). */
+static bool last_on(struct sg_model *m, const struct sg_kick_ask *ask, unsigned vcpu, struct sg_kick *ret)
 {
 	const struct sg_kicks *k = m->kicks;
+	size_t i = after(k, ask->to), end = i > LOOK_BACK ? i - LOOK_BACK : 0;
+	uint32_t not = 0;
 
-	size_t i = k ? after(k, to) : 0, end = i > LOOK_BACK ? i - LOOK_BACK : 0;
+	*ret = (struct sg_kick){ 0 };
+	while (i-- > end && k->kick[i].ts > ask->from) {
+		const struct kick *x = &k->kick[i];
+		struct sg_thr *th;
 
-	while (i-- > end && k->kick[i].ts > from) {
-		struct sg_thr *th = sg_thr_find(m, k->kick[i].uid);
-
-		if (th && of(th, ctx)) {
-			*ret_ts = k->kick[i].ts;
-			return th;
+		if ((vcpu != SG_KICK_ANY && x->vcpu != vcpu) || x->uid == not ||
+		    (ret->th && x->uid == ret->th->uid))
+			continue;
+		th = sg_thr_find(m, x->uid);
+		if (!th || !ask->of(th, ask->ctx)) {
+			not = x->uid;
+			continue;
 		}
+		if (ret->th) {
+			ret->others = true;
+			break;
+		}
+		*ret = (struct sg_kick){ .th = th, .ts = x->ts, .vector = x->vector };
 	}
-	return NULL;
+	return ret->th;
+}
+
+bool sg_kicks_last(struct sg_model *m, const struct sg_kick_ask *ask, struct sg_kick *ret)
+{
+	bool numbered =
+		ask->woke && ask->machine < SG_MACHINE_MAX && m->kicks && !m->kicks->gaps[ask->machine];
+
+	if (!m->kicks)
+		return false;
+	/* none there: another CPU of the guest passed it on */
+	return (numbered && last_on(m, ask, ask->woke - 1u, ret)) || last_on(m, ask, SG_KICK_ANY, ret);
 }

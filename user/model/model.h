@@ -72,6 +72,10 @@ struct sg_seg {
 #define SG_SEG_MERGED  8u  /* very long task: neighbours merged, place inside a run of them is a convention */
 #define SG_SEG_COMPAT  16u /* cpu.sys of one call: its number is of the 32-bit ABI */
 #define SG_SEG_ERRMORE 32u /* more than `err` may have failed */
+#define SG_SEG_KICKS \
+	64u /* of a thread of a VMM, which was the last of several to give the guest interrupts in its wait */
+
+#define SG_SEG_VECTOR 0x40000u /* in `note`, of SG_SEG_KICKS: | the vector of its interrupt */
 
 #define SG_WAIT_COMPAT 0x8000u /* bit of wait_nr: a number of the 32-bit ABI */
 

@@ -59,8 +59,10 @@ struct sg_trec {
 	uint32_t stack_kern, stack_user, detail, note;
 	uint16_t nr;
 	uint8_t stop, wkind, fdtype, wctx, wsrc, fltres, out_stop, out_kind, npair;
-	uint16_t cpu; /* it ran on in [in, out] */
-	uint8_t has_ext, ext_at, asked;
+	uint8_t has_ext;
+	uint16_t cpu;  /* it ran on in [in, out] */
+	uint16_t woke; /* 1 + the guest's CPU whose interrupt woke it, 0 not told */
+	uint8_t ext_at, asked;
 	uint8_t rule, origin;  /* what wait.c made of it: index + 1, 0 not yet */
 	struct sg_pair pair[]; /* npair, then a struct sg_ext when has_ext */
 };
@@ -212,9 +214,10 @@ struct sg_dict_frame {
 	char *sym;
 };
 
-/* Pages that a balloon took in one go: inflate.c. */
+/* Pages that a balloon took in one go: inflate.c. The same ones may be told from inside and by the host; 0 in both: they were not counted. */
+enum { SG_INFLATED_INSIDE, SG_INFLATED_HOST };
 struct sg_inflation {
-	uint64_t owner, begin, end, pages;
+	uint64_t owner, begin, end, pages[2];
 };
 
 struct sg_walk;
@@ -376,6 +379,7 @@ bool sg_inflate_follows(uint16_t cause); /* may time of this cause follow from o
 /* The inflation of the same memory that @s follows, NULL: none; @ret_id: its number from 1 on */
 const struct sg_inflation *sg_inflate_before(const struct sg_model *m, const struct sg_seg *s,
 					     uint64_t *ret_id);
+void sg_inflate_text(const struct sg_inflation *x, uint64_t id, char *buf, size_t cap);
 
 /* fuse.c: of recordings of several machines, guests' time in terms of their host's. */
 int sg_fuse_clock(struct sg_model *m, const struct sg_clockmap *ev);
@@ -383,6 +387,8 @@ int sg_fuse_clock(struct sg_model *m, const struct sg_clockmap *ev);
 int sg_fuse(struct sg_model *m, struct sg_open *o, bool force);
 uint64_t sg_fuse_keep(const struct sg_model *m); /* ns that threads of the host are kept longer for guests */
 void sg_fuse_sums(const struct sg_model *m, struct sg_task *ret);
+uint32_t sg_fuse_vmm(const struct sg_model *m,
+		     const struct sg_machine_info *mi); /* process of the host, 0 not known */
 void sg_fuse_free(struct sg_fusion *f);
 /* The host's time at @ts of @uid's clock, true to *ret_error; false: @uid is no guest's, or nothing maps it. */
 bool sg_fuse_host(struct sg_model *m, uint32_t uid, uint64_t ts, uint64_t *ret_host, uint64_t *ret_error);
@@ -401,10 +407,23 @@ void sg_inside_free(struct sg_insides *i);
 
 /* ---- kicks (kicks.c) ------------------------------------------------------- */
 typedef bool (*sg_kicks_of_fn)(const struct sg_thr *th, const void *ctx);
+#define SG_KICK_ANY UINT32_MAX
+struct sg_kick_ask {
+	uint64_t from, to; /* in (from, to] */
+	sg_kicks_of_fn of; /* of those for whom this is true */
+	const void *ctx;
+	unsigned machine; /* the guest's number */
+	unsigned woke;	  /* 1 + its CPU that the interrupt came to, 0 not told: any */
+};
+struct sg_kick {
+	struct sg_thr *th;
+	uint64_t ts;
+	uint16_t vector;
+	bool others; /* another such thread gave one there, too: that the last one counts is a convention */
+};
 int sg_kicks_add(struct sg_model *m, const struct sg_inject *ev);
-/* Who gave the last interrupt in (@from, @to] of those for whom @of is true, and when; NULL: nobody. */
-struct sg_thr *sg_kicks_last(struct sg_model *m, uint64_t from, uint64_t to, sg_kicks_of_fn of,
-			     const void *ctx, uint64_t *ret_ts);
+/* Who gave the last interrupt; false: nobody. */
+bool sg_kicks_last(struct sg_model *m, const struct sg_kick_ask *ask, struct sg_kick *ret);
 void sg_kicks_free(struct sg_kicks *k);
 
 /* forwhom.c */

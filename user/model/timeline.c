@@ -346,7 +346,8 @@ static void rec_fill(struct sg_trec *r, const struct sg_slice *s)
 	r->waker = s->waker;
 	r->raiser = s->raiser;
 	r->sysseq = s->sysseq;
-	r->note = s->note;
+	r->note = s->note & ((1u << SG_NOTE_WOKE_SHIFT) - 1);
+	r->woke = (uint16_t)(s->note >> SG_NOTE_WOKE_SHIFT);
 	r->arg = s->arg;
 	r->fltseq = s->fltseq;
 	r->out_fltseq = s->out_fltseq;

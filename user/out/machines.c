@@ -69,8 +69,11 @@ static void put_clock(FILE *f, const struct sg_model_clock *c, uint64_t shift)
 	if (c->stepped)
 		fputs(" until it was set, and unknown from there on", f);
 	if (c->fused_ns || c->violations)
-		fprintf(f, "; %" PRIu64 " clock violation%s, %s left open by that bound", c->violations,
-			c->violations == 1 ? "" : "s", sg_text_ns(t, sizeof(t), c->ambiguous_ns));
+		fprintf(f,
+			"; %" PRIu64
+			" clock violation%s, %s left open by that bound, or by several threads' interrupts",
+			c->violations, c->violations == 1 ? "" : "s",
+			sg_text_ns(t, sizeof(t), c->ambiguous_ns));
 }
 
 int sg_machines_text(FILE *f, const struct sg_model *m, struct json_object *meta)

@@ -206,7 +206,9 @@ int sg_text_blame(FILE *f, struct sg_blame *b, const struct sg_text_opts *o)
 			sg_text_ns(t, sizeof(t), s.fused_ns));
 	if (s.fused_ns || s.inside_ns) {
 		if (s.ambiguous_ns)
-			fprintf(f, "; %s may be the guest's or the host's: the error of their clocks",
+			fprintf(f,
+				"; %s may be the guest's or the host's, or another thread's: the error of "
+				"their clocks, or interrupts of several threads",
 				sg_text_ns(t, sizeof(t), s.ambiguous_ns));
 		fputc('\n', f);
 	}

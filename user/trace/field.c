@@ -55,23 +55,12 @@ static const struct sg_word words_fltres[] = {
 };
 
 static const struct sg_word words_sflags[] = {
-	{ "iowait", SG_SF_IOWAIT },
-	{ "memstall", SG_SF_MEMSTALL },
-	{ "torn", SG_SF_TORN },
-	{ "open", SG_SF_OPEN },
-	{ "timeout", SG_SF_TIMEOUT },
-	{ "stack", SG_SF_STACK },
-	{ "compat", SG_SF_COMPAT },
-	{ "delayed", SG_SF_DELAYED },
-	{ "first", SG_SF_FIRST },
-	{ "mixed", SG_SF_MIXED },
-	{ "waketorn", SG_SF_WAKETORN },
-	{ "work", SG_SF_WORK },
-	{ "inscope", SG_SF_INSCOPE },
-	{ "nousertime", SG_SF_NOUSERTIME },
-	{ "swapout", SG_SF_SWAPOUT },
-	{ "timedout", SG_SF_TIMEDOUT },
-	{ 0 },
+	{ "iowait", SG_SF_IOWAIT },	{ "memstall", SG_SF_MEMSTALL },	    { "torn", SG_SF_TORN },
+	{ "open", SG_SF_OPEN },		{ "timeout", SG_SF_TIMEOUT },	    { "stack", SG_SF_STACK },
+	{ "compat", SG_SF_COMPAT },	{ "delayed", SG_SF_DELAYED },	    { "first", SG_SF_FIRST },
+	{ "mixed", SG_SF_MIXED },	{ "waketorn", SG_SF_WAKETORN },	    { "work", SG_SF_WORK },
+	{ "inscope", SG_SF_INSCOPE },	{ "nousertime", SG_SF_NOUSERTIME }, { "swapout", SG_SF_SWAPOUT },
+	{ "timedout", SG_SF_TIMEDOUT }, { "uncounted", SG_SF_UNCOUNTED },   { 0 },
 };
 
 static const struct sg_word words_tflags[] = {
