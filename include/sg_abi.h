@@ -28,14 +28,16 @@
 	X(9, GUEST,                                                                                     \
 	  guest) /* one intercepted system call of a sandbox's guest, or one message to its Gofer */    \
 	X(10, CGNAME, cgname) /* name of a cgroup, before the first thread that is in it */             \
-	X(11, INJECT, inject) /* a thread that is no vCPU gave a guest an interrupt */
+	X(11, INJECT, inject) /* a thread that is no vCPU gave a guest an interrupt */                  \
+	X(12, FETCH,                                                                                    \
+	  fetch) /* memory that a guest's task waits for: brought by a worker, or told to the guest */
 
 /* clang-format off */
 enum sg_rec {
 #define SG_X(id, sym, name) SG_REC_##sym = id,
 	SG_REC_LIST(SG_X)
 #undef SG_X
-	SG_REC_MAX = 12,
+	SG_REC_MAX = 13,
 };
 /* clang-format on */
 
@@ -118,6 +120,7 @@ enum sg_wsrc {
 	SG_WSRC_TIMER = 3,
 	SG_WSRC_SIGNAL = 4, /* wake made by signal delivery (signal_generate just before) */
 	SG_WSRC_EXIT = 5,   /* waker was exiting */
+	SG_WSRC_PAGE = 6, /* a guest's host has brought memory that it had taken: note has SG_TOKEN_NUMBER */
 };
 
 /* ---- how a page fault ended --------------------------------------------- */
@@ -463,6 +466,27 @@ struct sg_inject {
 	__u32 vector; /* in the guest's interrupt table */
 };
 
+/*
+ * FETCH: a guest touched memory that its host had taken, and does something else until it is
+ * there again (KVM's asynchronous page faults). Two records of one fault, in either order.
+ */
+enum sg_fetch_step {
+	SG_FETCH_BROUGHT = 1, /* hdr.uid: the kernel's worker that has brought it; no token */
+	SG_FETCH_TOLD = 2,    /* hdr.uid: the vCPU's thread, which tells the guest */
+};
+#define SG_TOKEN_NUMBER(token) \
+	((token) >> 12 & 0xffff) /* counts the faults of a vCPU, 0: not told; below is KVM's number of that */
+struct sg_fetch {
+	struct sg_hdr h;
+	__u64 gpa;   /* where in the guest's memory */
+	__u32 token; /* what host and guest call this fault */
+	__u32 by;    /* BROUGHT: uid of who asked the worker, 0 unknown */
+	__u8 step;   /* enum sg_fetch_step */
+	__u8 swapin; /* BROUGHT: it came from swap */
+	__u16 rsv;
+	__u32 rsv2;
+};
+
 #define SG_ASSERT_SIZE(t, n) _Static_assert(sizeof(t) == (n), "hole in " #t)
 SG_ASSERT_SIZE(struct sg_hdr, 24);
 SG_ASSERT_SIZE(struct sg_pair, 16);
@@ -479,5 +503,6 @@ SG_ASSERT_SIZE(struct sg_swapout, 40);
 SG_ASSERT_SIZE(struct sg_guest, 24 + 24 + 8 + 8);
 SG_ASSERT_SIZE(struct sg_cgname, 24 + 8 + SG_CGROUP_NAME);
 SG_ASSERT_SIZE(struct sg_inject, 24 + 8);
+SG_ASSERT_SIZE(struct sg_fetch, 24 + 16 + 8);
 
 #endif

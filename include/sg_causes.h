@@ -126,6 +126,9 @@
 	  "held back by the kernel because memory is short (memory.high)", "raise memory.high")     \
 	X(58, IDLE_WORKER, "idle.worker", SG_OFF, "sched", "none", "a worker thread without work",  \
 	  "none: it had nothing to do")                                                             \
+	X(59, MEM_HOST, "mem.host", SG_OFF, "sched,irq", "none: the host's pswpin, of its VMM",           \
+	  "waiting for memory that this machine's host had taken and has to bring back",            \
+	  "the host is short of memory: raise the limit of this machine's VMM there, or add some")  \
 	X(62, UNKNOWN, "unknown", SG_ON | SG_OFF, "none", "none",                                   \
 	  "not explained; the reason is given", "see doctor for the probes that are missing")       \
 	X(63, UNKNOWN_LOST, "unknown.lost", SG_ON | SG_OFF, "none", "none",                         \

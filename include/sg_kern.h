@@ -41,6 +41,7 @@ struct cpu_state {
 	__u32 cur_flags;	       /* its TH_* */
 	__u32 flip, flip_uid;	       /* note of the shared futex wake going on, and whose it is */
 	__u32 soft_raiser, soft_mixed; /* of the vector being served */
+	__u32 page, page_nr; /* the host tells of memory it has brought; SG_TOKEN_NUMBER, 0 unknown */
 	__u64 blk_svc;
 	__u32 blk_dev, blk_on;
 	__u64 lost, emitted;

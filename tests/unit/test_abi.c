@@ -48,6 +48,7 @@ static const struct id_name ids[] = {
 #define E(list, sym) { list, sym, #sym, "" }
 	E("wsrc", SG_WSRC_NONE), E("wsrc", SG_WSRC_BLOCK), E("wsrc", SG_WSRC_NET),
 	E("wsrc", SG_WSRC_TIMER), E("wsrc", SG_WSRC_SIGNAL), E("wsrc", SG_WSRC_EXIT),
+	E("wsrc", SG_WSRC_PAGE), E("fetch", SG_FETCH_BROUGHT), E("fetch", SG_FETCH_TOLD),
 	E("fault", SG_FLT_OPEN), E("fault", SG_FLT_MINOR), E("fault", SG_FLT_MAJOR),
 	E("fault", SG_FLT_SWAPIN), E("fault", SG_FLT_FAILED),
 	E("fd", SG_FD_NONE), E("fd", SG_FD_REG), E("fd", SG_FD_DIR), E("fd", SG_FD_CHR),

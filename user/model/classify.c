@@ -67,6 +67,9 @@ static const struct sg_rule rules[] = {
 	  .sets = SET(FUTEX),
 	  .cause = SG_C_TRAP_SECCOMP,
 	  .attr = SG_RA_SURE },
+	/* A guest's task, outside calls and faults: its host tells it of memory by an interrupt, whoever that interrupts. */
+	{ .name = "host.page", .srcs = SR(PAGE), .cause = SG_C_MEM_HOST, .attr = SG_RA_TRAP },
+	{ .name = "host.page.stack", .syms = SYM(HOSTPAGE), .cause = SG_C_MEM_HOST, .attr = SG_RA_TRAP },
 	/* sandboxes and memory limits: blocks outside system calls that a stack tells apart */
 	{ .name = "seccomp", .syms = SYM(SECCOMP), .cause = SG_C_TRAP_SECCOMP },
 	{ .name = "memory.high", .syms = SYM(MEMHIGH), .cause = SG_C_MEM_THROTTLE },

@@ -27,7 +27,7 @@ enum sg_set {
 /* What a kernel stack can show: X(bit, SYMBOL); the patterns are in syms.c */
 #define SG_SYM_LIST(X) \
 	X(0, FUSE) X(1, P9) X(2, DIRTY) X(3, MEMHIGH) X(4, LOCK) X(5, JOURNAL) X(6, SECCOMP) \
-	X(7, PAGE) X(8, RCU)
+	X(7, PAGE) X(8, RCU) X(9, HOSTPAGE)
 /* clang-format on */
 enum sg_sym {
 #define SG_X(bit, sym) SG_SYM_##sym = 1u << bit,

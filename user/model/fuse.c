@@ -7,7 +7,8 @@
  * (virtual) devices, is replaced by the host's walk of the vCPU over the mapped window;
  * where that says guest mode, the guest's own causes stay. A wait for a device is looked
  * at through the thread of the VMM that ended it, where there is one: the vCPU may have
- * halted and run other tasks many times meanwhile. The window's two ends are
+ * halted and run other tasks many times meanwhile. One for memory that the host had taken
+ * is looked at through the host's worker that brought it. The window's two ends are
  * mapped once and everything inside by one straight line, so the pieces tile what they
  * replace: the ledger stays in the guest's clock, to the nanosecond.
  */
@@ -240,8 +241,10 @@ struct window {
 	enum {
 		ON_CPU,
 		QUEUED,
-		DEVICE
-	} what; /* of the guest's thread: it runs, waits for its CPU, waits for a device */
+		DEVICE,
+		MEMORY
+	} what; /* of the guest's thread: it runs, waits for its CPU, for a device, for memory of its host's */
+	struct sg_fetched fetched; /* MEMORY; no worker: not known */
 };
 
 static bool is_device_wait(const struct sg_trec *r)
@@ -268,9 +271,12 @@ static size_t stretch(struct sg_thr *th, const struct sg_seg *s, size_t n, struc
 		return 0;
 	ret->what = s->lo >= r->in && s->hi <= r->out ? ON_CPU
 		    : s->cause == SG_C_SCHED_RUNQ     ? QUEUED
+		    : s->cause == SG_C_MEM_HOST	      ? MEMORY
 						      : DEVICE;
 	if (ret->what == QUEUED)
 		return s->lo >= r->lo && s->hi <= r->in;
+	if (ret->what == MEMORY)
+		return s->lo >= r->lo && s->hi <= r->wake;
 	if (ret->what == DEVICE)
 		return s->lo >= r->lo && s->hi <= r->wake && is_device_wait(r) &&
 		       s->cause != SG_C_TIMER_SLEEP;
@@ -479,9 +485,10 @@ static bool waker(struct sg_model *m, const struct window *x, struct sg_kick *re
 }
 
 /*
- * Who ended the wait for a device: the thread that gave the guest its last interrupt
- * inside the window, on the CPU that was interrupted; where interrupts were not recorded,
- * the one that woke the halted vCPU. False: not known, or a timer, or another guest.
+ * Who ended the wait for memory: the worker that brought it. For a device: the thread that
+ * gave the guest its last interrupt inside the window, on the CPU that was interrupted;
+ * where interrupts were not recorded, the one that woke the halted vCPU. False: not known,
+ * or a timer, or another guest.
  */
 static bool kicker(struct sg_model *m, const struct window *x, struct sg_kick *ret)
 {
@@ -494,6 +501,10 @@ static bool kicker(struct sg_model *m, const struct window *x, struct sg_kick *r
 		.woke = x->woke,
 	};
 
+	if (x->what == MEMORY) {
+		*ret = (struct sg_kick){ .th = x->fetched.worker, .ts = x->fetched.at };
+		return ret->th;
+	}
 	if (x->what != DEVICE || !(sg_kicks_last(m, &ask, ret) || waker(m, x, ret)))
 		return false;
 	if (ret->ts > x->to)
@@ -534,7 +545,9 @@ static int host_walk(struct sg_model *m, const struct window *x, int64_t by, boo
 	if (!kicker(m, x, &k) || k.ts <= from)
 		return sg_walk_window(m, f->walk, x->vcpu, from, to, force);
 	at = k.ts < to ? k.ts : to;
+	f->walk->behalf = x->fetched.swapin ? SG_C_MEM_SWAPIN : 0;
 	rc = sg_walk_window(m, f->walk, k.th, from, at, force);
+	f->walk->behalf = 0;
 	if (rc)
 		return rc;
 	mark_kicked(&f->walk->segs, &k);
@@ -604,7 +617,17 @@ static int fuse_window(struct sg_model *m, struct sg_open *o, const struct windo
 	m->walk->prorated_ns += f->walk->prorated_ns;
 	m->walk->uncertain_ns += f->walk->uncertain_ns;
 	rc = replace(m, x, &f->walk->segs);
-	return rc || !(host || kicks) ? rc : ambiguous(m, x, force, host, kicks);
+	return rc || !(host || kicks)
+		       ? rc
+		       : ambiguous(m, x, force, host, x->fetched.several ? x->hi - x->lo : kicks);
+}
+
+/* The guest's CPU that thread @th was on when it began to wait for memory: there it is told. */
+static unsigned cpu_left(struct sg_thr *th, const struct sg_trec *r)
+{
+	const struct sg_trec *before = rec_at(th, r->lo);
+
+	return before && before->out == r->lo ? before->cpu : r->cpu;
 }
 
 /* The window of the stretch that begins at @s, if it can be mapped. */
@@ -622,7 +645,7 @@ static bool window_at(struct sg_model *m, struct guest *g, const struct sg_machi
 	ret->n = stretch(th, s, n, &r, ret);
 	if (!ret->n)
 		return false;
-	cpu = sg_machine_cpu(mi, r->cpu);
+	cpu = sg_machine_cpu(mi, ret->what == MEMORY ? cpu_left(th, r) : r->cpu);
 	ret->vcpu = cpu < VCPU_MAX ? g->vcpu[cpu] : NULL;
 	ret->machine = mi->number;
 	ret->woke = r->woke;
@@ -632,6 +655,9 @@ static bool window_at(struct sg_model *m, struct guest *g, const struct sg_machi
 	    !sg_clocks_host(&g->clocks, ret->hi, &ret->to, &e2) || ret->to <= ret->from)
 		return false;
 	ret->error_ns = e1 > e2 ? e1 : e2;
+	if (ret->what == MEMORY)
+		sg_kicks_fetched(m, ret->vcpu, r->wsrc == SG_WSRC_PAGE ? r->note & 0xffff : 0, ret->from,
+				 ret->to + ret->error_ns, &ret->fetched);
 	return true;
 }
 

@@ -395,7 +395,7 @@ static bool is_host(uint16_t cause)
 		[SG_C_MEM_RECLAIM_SWAP] = 1, [SG_C_MEM_RECLAIM_MEMCG] = 1, [SG_C_MEM_RECLAIM_DIRECT] = 1,
 		[SG_C_MEM_COMPACT] = 1,	     [SG_C_MEM_SWAPIN] = 1,	   [SG_C_MEM_BALLOON] = 1,
 		[SG_C_MEM_FAULT] = 1,	     [SG_C_MEM_THROTTLE] = 1,	   [SG_C_IO_BLOCK] = 1,
-		[SG_C_IO_FSYNC] = 1,	     [SG_C_IO_WRITEBACK] = 1,
+		[SG_C_IO_FSYNC] = 1,	     [SG_C_IO_WRITEBACK] = 1,	   [SG_C_MEM_HOST] = 1,
 	};
 
 	return cause & SG_KEY_SYSCALL || (cause < SG_C_MAX && host[cause]);

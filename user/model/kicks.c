@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /*
- * Kicks: which thread of the host gave a guest an interrupt, when, and on which vCPU.
- * They come in order of time and are looked up from the last one before an instant; those
- * that no open task can ask for go, as timelines do.
+ * Kicks: which thread of the host did what ends waits of a guest, and when: gave it an
+ * interrupt, on which vCPU; brought memory that it had touched; told it of that. They come
+ * in order of time and are looked up from the last one before an instant; those that no
+ * open task can ask for go, as timelines do.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,10 +13,17 @@
 #define DROP_MIN  4096 /* kicks: fewer are not worth moving the rest */
 #define LOOK_BACK 4096 /* kicks of others than those asked for */
 
+#define LATE_NS \
+	1000000 /* a worker says that it has brought a page after it handed it over: so much later at most */
+
 struct kick {
 	uint64_t ts;
+	uint64_t gpa; /* of memory */
 	uint32_t uid;
-	uint16_t vcpu, vector;
+	uint32_t by, token;    /* of memory */
+	uint16_t vcpu, vector; /* of an interrupt */
+	uint8_t step;	       /* enum sg_fetch_step; 0: an interrupt */
+	bool swapin;
 };
 
 struct sg_kicks {
@@ -78,19 +86,19 @@ static void gaps_look(struct sg_model *m, struct sg_kicks *k, const struct sg_in
 	}
 }
 
-int sg_kicks_add(struct sg_model *m, const struct sg_inject *ev)
+static int add(struct sg_model *m, const struct kick *one)
 {
 	struct sg_kicks *k = m->kicks;
 	size_t cap;
 
-	if (!m->fusion || !ev->h.uid)
+	if (!m->fusion || !one->uid)
 		return 0;
 	if (!k) {
 		k = m->kicks = calloc(1, sizeof(*k));
 		if (!k)
 			return -ENOMEM;
 	}
-	if (k->n && ev->h.ts < k->kick[k->n - 1].ts)
+	if (k->n && one->ts < k->kick[k->n - 1].ts)
 		return 0; /* a damaged recording: the order is what lookups rest on */
 	if (k->n == k->cap)
 		drop(m, k);
@@ -98,14 +106,33 @@ int sg_kicks_add(struct sg_model *m, const struct sg_inject *ev)
 	if (SG_GROW(k->kick, k->cap, k->n + 1))
 		return -ENOMEM;
 	sg_mem_add(m, (k->cap - cap) * sizeof(*k->kick));
-	gaps_look(m, k, ev);
-	k->kick[k->n++] = (struct kick){
-		.ts = ev->h.ts,
-		.uid = ev->h.uid,
-		.vcpu = (uint16_t)(ev->vcpu < UINT16_MAX ? ev->vcpu : UINT16_MAX),
-		.vector = (uint16_t)(ev->vector & 0xff),
-	};
+	k->kick[k->n++] = *one;
 	return 0;
+}
+
+int sg_kicks_add(struct sg_model *m, const struct sg_inject *ev)
+{
+	int rc = add(m, &(struct kick){
+				.ts = ev->h.ts,
+				.uid = ev->h.uid,
+				.vcpu = (uint16_t)(ev->vcpu < UINT16_MAX ? ev->vcpu : UINT16_MAX),
+				.vector = (uint16_t)(ev->vector & 0xff),
+			});
+
+	if (!rc && m->kicks)
+		gaps_look(m, m->kicks, ev);
+	return rc;
+}
+
+int sg_kicks_fetch(struct sg_model *m, const struct sg_fetch *ev)
+{
+	return add(m, &(struct kick){ .ts = ev->h.ts,
+				      .gpa = ev->gpa,
+				      .uid = ev->h.uid,
+				      .by = ev->by,
+				      .token = ev->token,
+				      .step = ev->step,
+				      .swapin = ev->swapin });
 }
 
 /* The last one on @vcpu (SG_KICK_ANY: on whichever). */
@@ -120,7 +147,7 @@ static bool last_on(struct sg_model *m, const struct sg_kick_ask *ask, unsigned 
 		const struct kick *x = &k->kick[i];
 		struct sg_thr *th;
 
-		if ((vcpu != SG_KICK_ANY && x->vcpu != vcpu) || x->uid == not ||
+		if (x->step || (vcpu != SG_KICK_ANY && x->vcpu != vcpu) || x->uid == not ||
 		    (ret->th && x->uid == ret->th->uid))
 			continue;
 		th = sg_thr_find(m, x->uid);
@@ -146,4 +173,47 @@ bool sg_kicks_last(struct sg_model *m, const struct sg_kick_ask *ask, struct sg_
 		return false;
 	/* none there: another CPU of the guest passed it on */
 	return (numbered && last_on(m, ask, ask->woke - 1u, ret)) || last_on(m, ask, SG_KICK_ANY, ret);
+}
+
+/* Who brought the page that the guest was told of by @told. */
+static const struct kick *bringer(const struct sg_kicks *k, const struct kick *told, uint64_t from)
+{
+	size_t i = after(k, told->ts + LATE_NS), end = i > LOOK_BACK ? i - LOOK_BACK : 0;
+
+	while (i-- > end && k->kick[i].ts > from) {
+		const struct kick *b = &k->kick[i];
+
+		if (b->step == SG_FETCH_BROUGHT && b->gpa == told->gpa && (!b->by || b->by == told->uid))
+			return b;
+	}
+	return NULL;
+}
+
+bool sg_kicks_fetched(struct sg_model *m, const struct sg_thr *vcpu, uint16_t number, uint64_t from,
+		      uint64_t to, struct sg_fetched *ret)
+{
+	const struct sg_kicks *k = m->kicks;
+	const struct kick *told = NULL, *brought;
+	size_t i = k ? after(k, to) : 0, end = i > LOOK_BACK ? i - LOOK_BACK : 0;
+
+	*ret = (struct sg_fetched){ 0 };
+	while (i-- > end && k->kick[i].ts > from) {
+		const struct kick *t = &k->kick[i];
+
+		if (t->step != SG_FETCH_TOLD || t->uid != vcpu->uid ||
+		    (number && SG_TOKEN_NUMBER(t->token) != number))
+			continue;
+		ret->several = told != NULL;
+		if (!told)
+			told = t;
+		if (number || ret->several)
+			break;
+	}
+	brought = told ? bringer(k, told, from) : NULL;
+	ret->worker = brought ? sg_thr_find(m, brought->uid) : NULL;
+	if (!ret->worker)
+		return false;
+	ret->at = brought->ts < told->ts ? brought->ts : told->ts;
+	ret->swapin = brought->swapin;
+	return true;
 }

@@ -218,6 +218,8 @@ static int feed(struct sg_model *m, const struct sg_hdr *ev)
 		return sg_fuse_clock(m, (const void *)ev);
 	case SG_REC_INJECT:
 		return sg_kicks_add(m, (const void *)ev);
+	case SG_REC_FETCH:
+		return sg_kicks_fetch(m, (const void *)ev);
 	case SG_REC_WINDOW:
 		return feed_window(m, (const void *)ev);
 	default:

@@ -279,8 +279,8 @@ struct sg_model {
 	struct sg_walk *walk;
 	struct sg_inflation *inflation;			    /* by begin */
 	uint32_t ninflation, inflation_cap, inflation_base; /* base: how many were forgotten */
-	struct sg_kicks *kicks;	    /* who gave guests interrupts; NULL: none told of, or no guest */
-	struct sg_fusion *fusion;   /* guests and the vCPUs that ran them; NULL: none in the recording */
+	struct sg_kicks *kicks;	  /* who gave guests interrupts and memory; NULL: none told of, or no guest */
+	struct sg_fusion *fusion; /* guests and the vCPUs that ran them; NULL: none in the recording */
 	struct sg_insides *insides; /* room for one task's; NULL: not needed yet */
 	struct sg_chunk *spare[4];
 	uint32_t nspare[4];
@@ -424,6 +424,18 @@ struct sg_kick {
 int sg_kicks_add(struct sg_model *m, const struct sg_inject *ev);
 /* Who gave the last interrupt; false: nobody. */
 bool sg_kicks_last(struct sg_model *m, const struct sg_kick_ask *ask, struct sg_kick *ret);
+int sg_kicks_fetch(struct sg_model *m, const struct sg_fetch *ev);
+struct sg_fetched {
+	struct sg_thr *worker;
+	uint64_t at; /* when it had brought the page */
+	bool swapin, several;
+};
+/*
+ * Who brought the memory that @vcpu told its guest of in (@from, @to]: that of the fault
+ * @number (SG_TOKEN_NUMBER); 0: the last, which may be one of several. False: not known.
+ */
+bool sg_kicks_fetched(struct sg_model *m, const struct sg_thr *vcpu, uint16_t number, uint64_t from,
+		      uint64_t to, struct sg_fetched *ret);
 void sg_kicks_free(struct sg_kicks *k);
 
 /* forwhom.c */

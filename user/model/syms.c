@@ -17,6 +17,8 @@ static const struct {
 	{ "p9_", SG_SYM_P9 },
 	{ "v9fs_", SG_SYM_P9 },
 	{ "balance_dirty_pages", SG_SYM_DIRTY },
+	{ "kvm_async_pf_task_wait", SG_SYM_HOSTPAGE },
+	{ "__kvm_handle_async_pf", SG_SYM_HOSTPAGE },
 	{ "mem_cgroup_handle_over_high", SG_SYM_MEMHIGH },
 	{ "__mem_cgroup_handle_over_high", SG_SYM_MEMHIGH },
 	{ "rwsem_", SG_SYM_LOCK },

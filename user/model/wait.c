@@ -262,7 +262,8 @@ static struct sg_seg leaf(struct sg_model *m, struct sg_walk *w, const struct sg
 	s.dev = r->dev;
 	s.svc_ns = ext ? ext->svc_ns : 0;
 	s.note = w->message;
-	s.who = r->wctx == SG_WCTX_TASK ? r->waker : r->raiser;
+	/* an interrupt that no probe saw has interrupted anybody */
+	s.who = rule->cause == SG_C_MEM_HOST ? 0 : r->wctx == SG_WCTX_TASK ? r->waker : r->raiser;
 	own_call(&s, w, r);
 	return s;
 }

@@ -370,9 +370,12 @@ int sg_walk_window(struct sg_model *m, struct sg_walk *w, struct sg_thr *th, uin
 		rc = sg_chain_push(m, 0, 0, th->uid, sg_thr_comp(m, th), false, &chain);
 	if (rc)
 		return rc;
-	w->frame[w->n++] = (struct sg_wframe){
-		.th = th, .lo = lo, .chain = chain, .nr = 0xffff, .comp = sg_thr_comp(m, th)
-	};
+	w->frame[w->n++] = (struct sg_wframe){ .th = th,
+					       .lo = lo,
+					       .chain = chain,
+					       .nr = 0xffff,
+					       .comp = sg_thr_comp(m, th),
+					       .refine = w->behalf };
 	th->onstack = true;
 	while (!rc && w->n)
 		rc = step(m, w);

@@ -59,6 +59,8 @@ struct sg_walk {
 	uint32_t outer_detail;
 	uint32_t message; /* to a Gofer, of the wait in hand */
 	bool force, critical;
+	uint16_t
+		behalf; /* what a device is waited for by the thread that is asked about itself, 0 nothing special */
 	bool trapped; /* the task is a trapped call: its own thread's time on a CPU is the trap's */
 	uint32_t need_uid;
 	uint64_t need_ts;

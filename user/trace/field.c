@@ -14,13 +14,10 @@ const struct sg_word sg_words_stop[] = { SG_STOP_LIST(SG_X){ "B", SG_STOP_SLEEP 
 #undef SG_X
 
 const struct sg_word sg_words_wsrc[] = {
-	{ "none", SG_WSRC_NONE },
-	{ "block", SG_WSRC_BLOCK },
-	{ "net", SG_WSRC_NET },
-	{ "timer", SG_WSRC_TIMER },
-	{ "signal", SG_WSRC_SIGNAL },
-	{ "exit", SG_WSRC_EXIT },
-	{ 0 },
+	{ "none", SG_WSRC_NONE },     { "block", SG_WSRC_BLOCK },
+	{ "net", SG_WSRC_NET },	      { "timer", SG_WSRC_TIMER },
+	{ "signal", SG_WSRC_SIGNAL }, { "exit", SG_WSRC_EXIT },
+	{ "page", SG_WSRC_PAGE },     { 0 },
 };
 
 /* Soft interrupt vectors (include/linux/interrupt.h). */
@@ -219,6 +216,20 @@ static const struct sg_field fields_cgname[] = {
 static const struct sg_field fields_inject[] = {
 	F(inject, "vcpu", vcpu, DEC, .def = 0),
 	F(inject, "vector", vector, DEC, .def = 0),
+};
+
+static const struct sg_word words_fetch[] = {
+	{ "brought", SG_FETCH_BROUGHT },
+	{ "told", SG_FETCH_TOLD },
+	{ 0 },
+};
+
+static const struct sg_field fields_fetch[] = {
+	F(fetch, "gpa", gpa, HEX, .def = 0),
+	F(fetch, "token", token, HEX, .def = 0),
+	F(fetch, "for", by, DEC, .def = 0, .space = SG_SPACE_UID),
+	F(fetch, "step", step, DEC, .words = words_fetch),
+	F(fetch, "swapin", swapin, DEC, .def = 0),
 };
 
 static const struct sg_field fields_container[] = {

@@ -26,6 +26,7 @@
 	X('Q', GUEST, 1)     \
 	X('I', CGNAME, 0)    \
 	X('J', INJECT, 1)    \
+	X('E', FETCH, 1)     \
 	X('B', CONTAINER, 0) \
 	X('V', VM, 0)        \
 	X('U', BALLOON, 0)   \
