@@ -104,7 +104,7 @@ struct thread {
 	u8 trapslot; /* its slot in this slice */
 	u8 trapped;  /* it had such traps before */
 	u8 vcpu;     /* it entered a guest: a vCPU's thread */
-	u8 kvm_pad;
+	u8 fetch_swap; /* a kernel worker's: its work item touched a swap entry */
 	u16 syskey; /* what time inside the system call is booked on: the call, guest mode, an exit of the guest */
 	u16 kvm_key;	 /* the exit being handled, 0 none */
 	u16 injected_to; /* the last interrupt it gave: low bytes of vCPU and vector */
@@ -136,6 +136,7 @@ struct thread {
 	u64 work_queued;
 	u32 work_by;
 	u32 work_flag;
+	u32 fetch_by, fetch_pad; /* who queued the work item it runs, 0 not known */
 	/* written by wakers under the thread's pi_lock; wseq odd while writing */
 	u32 wseq;
 	u32 k_waker, k_raiser, k_dev, k_flags, k_note;

@@ -10,6 +10,8 @@
 #include "core.bpf.h"
 #include "detail.bpf.h"
 
+#define TOKEN_ALL 0xffffffffu /* KVM forgets what it was bringing: everybody is woken, and touches it again */
+
 static __always_inline void hard_enter(struct cpu_state *c)
 {
 	if (c->hard_on++ == 0)
@@ -48,6 +50,36 @@ HARD_PAIR(call_function)
 HARD_PAIR(call_function_single)
 HARD_PAIR(irq_work)
 HARD_PAIR(x86_platform_ipi)
+
+/*
+ * A guest's kernel is told that its host has brought memory which a task of it waits for. The
+ * vector (that of hypervisors' callbacks) has no tracepoint; all that its handler does is this
+ * call. Without it the waking would look like one by the thread that was interrupted.
+ */
+SEC("?fentry/kvm_async_pf_task_wake")
+int BPF_PROG(kvm_async_pf_task_wake_fentry, u32 token)
+{
+	struct cpu_state *c = this_cpu();
+
+	if (!enabled)
+		return 0;
+	hard_enter(c);
+	c->page = 1;
+	c->page_nr = token == TOKEN_ALL ? 0 : SG_TOKEN_NUMBER(token);
+	return 0;
+}
+
+SEC("?fexit/kvm_async_pf_task_wake")
+int BPF_PROG(kvm_async_pf_task_wake_fexit)
+{
+	struct cpu_state *c = this_cpu();
+
+	if (!enabled)
+		return 0;
+	c->page = 0;
+	hard_leave(c);
+	return 0;
+}
 
 SEC("?tp_btf/local_timer_entry")
 int BPF_PROG(local_timer_entry_btf)

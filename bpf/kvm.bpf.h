@@ -350,6 +350,47 @@ int BPF_PROG(kvm_apic_accept_irq_btf, u32 vcpu, u16 mode, u16 trigger, u8 vector
 	return 0;
 }
 
+/*
+ * A page that a guest's task waits for was brought, or its guest is told of it: one record each,
+ * which is little beside the disk that it waits for. The waits are the guest's, so only
+ * both together say whose disk that was.
+ */
+static __always_inline void fetch_emit(u8 step, u64 gpa, u32 token)
+{
+	struct cpu_state *c;
+	struct thread *t = running(&c);
+	struct sg_fetch *r;
+
+	if (!t || !emits(t))
+		return;
+	r = ring_reserve(c, sizeof(*r));
+	if (!r)
+		return;
+	fill_hdr(&r->h, c, SG_REC_FETCH, t->uid, bpf_ktime_get_ns());
+	r->gpa = gpa;
+	r->token = token;
+	r->by = t->fetch_by;
+	r->step = step;
+	r->swapin = t->fetch_swap;
+	r->rsv = 0;
+	r->rsv2 = 0;
+	ring_submit(r);
+}
+
+SEC("?tp_btf/kvm_async_pf_completed")
+int BPF_PROG(kvm_async_pf_completed_btf, unsigned long address, u64 gpa)
+{
+	fetch_emit(SG_FETCH_BROUGHT, gpa, 0);
+	return 0;
+}
+
+SEC("?tp_btf/kvm_async_pf_ready")
+int BPF_PROG(kvm_async_pf_ready_btf, u64 token, u64 gpa)
+{
+	fetch_emit(SG_FETCH_TOLD, gpa, token);
+	return 0;
+}
+
 /* ---- the balloon ----------------------------------------------------------------------------- */
 /* Which pages of a VMM the balloon has: one bit each, 2 MiB an element; 32 GiB of them at most, the oldest go. */
 struct balloon_at {

@@ -123,9 +123,12 @@ int BPF_PROG(workqueue_execute_start_btf, struct work_struct *work)
 
 	if (!t)
 		return 0;
+	t->fetch_by = 0;
+	t->fetch_swap = 0;
 	q = bpf_map_lookup_elem(&works, &key);
 	if (!q)
 		return 0;
+	t->fetch_by = q->uid;
 	t->work_queued = q->ts;
 	t->work_by = q->uid;
 	t->work_flag |= SG_SF_WORK;

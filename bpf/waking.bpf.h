@@ -72,6 +72,10 @@ static __always_inline void waking_context(struct cpu_state *c, struct thread *w
 			w->k_src = SG_WSRC_TIMER;
 		else
 			w->k_note = woke_here();
+		if (c->page) {
+			w->k_src = SG_WSRC_PAGE;
+			w->k_note |= c->page_nr;
+		}
 		return;
 	}
 	if (c->soft_on && (vec == 1 || vec == 8)) {

@@ -28,6 +28,8 @@ static __always_inline void saw_swapin(void)
 		t->flt_swap = 1;
 	else if (t && t->kvm_key)
 		exit_becomes(SG_C_MEM_SWAPIN);
+	else if (t && t->base == SG_K_KTHREAD)
+		t->fetch_swap = 1;
 }
 
 SEC("?fentry/do_swap_page")
@@ -73,6 +75,8 @@ int BPF_PROG(rss_stat_btf, struct mm_struct *mm, int member)
 			t->flt_swap = 1;
 		else if (t && t->kvm_key && cur->mm == mm)
 			exit_becomes(SG_C_MEM_SWAPIN);
+		else if (t && t->base == SG_K_KTHREAD)
+			t->fetch_swap = 1;
 		return 0;
 	}
 	if (t && t->rec)
