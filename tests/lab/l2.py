@@ -6,7 +6,8 @@
   l2.py qmp DIR COMMAND [ARGUMENTS]
   l2.py balloon DIR MIB...   sets the guest's memory, step by step, each when the one before is reached
   l2.py pageout DIR PID MIB  has the kernel swap out these pages of the guest (numbers of physical pages on standard
-                             input) of so much memory, whose QEMU is PID"""
+                             input) of so much memory, whose QEMU is PID
+  l2.py evict DIR PID MIB    the same, and from the cache that swap to a disk has"""
 import ctypes
 import json
 import os
@@ -89,13 +90,25 @@ def pageout(pid, mib, pages):
         done = libc.syscall(SYS_PROCESS_MADVISE, pidfd, (Iovec * len(some))(*some), ctypes.c_size_t(len(some)), MADV_PAGEOUT, 0)
         if done != len(some) * PAGE:
             sys.exit("process_madvise: %d, %s" % (done, os.strerror(ctypes.get_errno())))
+    return ram[0]
+
+
+def evict(pid, mib, pages):
+    """What is being written stays in the swap cache. Once it is written and mapped again, only read, it is dropped without a write."""
+    ram = pageout(pid, mib, pages)
+    time.sleep(2)
+    with open("/proc/%d/mem" % pid, "rb", buffering=0) as f:
+        for p in pages:
+            f.seek(ram + p * PAGE)
+            f.read(1)
+    pageout(pid, mib, pages)
 
 
 what, where, rest = sys.argv[1], sys.argv[2], sys.argv[3:]
 if what == "sh":
     sys.exit(shell(where, " ".join(rest)))
-elif what == "pageout":
-    pageout(int(rest[0]), int(rest[1]), [int(n) for n in sys.stdin.read().split()])
+elif what in ("pageout", "evict"):
+    {"pageout": pageout, "evict": evict}[what](int(rest[0]), int(rest[1]), [int(n) for n in sys.stdin.read().split()])
 elif what == "balloon":
     balloon(where, [int(m) for m in rest])
 else:

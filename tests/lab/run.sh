@@ -13,7 +13,7 @@ done
 shift $((OPTIND - 1))
 [ "${1:-}" != all ] || set -- $(tests/lab/kernel.sh --list)
 [ $# != 0 ] || set -- 6.1
-longest='fused libvirt steal bench'
+longest='fused asyncpf libvirt steal bench'
 suites="load cgroup2 live vsock kvm $longest"
 QUICK_S=1000 # a machine that is past this when it comes to the longest has no time for them
 tmp=$(mktemp -d)
@@ -31,7 +31,7 @@ limit() {
 # A guest of two CPUs has hung after recordings (docs/lab.md), and why is not known.
 cpus() { echo 1; }
 
-memory() { case $1 in fused | bench) echo 3072 ;; *) echo 2048 ;; esac; }
+memory() { case $1 in fused | asyncpf | bench) echo 3072 ;; *) echo 2048 ;; esac; }
 
 among_longest() { case " $longest " in *" $1 "*) ;; *) return 1 ;; esac }
 
