@@ -121,6 +121,14 @@ else
 	skip one-at-a-time 'it takes two CPUs'
 	skip taken-by 'it takes two CPUs'
 fi
+# ---- one that has ended, and whose parent does not ask for it, is gone
+sh -c 'sleep 2 & echo $!; exec sleep 60' >"$dir/pids" & parent=$!
+until [ -s "$dir/pids" ]; do sleep 0.05; done
+timeout 20 "$sg" record -p "$(cat "$dir/pids")" -o "$dir/z.sgt" 2>"$dir/err"
+code=$?
+verdict zombie-is-gone "$([ $code = 0 ] && grep -q 'the target exited' "$dir/err" || echo "status $code: $(tail -n1 "$dir/err")")"
+kill $parent
+wait $parent 2>/dev/null
 cg=$(d=/sys/fs/cgroup/memory; [ -d $d ] || d=/sys/fs/cgroup; echo $d/sandglass-test-$$)
 if mkdir "$cg" 2>/dev/null; then
 	mkfifo "$dir/ready"

@@ -25,6 +25,7 @@
 #include "kern/meta.h"
 #include "kern/names.h"
 #include "kern/perturb.h"
+#include "kern/proc.h"
 #include "kern/resolver.h"
 #include "kern/spool.h"
 #include "kern/stamp.h"
@@ -322,10 +323,20 @@ static void on_signal(struct recorder *r)
 	}
 }
 
+/* One that has ended and whose parent does not ask for it is still there by its id; so is a first thread that left others behind. */
+static bool target_alive(pid_t pid)
+{
+	struct sg_proc_stat st = { 0 };
+
+	if (kill(pid, 0) && errno != EPERM)
+		return false;
+	return sg_proc_stat(pid, 0, &st) || st.state != 'Z' || st.threads > 1;
+}
+
 static bool targets_alive(const struct recorder *r)
 {
 	for (size_t i = 0; i < r->o->npid; i++)
-		if (!kill(r->o->pids[i], 0) || errno == EPERM)
+		if (target_alive(r->o->pids[i]))
 			return true;
 	return false;
 }
