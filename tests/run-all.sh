@@ -21,9 +21,9 @@ parts() {
 	layers     240 tests/house/layers.sh
 	house      360 tests/house/house.sh
 	unit       600 tests/unit/run.sh plain
-	asan       900 tests/unit/run.sh asan
-	valgrind  1500 tests/unit/run.sh valgrind
-	fuzz       600 tests/fuzz/run.sh
+	asan      1500 tests/unit/run.sh asan
+	valgrind  2700 tests/unit/run.sh valgrind
+	fuzz      1500 tests/fuzz/run.sh
 	golden     300 tests/golden/run.sh
 	docs       240 tests/house/docs.sh
 	install    240 tests/house/install.sh

@@ -20,7 +20,7 @@ for src in tests/fuzz/fuzz_*.c; do
 	seeds=()
 	[ -d "tests/fuzz/seeds/${n#fuzz_}" ] && seeds+=("tests/fuzz/seeds/${n#fuzz_}")
 	ls tests/golden/*.sgt >/dev/null 2>&1 && seeds+=(tests/golden)
-	"$bin" -runs="$runs" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 \
+	"$bin" -runs="$runs" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=2048 -max_len=65536 \
 		-artifact_prefix="$O/check/crashes/$n-" -print_final_stats=1 \
 		"$tmp/$n/corpus" "${seeds[@]}" >"$tmp/$n/log" 2>&1 </dev/null
 	rc=$?

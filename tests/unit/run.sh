@@ -52,11 +52,11 @@ plain() {
 checked() { # NAME LOGDIR COMMAND...
 	local name=$1 dir=$2 out
 	shift 2
-	out=$(timeout -k 5 240 "$@" --tap=- 2>&1 </dev/null)
+	out=$(timeout -k 5 600 "$@" --tap=- 2>&1 </dev/null)
 	local rc=$? report
 	report=$(cat "$dir"/* 2>/dev/null | grep -v '^--') # valgrind: --PID-- is about itself
 	# UBSan writes to stderr, which Criterion keeps from its tests while it prints TAP.
-	[ $rc != 0 ] && [ -z "$report" ] && report=$(timeout -k 5 240 "$@" 2>&1 </dev/null | grep -v '^\[====\]')
+	[ $rc != 0 ] && [ -z "$report" ] && report=$(timeout -k 5 600 "$@" 2>&1 </dev/null | grep -v '^\[====\]')
 	if [ $rc != 0 ] && printf '%s\n' "$out" | grep -q '^not ok'; then
 		printf '%s\n' "$out" "$report" >&2 # a failed test leaks, too: its own words first
 		not_ok "$name" "status $rc: $(printf '%s\n' "$out" "$report" | grep -m3 -E '^not ok|runtime error|ERROR')"
@@ -95,7 +95,7 @@ asan_one() {
 	local d
 	d=$(mktemp -d)
 	ASAN_OPTIONS=log_path=$d/r:detect_leaks=1:detect_stack_use_after_return=1 \
-		UBSAN_OPTIONS=log_path=$d/r:print_stacktrace=1 \
+		UBSAN_OPTIONS=log_path=$d/r:print_stacktrace=1 SG_TEST_SLOW=1 \
 		checked "asan/$(basename "$1")" "$d" "$1"
 }
 asan() {
