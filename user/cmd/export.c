@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /* sandglass export: a recording in the formats of other tools. */
 #include <errno.h>
+#include <inttypes.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,9 @@ struct args {
 	struct sg_speedscope speedscope;
 	struct sg_perfetto *perfetto;
 	uint64_t tasks;
+	struct sg_view
+		partial; /* of tasks that are not whole: shown where there are no others, as in a report */
+	uint64_t whole, incomplete;
 };
 
 static const struct argp_option options[] = {
@@ -61,7 +65,7 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 		kind = sg_view_kind(arg);
 		if (kind < 0)
 			argp_error(s, "--view is path, cause, offcpu or oncpu, not '%s'", arg);
-		a->view.kind = (enum sg_view_kind)kind;
+		a->view.kind = a->partial.kind = (enum sg_view_kind)kind;
 		break;
 	case 'o':
 		a->out = arg;
@@ -134,13 +138,15 @@ static void before(void *ctx, struct sg_analysis *an)
 static int on_task(void *ctx, const struct sg_model *m, const struct sg_task *t, struct sg_blame *tb)
 {
 	struct args *a = ctx;
+	struct sg_view *v = t->incomplete ? &a->partial : &a->view;
 	int ret = 0;
 
+	*(t->incomplete ? &a->incomplete : &a->whole) += 1;
 	switch ((enum format)a->format) {
 	case FOLDED:
-		return sg_view_task(&a->view, m, t);
+		return sg_view_task(v, m, t);
 	case SPEEDSCOPE:
-		ret = sg_view_task(&a->view, m, t);
+		ret = sg_view_task(v, m, t);
 		return ret || a->view.kind != SG_VIEW_PATH ? ret : sg_speedscope_task(&a->speedscope, m, t);
 	case PERFETTO:
 		return sg_perfetto_task(a->perfetto, m, t);
@@ -197,6 +203,19 @@ static int begin(struct args *a)
 	return a->sink.err;
 }
 
+/* The stacks to be written; what they leave out is said. */
+static struct sg_stacks *stacks_of(struct args *a)
+{
+	bool tasks = a->view.kind == SG_VIEW_PATH || a->view.kind == SG_VIEW_CAUSE;
+
+	if (tasks && a->whole && a->incomplete)
+		fprintf(stderr,
+			"sandglass export: %" PRIu64
+			" tasks of which a part was not recorded are left out, as in a report's table\n",
+			a->incomplete);
+	return tasks && !a->whole ? &a->partial.stacks : &a->view.stacks;
+}
+
 /* What is written after the last event. Samples are weighted only now: the recording has been read. */
 static int end(struct args *a, const char *meta)
 {
@@ -207,9 +226,9 @@ static int end(struct args *a, const char *meta)
 		a->view.stacks.node[i].weight *= period;
 	switch ((enum format)a->format) {
 	case FOLDED:
-		return sg_folded_write(a->f, &a->view.stacks);
+		return sg_folded_write(a->f, stacks_of(a));
 	case SPEEDSCOPE:
-		sg_speedscope_stacks(&a->speedscope, &a->view.stacks, "all",
+		sg_speedscope_stacks(&a->speedscope, stacks_of(a), "all",
 				     a->view.kind == SG_VIEW_ONCPU && !period);
 		return sg_speedscope_end(&a->speedscope, a->file);
 	case PERFETTO:
@@ -248,6 +267,7 @@ int sg_cmd_export(int argc, char **argv)
 		ret = sg_output_close(a.f, a.out, ret, &err);
 	sg_perfetto_end(a.perfetto);
 	sg_view_free(&a.view);
+	sg_view_free(&a.partial);
 	if (ret) {
 		code = sg_input_fail(name, &err, ret);
 	} else if (sg_input_damage(&in)) {
