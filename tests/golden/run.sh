@@ -118,6 +118,13 @@ for n in w1_chain; do
 	protoc -I "$OLDPWD/user/out" --decode=perfetto.protos.Trace perfetto.proto <"$n.perfetto" >"$n.pbtxt" 2>>"$tmp/err"
 	same "$n.pbtxt" cat "$n.pbtxt"
 done
+# Stacks of tasks are of whole ones, and sum to what the table says of them; what they leave out is said.
+for view in path cause; do
+	"$sg" export half.sgt --format folded --view $view >"$tmp/out" 2>"$tmp/err" </dev/null
+	check "golden/half.$view-sums" "$(tr '\n' ' ' <"$tmp/out")" test "$(awk '{ n += $NF } END { print n }' "$tmp/out")" = \
+		"$("$sg" report half.sgt --json | python3 -c 'import json, sys; print(sum(g["total_ns"] for g in json.load(sys.stdin)["groups"]))')"
+	check "golden/half.$view-told" "$(cat "$tmp/err")" grep -q "^sandglass export: left out.* 1 task not" "$tmp/err"
+done
 same box_handoff.json "$sg" report box_handoff.sgt --json
 same box_message.json "$sg" report box_message.sgt --json
 same box_message.wait "$sg" report box_message.sgt --by wait

@@ -210,9 +210,9 @@ static struct sg_stacks *stacks_of(struct args *a)
 
 	if (tasks && a->whole && a->incomplete)
 		fprintf(stderr,
-			"sandglass export: %" PRIu64
-			" tasks of which a part was not recorded are left out, as in a report's table\n",
-			a->incomplete);
+			"sandglass export: left out, as from a report's table: %" PRIu64
+			" %s not recorded whole\n",
+			a->incomplete, a->incomplete == 1 ? "task" : "tasks");
 	return tasks && !a->whole ? &a->partial.stacks : &a->view.stacks;
 }
 
