@@ -13,7 +13,6 @@ finish() {
 }
 trap finish EXIT
 head -c 24 /dev/urandom | base64 >"$dir/token"
-mkfifo "$dir/ready"
 until_true() { # SECONDS COMMAND...: wait for what another process does
 	local end=$((SECONDS + $1))
 	shift
@@ -32,6 +31,9 @@ agent_start() { # OPTIONS...: an agent; its place in $at, its log in $dir/agent.
 	at=$(place "$dir/agent.log")
 }
 begun() { # COMMAND...: run it in the background, until it has begun to record; its process is $rec
+	# A pipe of its own: while the one before still holds the last, its end would be read as this one's begin, and who opens it then waits for ever.
+	rm -f "$dir/ready"
+	mkfifo "$dir/ready"
 	"$@" --ready-fd 3 3>"$dir/ready" 2>"$dir/err" &
 	rec=$!
 	pids+=("$rec")
