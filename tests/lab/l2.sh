@@ -7,7 +7,9 @@
 #   l2_root NAME MIB CPUS SCRIPT    one with the lab's root and tools over 9p: runs SCRIPT there as boot.sh runs a suite,
 #                                   prints what it prints, ends with its status
 #   l2_root_start NAME MIB CPUS SCRIPT SECONDS WORD...  the same, begun only, and SCRIPT has so long; WORDs are QEMU's
-#   l2 NAME COMMAND                 in the small guest
+#   l2_agent_script FILE TOKEN PROGRAM...  SCRIPT for it: an agent on vsock port 7777, a shell on its second serial line (l2),
+#                                   the PROGRAMs in /run; what is on standard input comes first
+#   l2 NAME COMMAND                 in the small guest, or by that shell
 #   l2_stop NAME
 
 l2_cgroup= # where QEMU is put before it starts
@@ -88,6 +90,27 @@ l2_root_start() {
 		-append "console=ttyS0 quiet panic=-1 mitigations=off lab.guest=$PWD/tests/lab/guest.sh lab.rw=$((mib / 2))m" \
 		-fsdev "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap" -device virtio-9p-pci,fsdev=root,mount_tag=root \
 		-fsdev "local,id=out,path=$out,security_model=none" -device virtio-9p-pci,fsdev=out,mount_tag=out "$@"
+}
+
+l2_agent_script() {
+	local file=$1 token=$2
+	shift 2
+	{
+		printf '%s\n' 'modprobe vmw_vsock_virtio_transport' 'echo never >/sys/kernel/mm/transparent_hugepage/enabled' \
+			"cp $* /run" "echo $token >/run/token"
+		cat
+		cat <<-'SH'
+			"$SANDGLASS" agent --listen vsock:7777 --token-file /run/token >/dev/console 2>&1 &
+			stty -F /dev/ttyS1 raw -echo
+			work() { rm -f /run/guestwork.*; /run/guestwork "$@"; }
+			while :; do
+				while read -r line; do
+					eval "$line"
+					echo "L2 status $?"
+				done </dev/ttyS1 >/dev/ttyS1 2>&1
+			done
+		SH
+	} >"$file"
 }
 
 l2_root() {

@@ -29,21 +29,7 @@ modprobe null_blk nr_devices=1 gb=1 memory_backed=1 queue_mode=2 irqmode=2 compl
 echo 1 >/proc/sys/vm/page-cluster
 echo never >/sys/kernel/mm/transparent_hugepage/enabled
 head -c 24 /dev/urandom | base64 >"$tmp/token"
-cat >/asyncpf-guest.sh <<SH
-modprobe vmw_vsock_virtio_transport
-echo never >/sys/kernel/mm/transparent_hugepage/enabled
-cp $work /run/guestwork
-echo $(cat "$tmp/token") >/run/token
-"\$SANDGLASS" agent --listen vsock:7777 --token-file /run/token >/dev/console 2>&1 &
-stty -F /dev/ttyS1 raw -echo
-work() { rm -f /run/guestwork.*; /run/guestwork "\$@"; }
-while :; do
-	while read -r line; do
-		eval "\$line"
-		echo "L2 status \$?"
-	done </dev/ttyS1 >/dev/ttyS1 2>&1
-done
-SH
+l2_agent_script /asyncpf-guest.sh "$(cat "$tmp/token")" "$work" </dev/null
 mkdir -p $group
 l2_cgroup=$group
 l2_root_start p 448 1 /asyncpf-guest.sh 900 -device vhost-vsock-pci,guest-cid=3 \

@@ -34,38 +34,24 @@ echo 0 >/proc/sys/vm/page-cluster
 echo never >/sys/kernel/mm/transparent_hugepage/enabled
 dd if=/dev/urandom of=$disk bs=1M count=16 status=none
 head -c 24 /dev/urandom | base64 >"$tmp/token"
-cat >/fused-guest.sh <<SH
-modprobe vmw_vsock_virtio_transport
+l2_agent_script /fused-guest.sh "$(cat "$tmp/token")" "$work" "$mark" <<'SH'
 modprobe virtio_balloon
-echo never >/sys/kernel/mm/transparent_hugepage/enabled
-cp $work /run/guestwork
-cp $mark /run/cpuidmark
-echo $(cat "$tmp/token") >/run/token
-"\$SANDGLASS" agent --listen vsock:7777 --token-file /run/token >/dev/console 2>&1 &
-stty -F /dev/ttyS1 raw -echo
-work() { rm -f /run/guestwork.*; /run/guestwork "\$@"; }
-stat() { awk "/^\$1/ { n += \\\$2 } END { print n + 0 }" /proc/vmstat; }
+stat() { awk "/^$1/ { n += \$2 } END { print n + 0 }" /proc/vmstat; }
 # When the balloon's driver tells its host, by this kernel's own tracing
 t=/sys/kernel/tracing
 told_begin() {
-	mkdir \$t/instances/told && echo mono >\$t/instances/told/trace_clock &&
-		printf '%s\n' 'p:told/begin tell_host' 'r:told/end tell_host' >\$t/kprobe_events && echo 1 >\$t/instances/told/events/told/enable
+	mkdir $t/instances/told && echo mono >$t/instances/told/trace_clock &&
+		printf '%s\n' 'p:told/begin tell_host' 'r:told/end tell_host' >$t/kprobe_events && echo 1 >$t/instances/told/events/told/enable
 }
 # A line each time: begin and end in nanoseconds
 told_end() {
-	echo 0 >\$t/instances/told/tracing_on
-	grep -o ' \(begin\|end\): ' \$t/instances/told/trace >/run/told.what
-	echo 1 >\$t/instances/told/options/raw
-	awk '/^[0-9]+ [0-9]+ [0-9]+ / { print \$3 }' \$t/instances/told/trace >/run/told.at
-	paste -d ' ' /run/told.what /run/told.at | awk '\$1 == "begin:" { at = \$2 } \$1 == "end:" { print at, \$2 }' >/out/told
-	[ "\$(wc -l </run/told.what)" = "\$(wc -l </run/told.at)" ]
+	echo 0 >$t/instances/told/tracing_on
+	grep -o ' \(begin\|end\): ' $t/instances/told/trace >/run/told.what
+	echo 1 >$t/instances/told/options/raw
+	awk '/^[0-9]+ [0-9]+ [0-9]+ / { print $3 }' $t/instances/told/trace >/run/told.at
+	paste -d ' ' /run/told.what /run/told.at | awk '$1 == "begin:" { at = $2 } $1 == "end:" { print at, $2 }' >/out/told
+	[ "$(wc -l </run/told.what)" = "$(wc -l </run/told.at)" ]
 }
-while :; do
-	while read -r line; do
-		eval "\$line"
-		echo "L2 status \$?"
-	done </dev/ttyS1 >/dev/ttyS1 2>&1
-done
 SH
 mkdir -p $group
 l2_cgroup=$group

@@ -15,14 +15,11 @@
  *   narrow_ns     how much of a slice was not the balloon's, the smallest of all: what moves by more than this is seen
  *   longest_ns    of the times that were told
  */
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "trace/clockmap.h"
-#include "trace/machine.h"
-#include "trace/rec.h"
+#include "records.h"
 
 #define TOLD 65536
 
@@ -31,9 +28,8 @@ struct span {
 };
 
 struct facts {
-	struct sg_machines ms;
+	struct machines all;
 	const struct sg_machine_info *m;
-	struct sg_clocks clocks[SG_MACHINE_MAX];
 	struct span told[TOLD];
 	size_t ntold;
 	uint64_t moved, windows, inflated, deflated, inside, slices, outside, distance, bound, narrow,
@@ -62,7 +58,7 @@ static void on_slice(struct facts *f, const struct sg_slice *s)
 {
 	uint64_t ns = 0, room = 0, granted = 0, lo = s->in + f->moved, hi = s->h.ts + f->moved;
 
-	if (sg_machine_of_uid(&f->ms, s->h.uid) == f->m)
+	if (sg_machine_of_uid(&f->all.ms, s->h.uid) == f->m)
 		for (unsigned i = 0; i < s->npair; i++)
 			f->inside += s->pair[i].key == SG_C_MEM_BALLOON ? s->pair[i].cnt : 0;
 	if (!is_vmm(f, s->h.uid))
@@ -90,38 +86,27 @@ static void on_slice(struct facts *f, const struct sg_slice *s)
 		f->narrow = hi - lo - ns;
 }
 
-static int records(struct facts *f, const char *path, bool slices)
+/* Of the first reading: machines, clocks, and which threads are the VMM's */
+static void on_machine(void *ctx, const struct sg_hdr *h)
 {
-	struct sg_err err = { 0 };
-	const struct sg_hdr *h;
-	struct sg_reader *r;
-	int fd = open(path, O_RDONLY | O_CLOEXEC), rc;
+	const struct sg_thread *t = (const void *)h;
+	struct facts *f = ctx;
+	const struct sg_machine_info *m = &f->all.ms.m[1];
 
-	if (fd < 0 || sg_reader_open(&r, fd, &err))
-		return fprintf(stderr, "%s: %s\n", path, err.msg), -1;
-	while ((rc = sg_reader_next(r, &h, &err)) > 0) {
-		const struct sg_clockmap *c = (const void *)h;
-		const struct sg_thread *t = (const void *)h;
+	if (!records_machine(&f->all, h) && h->kind == SG_REC_THREAD && m->known && t->tgid == m->vmm &&
+	    f->nvcpu < 1024)
+		f->vcpu[f->nvcpu++] = h->uid;
+}
 
-		if (slices && h->kind == SG_REC_SLICE)
-			on_slice(f, (const void *)h);
-		if (slices)
-			continue;
-		if (h->kind == SG_REC_MACHINE)
-			sg_machines_add(&f->ms, (const void *)h);
-		else if (h->kind == SG_REC_CLOCKMAP && c->machine < SG_MACHINE_MAX)
-			sg_clocks_feed(&f->clocks[c->machine], c);
-		else if (h->kind == SG_REC_THREAD && f->ms.m[1].known && t->tgid == f->ms.m[1].vmm &&
-			 f->nvcpu < 1024)
-			f->vcpu[f->nvcpu++] = h->uid;
-	}
-	sg_reader_close(r);
-	return rc;
+static void on_record(void *ctx, const struct sg_hdr *h)
+{
+	if (h->kind == SG_REC_SLICE)
+		on_slice(ctx, (const void *)h);
 }
 
 static int told_read(struct facts *f, const char *path)
 {
-	const struct sg_clocks *c = &f->clocks[1];
+	const struct sg_clocks *c = &f->all.clocks[1];
 	FILE *in = fopen(path, "re");
 	uint64_t begin, end, e1, e2;
 
@@ -148,13 +133,13 @@ int main(int argc, char **argv)
 	if (argc < 4 || argc > 5)
 		return fprintf(stderr, "balloonmarks: see the beginning of its source\n"), 2;
 	f.moved = argc == 5 ? (uint64_t)atoll(argv[4]) : 0;
-	if (records(&f, argv[1], false))
+	if (records_read(argv[1], on_machine, &f))
 		return 1;
-	f.m = &f.ms.m[1];
+	f.m = &f.all.ms.m[1];
 	if (!f.m->known || strcmp(f.m->name, argv[2]))
 		return fprintf(stderr, "%s: its guest is not %s\n", argv[1], argv[2]), 1;
-	sg_clocks_finish(&f.clocks[1]);
-	if (told_read(&f, argv[3]) || records(&f, argv[1], true))
+	sg_clocks_finish(&f.all.clocks[1]);
+	if (told_read(&f, argv[3]) || records_read(argv[1], on_record, &f))
 		return 1;
 	printf("told=%zu windows=%" PRIu64 " inflated=%" PRIu64 " deflated=%" PRIu64 " inside=%" PRIu64
 	       " slices=%" PRIu64 " outside=%" PRIu64 " distance_ns=%" PRIu64 " bound_ns=%" PRIu64

@@ -12,14 +12,11 @@
  *   how many; _outside, by the bound of their own instant; _beyond, by the printed one; _ahead_ns and _behind_ns, by how much
  *   the map was proved to be off at most, negative: not at all; _narrow_ns, how far it could be off at least without being seen
  */
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "trace/clockmap.h"
-#include "trace/machine.h"
-#include "trace/rec.h"
+#include "records.h"
 
 #define MARKS 65536
 
@@ -33,9 +30,8 @@ struct judged {
 };
 
 struct facts {
-	struct sg_machines ms;
+	struct machines all;
 	const struct sg_machine_info *m;
-	struct sg_clocks clocks[SG_MACHINE_MAX];
 	uint64_t host[MARKS]; /* when each mark was; 0: not stamped */
 	struct tick tick[MARKS];
 	size_t nticks;
@@ -43,30 +39,21 @@ struct facts {
 	struct judged marks, ticks;
 };
 
+static void on_record(void *ctx, const struct sg_hdr *h)
+{
+	records_machine(&((struct facts *)ctx)->all, h);
+}
+
 static int recording_read(struct facts *f, const char *path, const char *machine)
 {
-	struct sg_err err = { 0 };
-	const struct sg_hdr *h;
-	struct sg_reader *r;
-	int fd = open(path, O_RDONLY | O_CLOEXEC), rc;
+	int rc = records_read(path, on_record, f);
 
-	if (fd < 0 || sg_reader_open(&r, fd, &err))
-		return fprintf(stderr, "%s: %s\n", path, err.msg), -1;
-	while ((rc = sg_reader_next(r, &h, &err)) > 0) {
-		const struct sg_clockmap *c = (const void *)h;
-
-		if (h->kind == SG_REC_MACHINE)
-			sg_machines_add(&f->ms, (const void *)h);
-		else if (h->kind == SG_REC_CLOCKMAP && c->machine < SG_MACHINE_MAX)
-			sg_clocks_feed(&f->clocks[c->machine], c);
-	}
-	sg_reader_close(r);
 	for (unsigned i = 1; i < SG_MACHINE_MAX; i++) {
-		if (!f->ms.m[i].known || strcmp(f->ms.m[i].name, machine))
+		if (!f->all.ms.m[i].known || strcmp(f->all.ms.m[i].name, machine))
 			continue;
-		f->m = &f->ms.m[i];
-		sg_clocks_finish(&f->clocks[i]);
-		f->bound = sg_clocks_worst(&f->clocks[i], f->m->begin, f->m->end);
+		f->m = &f->all.ms.m[i];
+		sg_clocks_finish(&f->all.clocks[i]);
+		f->bound = sg_clocks_worst(&f->all.clocks[i], f->m->begin, f->m->end);
 	}
 	return f->m ? rc : (fprintf(stderr, "%s: no machine %s\n", path, machine), -1);
 }
@@ -103,7 +90,7 @@ static int64_t later(uint64_t a, uint64_t b)
 static void judge(const struct facts *f, struct judged *j, uint64_t before, uint64_t after, uint64_t lo,
 		  uint64_t hi)
 {
-	const struct sg_clocks *c = &f->clocks[f->m->number];
+	const struct sg_clocks *c = &f->all.clocks[f->m->number];
 	uint64_t from, to, e1, e2, unseen;
 	int64_t ahead, behind;
 
@@ -178,7 +165,7 @@ int main(int argc, char **argv)
 	    guest_read(&f, argv[3], (uint64_t)strtoll(argv[6], NULL, 0)))
 		return 1;
 	printf("bound_ns=%" PRIu64 " apart_ns=%" PRId64 " points=%zu", f.bound, (int64_t)f.m->shift,
-	       f.clocks[f.m->number].n);
+	       f.all.clocks[f.m->number].n);
 	tell("marks", &f.marks);
 	tell("ticks", &f.ticks);
 	printf("\n");

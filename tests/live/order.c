@@ -6,15 +6,12 @@
  *
  * order step NS: set CLOCK_REALTIME by so much. CLOCK_MONOTONIC is not touched.
  */
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/timex.h>
-#include "trace/clockmap.h"
-#include "trace/machine.h"
-#include "trace/rec.h"
+#include "records.h"
 
 #define TURNS_MAX 16384
 
@@ -75,29 +72,29 @@ static void tell(const struct turns *t)
 	       wrong, bad, t->unplaced, worst);
 }
 
+static void on_record(void *ctx, const struct sg_hdr *h)
+{
+	struct turns *t = ctx;
+
+	if (h->kind == SG_REC_MACHINE)
+		sg_machines_add(&t->ms, (const void *)h);
+	else if (h->kind == SG_REC_CLOCKMAP)
+		sg_clocks_feed(&t->clocks, (const void *)h);
+	else if (h->kind == SG_REC_MARK)
+		on_mark(t, (const void *)h);
+}
+
 int main(int argc, char **argv)
 {
 	static struct turns t;
-	struct sg_err err = { 0 };
-	const struct sg_hdr *h;
-	struct sg_reader *r;
-	int fd, rc;
 
 	if (argc == 3 && !strcmp(argv[1], "step"))
 		return step(atoll(argv[2]));
-	fd = argc == 2 ? open(argv[1], O_RDONLY) : -1;
-	if (fd < 0 || sg_reader_open(&r, fd, &err))
-		return fprintf(stderr, "order: FILE, a recording of two machines: %s\n", err.msg), 1;
-	while ((rc = sg_reader_next(r, &h, &err)) > 0) {
-		if (h->kind == SG_REC_MACHINE)
-			sg_machines_add(&t.ms, (const void *)h);
-		else if (h->kind == SG_REC_CLOCKMAP)
-			sg_clocks_feed(&t.clocks, (const void *)h);
-		else if (h->kind == SG_REC_MARK)
-			on_mark(&t, (const void *)h);
-	}
+	if (argc != 2)
+		return fprintf(stderr, "order: FILE, a recording of two machines\n"), 2;
+	if (records_read(argv[1], on_record, &t))
+		return 1;
 	tell(&t);
 	sg_clocks_free(&t.clocks);
-	sg_reader_close(r);
-	return rc != 0;
+	return 0;
 }

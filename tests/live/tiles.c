@@ -4,12 +4,11 @@
  * its end, the time by which slices of one CPU overlap (all, and the worst two), and threads that took a CPU from a recorded one
  * without their name in the recording.
  */
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include "trace/rec.h"
+#include "records.h"
 
 #define UID_MAX 65536
 
@@ -70,23 +69,22 @@ static void tell(void)
 	       all.open, sum, worst, nameless);
 }
 
+static void on_record(void *ctx, const struct sg_hdr *h)
+{
+	(void)ctx;
+	if (h->kind == SG_REC_THREAD && h->uid < UID_MAX)
+		all.named[h->uid] = true;
+	else if (h->kind == SG_REC_SLICE)
+		on_slice((const void *)h);
+}
+
 int main(int argc, char **argv)
 {
-	struct sg_err err = { 0 };
-	const struct sg_hdr *h;
-	struct sg_reader *r;
-	int fd = argc == 2 ? open(argv[1], O_RDONLY) : -1, rc;
-
-	if (fd < 0 || sg_reader_open(&r, fd, &err))
-		return fprintf(stderr, "tiles: FILE, a recording: %s\n", err.msg), 1;
-	while ((rc = sg_reader_next(r, &h, &err)) > 0) {
-		if (h->kind == SG_REC_THREAD && h->uid < UID_MAX)
-			all.named[h->uid] = true;
-		else if (h->kind == SG_REC_SLICE)
-			on_slice((const void *)h);
-	}
+	if (argc != 2)
+		return fprintf(stderr, "tiles: FILE, a recording\n"), 2;
+	if (records_read(argv[1], on_record, NULL))
+		return 1;
 	tell();
-	sg_reader_close(r);
 	free(all.v);
-	return rc != 0;
+	return 0;
 }

@@ -103,7 +103,8 @@ const struct argp sg_argp_export = {
 	"  sandglass export s.sgt --format speedscope -o s.speedscope.json   open it at speedscope.app\n"
 	"  sandglass export s.sgt --format perfetto -o s.pftrace             open it at ui.perfetto.dev\n"
 	"  sandglass export s.sgt --format csv -o blame.csv\n\n"
-	"Weights are nanoseconds. The views path and cause sum to the latency of the tasks; offcpu holds "
+	"Weights are nanoseconds. The views path and cause sum to the latency of the tasks that are recorded "
+	"whole (of all, where none is); offcpu holds "
 	"every wait of every "
 	"recorded thread; oncpu the CPU samples, each weighing one sampling period (or 1 when the recording "
 	"does not say it).",
