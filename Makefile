@@ -159,6 +159,12 @@ $(TEST_PURE_BIN): %: %.o $(TEST_HELP_OBJ) $(O)/libsg.a
 $(TEST_LIVE_BIN): %: %.o $(TEST_HELP_OBJ) $(O)/liblive.a $(O)/libsg.a
 	$(call msg,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIVE_LIBS) $(PURE_LIBS) -lcriterion
 
+# The same tests in one process each, for valgrind.
+INPROC_BIN := $(TEST_SRC:%.c=$(O)/inproc/%)
+$(INPROC_BIN): $(O)/inproc/%: $(O)/%.o $(O)/tests/inproc/criterion.o $(TEST_HELP_OBJ) $(O)/liblive.a $(O)/libsg.a
+	$(call msg,LD,$@)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIVE_LIBS) $(PURE_LIBS)
+-include $(O)/tests/inproc/criterion.d
+
 $(TEST_LIVE:%.c=$(O)/%.o): | $(O)/sandglass.skel.h
 $(TEST_LIVE:%.c=$(O)/%.o): EXTRA := -I$(O)
 
@@ -188,16 +194,17 @@ $(O)/tests/sandbox/guest: $(O)/tests/sandbox/guest.o
 -include $(O)/tests/sandbox/box.d $(O)/tests/sandbox/guest.d
 
 # A virtual machine whose exits are known by construction; it knows nothing of sandglass.
-TESTVM_OBJ := $(patsubst %.c,$(O)/%.o,$(filter-out tests/vm/guestwork.c tests/vm/cpuidmark.c,$(wildcard tests/vm/*.c)))
+TESTVM_OBJ := $(patsubst %.c,$(O)/%.o,$(filter-out tests/vm/guestwork.c tests/vm/guestpair.c tests/vm/guesttask.c tests/vm/cpuidmark.c,$(wildcard tests/vm/*.c)))
 $(O)/tests/vm/miniguest: $(TESTVM_OBJ)
 	$(call msg,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lpthread
 -include $(TESTVM_OBJ:.o=.d)
 
 # What a Linux guest does while its host disturbs it, and instants that both see; static: it runs where files come slowly.
-TESTGUEST_BIN := $(O)/tests/vm/guestwork $(O)/tests/vm/cpuidmark
+TESTGUEST_BIN := $(O)/tests/vm/guestwork $(O)/tests/vm/guestpair $(O)/tests/vm/cpuidmark
+$(O)/tests/vm/guestwork $(O)/tests/vm/guestpair: $(O)/tests/vm/guesttask.o
 $(TESTGUEST_BIN): %: %.o
-	$(call msg,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $^
--include $(TESTGUEST_BIN:=.d)
+	$(call msg,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $^ -lpthread
+-include $(TESTGUEST_BIN:=.d) $(O)/tests/vm/guesttask.d
 
 $(O)/tests/golden/mkrec: $(O)/tests/golden/mkrec.o $(O)/libsg.a
 	$(call msg,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PURE_LIBS)
@@ -205,6 +212,7 @@ $(O)/tests/golden/mkrec: $(O)/tests/golden/mkrec.o $(O)/libsg.a
 
 tests: $(O)/tests/golden/mkrec $(TEST_PURE_BIN) $(TEST_LIVE_BIN) $(TESTLIVE_BIN) $(TESTBOX_BIN) $(O)/tests/vm/miniguest $(TESTGUEST_BIN) $(if $(TRUTH_OBJ),$(O)/tests/truth/truth $(O)/tests/truth/truthrun)
 tests-pure: $(TEST_PURE_BIN)
+tests-inproc: $(INPROC_BIN)
 tests-fuzz: $(FUZZ_BIN)
 
 # The pure library's tests under AddressSanitizer and UBSan; the fuzz targets.
@@ -307,6 +315,6 @@ clean:
 	rm -rf $(O)
 
 .PHONY: FORCE all clean deps demo check check-lab check-kernels bench check-layers format vmlinux man install uninstall help
-.PHONY: tests tests-pure tests-fuzz asan fuzz
+.PHONY: tests tests-pure tests-inproc tests-fuzz asan fuzz
 -include $(PURE_OBJ:.o=.d) $(LIVE_OBJ:.o=.d) $(BPF_OBJ:.o=.d)
 -include $(TEST_SRC:%.c=$(O)/%.d) $(TEST_HELP_OBJ:.o=.d) $(FUZZ_BIN:=.d) $(TRUTH_OBJ:.o=.d) $(TRUTHRUN_OBJ:.o=.d)

@@ -70,6 +70,19 @@ struct slot {
 #define TH_EXEC	     512
 #define TH_EMIT	     (TH_INSCOPE | TH_RELATED)
 
+/*
+ * What a program on a classic tracepoint returns. With 0 nobody's perf events of that tracepoint would be told any
+ * more, while it is attached (perf_trace_run_bpf_submit).
+ */
+#define TP_TELL_OTHERS 1
+
+/* Who made a thread runnable, and when; at 0: nobody has. */
+struct waking {
+	u64 at, svc;
+	u32 waker, raiser, dev, flags, note;
+	u8 ctx, vec, src, pad;
+};
+
 struct thread {
 	/* identity */
 	u32 uid;
@@ -130,6 +143,7 @@ struct thread {
 	u32 w_waker, w_raiser, w_sysseq, w_fltseq, w_flags, w_dev, w_arg, w_who, w_note;
 	u16 w_nr;
 	u8 w_stop, w_kind, w_fdtype, w_ctx, w_vec, w_src;
+	u8 w_way;   /* preempted on its way into this kind of wait (enum sg_stop) */
 	u64 thr_rq; /* its CFS queue then, to compare only */
 	u64 thr_clock;
 	u64 run_delay; /* the scheduler's own sum of run-queue waits, at `out` */
@@ -138,10 +152,8 @@ struct thread {
 	u32 work_flag;
 	u32 fetch_by, fetch_pad; /* who queued the work item it runs, 0 not known */
 	/* written by wakers under the thread's pi_lock; wseq odd while writing */
-	u32 wseq;
-	u32 k_waker, k_raiser, k_dev, k_flags, k_note;
-	u8 k_ctx, k_vec, k_src, k_pad;
-	u64 k_wake, k_svc;
+	u32 wseq, waking_pad;
+	struct waking k;
 	struct slot s[32];
 };
 
@@ -394,31 +406,58 @@ static __always_inline void slots_clear(struct thread *t)
 	__builtin_memset(t->s, 0, NSLOT * sizeof(t->s[0]));
 }
 
+static __always_inline void wake_take(struct thread *t, const struct waking *k)
+{
+	t->w_wake = k->at;
+	t->w_svc = k->svc;
+	t->w_waker = k->waker;
+	t->w_raiser = k->raiser;
+	t->w_dev = k->dev;
+	t->w_ctx = k->ctx;
+	t->w_vec = k->vec;
+	t->w_src = k->src;
+	t->w_flags |= k->flags;
+	t->w_note = SG_KEY_TYPE(t->trapkey) == SG_KEY_GUEST ? SG_NOTE_TRAPPED | SG_KEY_LOW(t->trapkey)
+		    : t->kvm_key			    ? SG_NOTE_KVM | t->kvm_key
+							    : k->note;
+}
+
 /* Take the last waking since the previous switch-in, written by other CPUs. */
 static __always_inline void wake_consume(struct thread *t)
 {
 	u32 q = *(volatile u32 *)&t->wseq;
 
 	barrier();
-	t->w_wake = t->k_wake;
-	t->w_svc = t->k_svc;
-	t->w_waker = t->k_waker;
-	t->w_raiser = t->k_raiser;
-	t->w_dev = t->k_dev;
-	t->w_ctx = t->k_ctx;
-	t->w_vec = t->k_vec;
-	t->w_src = t->k_src;
-	t->w_flags |= t->k_flags;
-	t->w_note = SG_KEY_TYPE(t->trapkey) == SG_KEY_GUEST ? SG_NOTE_TRAPPED | SG_KEY_LOW(t->trapkey)
-		    : t->kvm_key			    ? SG_NOTE_KVM | t->kvm_key
-							    : t->k_note;
+	wake_take(t, &t->k);
 	barrier();
 	if ((q & 1) || q != *(volatile u32 *)&t->wseq)
 		t->w_flags |= SG_SF_WAKETORN;
-	t->k_wake = 0;
-	t->k_waker = t->k_raiser = t->k_dev = t->k_flags = t->k_note = 0;
-	t->k_svc = 0;
-	t->k_ctx = t->k_vec = t->k_src = 0;
+	__builtin_memset(&t->k, 0, sizeof(t->k));
+}
+
+/*
+ * Before Linux 6.2 an interrupt can't have a thread's storage when it comes in the middle of a
+ * search for one (bpf_task_storage_trylock). That is seldom, but where a virtual machine's CPU was
+ * held there by its host, all that is due by then comes there. Such wakings lie here until the thread runs again.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u32);
+	__type(value, struct waking);
+} wakings_aside SEC(".maps");
+bool aside = false; /* there was one */
+
+static __noinline int aside_take(struct thread *t, u32 pid)
+{
+	struct waking *k = bpf_map_lookup_elem(&wakings_aside, &pid);
+
+	if (!t || !k)
+		return 0;
+	if (k->at > t->out)
+		wake_take(t, k);
+	bpf_map_delete_elem(&wakings_aside, &pid);
+	return 0;
 }
 
 /*

@@ -112,7 +112,7 @@ static __always_inline void emit_wait_stack(struct task_struct *p, struct thread
 		return;
 	}
 	r->n = n / 8;
-	w->k_flags |= SG_SF_STACK;
+	w->k.flags |= SG_SF_STACK;
 	ring_submit(r);
 }
 

@@ -239,7 +239,7 @@ SEC("?tp/kvm/kvm_exit")
 int kvm_exit_tp(struct trace_event_raw_kvm_exit *ctx)
 {
 	vcpu_leave(exit_key(ctx->isa, ctx->exit_reason, ctx->info1));
-	return 0;
+	return TP_TELL_OTHERS;
 }
 
 SEC("?tp_btf/kvm_entry")
@@ -253,7 +253,7 @@ SEC("?tp/kvm/kvm_entry")
 int kvm_entry_tp(void *ctx)
 {
 	vcpu_enter();
-	return 0;
+	return TP_TELL_OTHERS;
 }
 
 /* A memory fault that the VMM is to serve comes with an error (16f95f3b95ca, Linux 6.8); else an error is a signal. */
@@ -273,24 +273,44 @@ SEC("?tp/kvm/kvm_userspace_exit")
 int kvm_userspace_exit_tp(struct trace_event_raw_kvm_userspace_exit *ctx)
 {
 	vcpu_to_vmm(user_reason(ctx->reason, ctx->errno));
-	return 0;
+	return TP_TELL_OTHERS;
+}
+
+static __always_inline void exit_is(u16 kind)
+{
+	if (enabled)
+		exit_becomes(SG_KEY_KVM | kind);
 }
 
 SEC("?tp_btf/kvm_mmio")
 int BPF_PROG(kvm_mmio_btf)
 {
-	if (enabled)
-		exit_becomes(SG_KEY_KVM | SG_KVM_MMIO);
+	exit_is(SG_KVM_MMIO);
 	return 0;
+}
+
+SEC("?tp/kvm/kvm_mmio")
+int kvm_mmio_tp(void *ctx)
+{
+	exit_is(SG_KVM_MMIO);
+	return TP_TELL_OTHERS;
 }
 
 /* @waited: it slept; else it was woken while the kernel still polled for that. */
 SEC("?tp_btf/kvm_vcpu_wakeup")
 int BPF_PROG(kvm_vcpu_wakeup_btf, u64 ns, bool waited)
 {
-	if (enabled && !waited)
-		exit_becomes(SG_KEY_KVM | SG_KVM_HALT_POLL);
+	if (!waited)
+		exit_is(SG_KVM_HALT_POLL);
 	return 0;
+}
+
+SEC("?tp/kvm/kvm_vcpu_wakeup")
+int kvm_vcpu_wakeup_tp(struct trace_event_raw_kvm_vcpu_wakeup *ctx)
+{
+	if (!ctx->waited)
+		exit_is(SG_KVM_HALT_POLL);
+	return TP_TELL_OTHERS;
 }
 
 /*
@@ -298,25 +318,42 @@ int BPF_PROG(kvm_vcpu_wakeup_btf, u64 ns, bool waited)
  * writable again (bit 1 of the entry, AMD APM vol. 2, 5.3; Intel SDM vol. 3, 29.3), somebody
  * logs which pages are written. @sptep is kernel memory that may be gone: read as such.
  */
-SEC("?tp_btf/fast_page_fault")
-int BPF_PROG(fast_page_fault_btf, void *vcpu, void *fault, u64 *sptep, u64 old_spte)
+static __always_inline void fast_fault(const u64 *sptep, u64 old_spte)
 {
 	u64 spte = 0;
 
-	if (!enabled || old_spte & PT_WRITABLE_ || bpf_probe_read_kernel(&spte, sizeof(spte), sptep))
-		return 0;
-	if (spte & PT_WRITABLE_)
-		exit_becomes(SG_KEY_KVM | SG_KVM_DIRTY);
+	if (enabled && !(old_spte & PT_WRITABLE_) && !bpf_probe_read_kernel(&spte, sizeof(spte), sptep) &&
+	    spte & PT_WRITABLE_)
+		exit_is(SG_KVM_DIRTY);
+}
+
+SEC("?tp_btf/fast_page_fault")
+int BPF_PROG(fast_page_fault_btf, void *vcpu, void *fault, u64 *sptep, u64 old_spte)
+{
+	fast_fault(sptep, old_spte);
 	return 0;
+}
+
+SEC("?tp/kvmmmu/fast_page_fault")
+int fast_page_fault_tp(struct trace_event_raw_fast_page_fault *ctx)
+{
+	fast_fault(ctx->sptep, ctx->old_spte);
+	return TP_TELL_OTHERS;
 }
 
 /* The page is not there: a kernel worker will bring it, and the guest does something else meanwhile, or halts. */
 SEC("?tp_btf/kvm_try_async_get_page")
 int BPF_PROG(kvm_try_async_get_page_btf)
 {
-	if (enabled)
-		exit_becomes(SG_KEY_KVM | SG_KVM_ASYNC);
+	exit_is(SG_KVM_ASYNC);
 	return 0;
+}
+
+SEC("?tp/kvm/kvm_try_async_get_page")
+int kvm_try_async_get_page_tp(void *ctx)
+{
+	exit_is(SG_KVM_ASYNC);
+	return TP_TELL_OTHERS;
 }
 
 /*
@@ -324,8 +361,7 @@ int BPF_PROG(kvm_try_async_get_page_btf)
  * vCPUs' own are timers and each other's). Who gave it ended what waited for the device,
  * and a vCPU that is running is not woken, so no waking tells.
  */
-SEC("?tp_btf/kvm_apic_accept_irq")
-int BPF_PROG(kvm_apic_accept_irq_btf, u32 vcpu, u16 mode, u16 trigger, u8 vector)
+static __always_inline void injected(u32 vcpu, u8 vector)
 {
 	struct cpu_state *c;
 	struct thread *t = running(&c);
@@ -334,20 +370,33 @@ int BPF_PROG(kvm_apic_accept_irq_btf, u32 vcpu, u16 mode, u16 trigger, u8 vector
 	u64 now;
 
 	if (!t || t->vcpu || !emits(t))
-		return 0;
+		return;
 	now = bpf_ktime_get_ns();
 	if (now - t->injected < (to == t->injected_to ? SG_INJECT_EVERY_NS : SG_INJECT_OTHER_NS))
-		return 0;
+		return;
 	r = ring_reserve(c, sizeof(*r));
 	if (!r)
-		return 0;
+		return;
 	t->injected = now;
 	t->injected_to = to;
 	fill_hdr(&r->h, c, SG_REC_INJECT, t->uid, now);
 	r->vcpu = vcpu;
 	r->vector = vector;
 	ring_submit(r);
+}
+
+SEC("?tp_btf/kvm_apic_accept_irq")
+int BPF_PROG(kvm_apic_accept_irq_btf, u32 vcpu, u16 mode, u16 trigger, u8 vector)
+{
+	injected(vcpu, vector);
 	return 0;
+}
+
+SEC("?tp/kvm/kvm_apic_accept_irq")
+int kvm_apic_accept_irq_tp(struct trace_event_raw_kvm_apic_accept_irq *ctx)
+{
+	injected(ctx->apicid, ctx->vec);
+	return TP_TELL_OTHERS;
 }
 
 /*
@@ -384,11 +433,25 @@ int BPF_PROG(kvm_async_pf_completed_btf, unsigned long address, u64 gpa)
 	return 0;
 }
 
+SEC("?tp/kvm/kvm_async_pf_completed")
+int kvm_async_pf_completed_tp(struct trace_event_raw_kvm_async_pf_completed *ctx)
+{
+	fetch_emit(SG_FETCH_BROUGHT, ctx->gva, 0);
+	return TP_TELL_OTHERS;
+}
+
 SEC("?tp_btf/kvm_async_pf_ready")
 int BPF_PROG(kvm_async_pf_ready_btf, u64 token, u64 gpa)
 {
 	fetch_emit(SG_FETCH_TOLD, gpa, token);
 	return 0;
+}
+
+SEC("?tp/kvm/kvm_async_pf_ready")
+int kvm_async_pf_ready_tp(struct trace_event_raw_kvm_async_pf_nopresent_ready *ctx)
+{
+	fetch_emit(SG_FETCH_TOLD, ctx->gva, ctx->token);
+	return TP_TELL_OTHERS;
 }
 
 /* ---- the balloon ----------------------------------------------------------------------------- */

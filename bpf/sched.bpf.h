@@ -31,6 +31,36 @@ static __always_inline u8 stop_of(struct task_struct *p, const struct thread *t,
 	return state & TASK_INTERRUPTIBLE_ ? SG_STOP_SLEEP : SG_STOP_BLOCKED;
 }
 
+static __always_inline bool is_blocked(u8 stop)
+{
+	return stop == SG_STOP_SLEEP || stop == SG_STOP_DISK || stop == SG_STOP_BLOCKED;
+}
+
+/*
+ * A thread that has said that it will wait, but is preempted before it does, stays in the queue: __schedule() takes none off
+ * it for a preemption, whatever its state (kernel/sched/core.c). Most will find when
+ * they come on that they need not wait, or only then wait; but who is woken meanwhile has waited until then.
+ */
+static __always_inline u8 way_of(struct task_struct *p, const struct thread *t, u32 stop, u32 state)
+{
+	u8 way = stop == SG_STOP_RUNNABLE && state ? stop_of(p, t, false, state) : 0;
+
+	return is_blocked(way) ? way : 0;
+}
+
+/* The thread comes on: was that the wait it was on the way to? What explains it explains no turn in the queue. */
+static __always_inline void way_ends(struct thread *t)
+{
+	if (t->w_wake > t->out) {
+		t->w_stop = t->w_way;
+	} else {
+		t->w_flags &= ~(SG_SF_IOWAIT | SG_SF_MEMSTALL | SG_SF_DELAYED | SG_SF_TIMEOUT);
+		t->w_fdtype = SG_FD_NONE;
+		t->w_arg = 0;
+	}
+	t->w_way = 0;
+}
+
 /* Arguments of the system call that @p blocks in: they stay in its saved registers while it lasts. */
 static __always_inline void args_load(struct task_struct *p, struct thread *t)
 {
@@ -108,11 +138,6 @@ static __always_inline void wait_begin(struct task_struct *p, struct thread *t, 
 	t->thr_clock = compat_throttle_clock(p);
 }
 
-static __always_inline bool is_blocked(u8 stop)
-{
-	return stop == SG_STOP_SLEEP || stop == SG_STOP_DISK || stop == SG_STOP_BLOCKED;
-}
-
 /*
  * Stacks are dear (3 us, kernel and user side), and a sandbox has tens of thousands of
  * waits a second that are just over the threshold: of those 4,000 a second and CPU
@@ -141,6 +166,10 @@ static __always_inline void slice_begin(struct task_struct *p, struct thread *t,
 	slots_begin(t);
 	relation_ages(t, now);
 	wake_consume(t);
+	if (t->w_way)
+		way_ends(t);
+	if (aside && !t->w_wake && is_blocked(t->w_stop))
+		aside_take(t, p->pid);
 	t->w_throttle = 0;
 	/* The clock is the queue's: of another CPU's queue it says nothing about this wait. */
 	if (t->thr_rq == (u64)p->se.cfs_rq) {
@@ -262,7 +291,8 @@ __noinline int off_wait(struct thread *t, u64 now, u32 stop, int nr)
 {
 	if (t) {
 		t->in = 0;
-		wait_begin(bpf_get_current_task_btf(), t, now, stop, nr);
+		wait_begin(bpf_get_current_task_btf(), t, now, t->w_way ? t->w_way : stop, nr);
+		t->w_stop = stop;
 	}
 	return 0;
 }
@@ -273,6 +303,7 @@ __noinline int off_end(struct thread *t, u64 now, u64 irq, u32 how)
 {
 	struct task_struct *p = bpf_get_current_task_btf();
 	struct cpu_state *c = this_cpu();
+	u32 stop;
 
 	if (!t)
 		return 0;
@@ -287,7 +318,9 @@ __noinline int off_end(struct thread *t, u64 now, u64 irq, u32 how)
 		settle(t, now - irq);
 		hidden_wait(p, t, c);
 	}
-	return stop_of(p, t, how & OFF_PREEMPTED, how & ~OFF_PREEMPTED);
+	stop = stop_of(p, t, how & OFF_PREEMPTED, how & ~OFF_PREEMPTED);
+	t->w_way = way_of(p, t, stop, how & ~OFF_PREEMPTED);
+	return stop;
 }
 
 int mark_access(u64 upath);

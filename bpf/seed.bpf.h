@@ -93,9 +93,9 @@ int close_tasks(struct bpf_iter__task *ctx)
 	/* Still off CPU: a slice of no length that carries the open wait. */
 	k.cpu = bpf_get_smp_processor_id();
 	slots_clear(t);
-	t->w_wake = t->k_wake;
-	t->w_waker = t->k_waker;
-	t->w_ctx = t->k_wake ? t->k_ctx : 0;
+	t->w_wake = t->k.at;
+	t->w_waker = t->k.waker;
+	t->w_ctx = t->k.at ? t->k.ctx : 0;
 	k.stop = t->w_stop;
 	emit_slice(t, c, &k, false);
 	return 0;

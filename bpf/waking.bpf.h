@@ -50,54 +50,119 @@ static __always_inline u32 woke_here(void)
 	return in_guest && cpu < SG_NOTE_WOKE_MAX ? (cpu + 1) << SG_NOTE_WOKE_SHIFT : 0;
 }
 
-/* Where the waking happens: this, not current, is the waker. */
-static __always_inline void waking_context(struct cpu_state *c, struct thread *w)
+/* How late the timer was that ends the wait: inside a guest its host may not have run the vCPU. */
+static __always_inline u32 timer_late(const struct cpu_state *c)
+{
+	return in_guest ? c->late << SG_NOTE_WOKE_SHIFT : 0;
+}
+
+#define VEC_TIMER   1
+#define VEC_NET_TX  2
+#define VEC_NET_RX  3
+#define VEC_HRTIMER 8
+#define VEC_MAX	    10
+
+static __always_inline bool is_net(u32 vec)
+{
+	return vec == VEC_NET_TX || vec == VEC_NET_RX;
+}
+
+/*
+ * The thread for soft interrupts that take too long is woken: by one that raised what is to be done, or at the end of
+ * serving others, by no matter whom that interrupted. Which of them, the raised ones tell. False: they don't.
+ */
+static __noinline int softirqd_woken(struct cpu_state *c, struct waking *k)
+{
+	bool own = false, any = false, others = false, net = false;
+
+	if (!c || !k)
+		return 0;
+	for (u32 vec = 0; vec < VEC_MAX; vec++) {
+		struct raised *r = &c->raised[vec & 15];
+
+		if (!r->uid && !r->hard && !r->mixed)
+			continue;
+		any = true;
+		net |= is_net(vec);
+		if (r->uid && r->uid == c->cur && !r->hard && !r->mixed)
+			own = true;
+		else
+			others = true;
+	}
+	if (!any || (own && !others))
+		return 0;
+	k->ctx = SG_WCTX_SOFT;
+	k->src = net ? SG_WSRC_NET : SG_WSRC_NONE;
+	k->note = woke_here();
+	return 1;
+}
+
+/* Where the waking happens: this, not current, is the waker. @flags: TH_* of who is woken. */
+static __always_inline void waking_context(struct cpu_state *c, struct waking *k, u32 flags)
 {
 	u32 vec = c->soft_on - 1;
 
-	w->k_waker = w->k_raiser = w->k_dev = 0;
-	w->k_svc = 0;
-	w->k_flags = 0;
-	w->k_vec = 0;
-	w->k_note = 0;
-	w->k_src = SG_WSRC_NONE;
+	k->waker = k->raiser = k->dev = 0;
+	k->svc = 0;
+	k->flags = 0;
+	k->vec = 0;
+	k->note = 0;
+	k->src = SG_WSRC_NONE;
 	if (c->blk_on) {
-		w->k_src = SG_WSRC_BLOCK;
-		w->k_dev = c->blk_dev;
-		w->k_svc = c->blk_svc;
+		k->src = SG_WSRC_BLOCK;
+		k->dev = c->blk_dev;
+		k->svc = c->blk_svc;
 	}
 	if (c->hard_on) {
-		w->k_ctx = c->timer_on ? SG_WCTX_TIMER : SG_WCTX_HARD;
+		k->ctx = c->timer_on ? SG_WCTX_TIMER : SG_WCTX_HARD;
 		if (c->timer_on)
-			w->k_src = SG_WSRC_TIMER;
-		else
-			w->k_note = woke_here();
+			k->src = SG_WSRC_TIMER;
+		k->note = c->timer_on ? timer_late(c) : woke_here();
 		if (c->page) {
-			w->k_src = SG_WSRC_PAGE;
-			w->k_note |= c->page_nr;
+			k->src = SG_WSRC_PAGE;
+			k->note |= c->page_nr;
 		}
 		return;
 	}
-	if (c->soft_on && (vec == 1 || vec == 8)) {
-		w->k_ctx = SG_WCTX_TIMER;
-		w->k_src = SG_WSRC_TIMER;
+	if (c->soft_on && (vec == VEC_TIMER || vec == VEC_HRTIMER)) {
+		k->ctx = SG_WCTX_TIMER;
+		k->src = SG_WSRC_TIMER;
+		k->note = vec == VEC_HRTIMER ? timer_late(c) : 0; /* the other kind counts in ticks */
 		return;
+	}
+	if (c->soft_on && is_net(vec))
+		k->src = SG_WSRC_NET;
+	if (c->soft_on) {
+		k->raiser = c->soft_raiser;
+		k->flags |= c->soft_mixed ? SG_SF_MIXED : 0;
 	}
 	if (c->soft_on && (!(c->cur_flags & TH_KSOFTIRQD) || c->blk_on)) {
-		w->k_ctx = SG_WCTX_SOFT;
-		w->k_vec = vec;
-		w->k_raiser = c->soft_raiser;
-		if (c->soft_mixed)
-			w->k_flags |= SG_SF_MIXED;
-		if (vec == 2 || vec == 3)
-			w->k_src = SG_WSRC_NET;
-		w->k_note = woke_here();
+		k->ctx = SG_WCTX_SOFT;
+		k->vec = vec;
+		k->note = woke_here();
 		return;
 	}
-	w->k_ctx = SG_WCTX_TASK;
-	w->k_waker = c->cur;
+	if (flags & TH_KSOFTIRQD && softirqd_woken(c, k))
+		return;
+	k->ctx = SG_WCTX_TASK;
+	k->waker = c->cur;
 	if (c->flip && c->flip_uid == c->cur)
-		w->k_note = c->flip;
+		k->note = c->flip;
+}
+
+/* @p's storage can't be had: see wakings_aside. */
+static __noinline int waking_aside(u32 pid)
+{
+	struct cpu_state *c = this_cpu();
+	struct waking k = {};
+
+	if (!c->hard_on && !c->soft_on)
+		return 0;
+	k.at = bpf_ktime_get_ns();
+	waking_context(c, &k, 0);
+	bpf_map_update_elem(&wakings_aside, &pid, &k, BPF_ANY);
+	aside = true;
+	return 0;
 }
 
 SEC("?tp_btf/sched_waking")
@@ -111,28 +176,29 @@ int BPF_PROG(sched_waking_btf, struct task_struct *p)
 		return 0;
 	w = thread_of(p);
 	if (!w)
-		return 0;
+		return waking_aside(p->pid);
 	now = bpf_ktime_get_ns();
 	*(volatile u32 *)&w->wseq = w->wseq + 1;
 	barrier();
-	w->k_wake = now;
-	waking_context(c, w);
+	w->k.at = now;
+	waking_context(c, &w->k, w->flags);
 	if ((compat_task_state(p) & TASK_FROZEN_) && is_blocked(w->w_stop))
 		w->w_stop = SG_STOP_FROZEN;
 	barrier();
 	*(volatile u32 *)&w->wseq = w->wseq + 1;
 
-	if (w->k_ctx == SG_WCTX_TASK && bpf_get_current_task_btf()->ptrace)
+	if (w->k.ctx == SG_WCTX_TASK && bpf_get_current_task_btf()->ptrace)
 		emulated_stop();
 	if (emits(w)) {
 		u8 steps = w->flags & TH_INSCOPE ? 0 : w->related;
-		bool by_cur = w->k_ctx == SG_WCTX_TASK || (w->k_raiser && w->k_raiser == c->cur);
-		bool is_long = !w->in && w->out && is_blocked(w->w_stop) && now - w->out > stack_threshold_ns;
+		bool by_cur = w->k.ctx == SG_WCTX_TASK || (w->k.raiser && w->k.raiser == c->cur);
+		bool waits = is_blocked(w->w_way ? w->w_way : w->w_stop);
+		bool is_long = !w->in && w->out && waits && now - w->out > stack_threshold_ns;
 
 		/* Who gives an idle kernel worker something to do explains nothing about us. */
 		if (w->w_stop == SG_STOP_IDLE && !(w->flags & TH_INSCOPE))
 			by_cur = false;
-		if (steps && w->k_ctx == SG_WCTX_TASK && c->cur_flags & TH_INSCOPE)
+		if (steps && w->k.ctx == SG_WCTX_TASK && c->cur_flags & TH_INSCOPE)
 			relate(w, 1, now);
 		if (by_cur && c->cur && (!(c->cur_flags & TH_EMIT) || is_long)) {
 			struct thread *t = thread_of(bpf_get_current_task_btf());
@@ -148,7 +214,7 @@ int BPF_PROG(sched_waking_btf, struct task_struct *p)
 		}
 		if (is_long && want_stacks && !compat_on_cpu(p) && stack_granted(c, now, now - w->out))
 			emit_wait_stack(p, w, c, now);
-	} else if (w->k_ctx == SG_WCTX_TASK && (c->cur_flags & TH_INSCOPE) && w->tgid != self_tgid) {
+	} else if (w->k.ctx == SG_WCTX_TASK && (c->cur_flags & TH_INSCOPE) && w->tgid != self_tgid) {
 		relate(w, 1, now);
 	}
 	return 0;
@@ -174,8 +240,8 @@ int BPF_PROG(sched_wakeup_new_btf, struct task_struct *p)
 		w->cur = base_slot(w);
 		w->w_kind = w->base;
 	}
-	w->k_wake = bpf_ktime_get_ns();
-	waking_context(c, w);
+	w->k.at = bpf_ktime_get_ns();
+	waking_context(c, &w->k, w->flags);
 	return 0;
 }
 

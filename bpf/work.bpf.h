@@ -151,12 +151,14 @@ static __always_inline int reclaim_end(u8 kind)
 	SEC("?tp/" #cat "/" #begin)            \
 	int begin##_tp(void *ctx)              \
 	{                                      \
-		return reclaim_begin(kind);    \
+		reclaim_begin(kind);           \
+		return TP_TELL_OTHERS;         \
 	}                                      \
 	SEC("?tp/" #cat "/" #end)              \
 	int end##_tp(void *ctx)                \
 	{                                      \
-		return reclaim_end(kind);      \
+		reclaim_end(kind);             \
+		return TP_TELL_OTHERS;         \
 	}
 
 RECLAIM_PAIR(mm_vmscan_direct_reclaim_begin, mm_vmscan_direct_reclaim_end, SG_K_RDIRECT)
@@ -287,14 +289,14 @@ int sys_enter_tp(struct trace_event_raw_sys_enter *ctx)
 		sp = regs ? BPF_CORE_READ(regs, sp) : 0;
 	}
 	sys_enter(ctx->id, ctx->args[0], ctx->args[1], sp);
-	return 0;
+	return TP_TELL_OTHERS;
 }
 
 SEC("?tp/raw_syscalls/sys_exit")
 int sys_exit_tp(struct trace_event_raw_sys_exit *ctx)
 {
 	sys_exit(ctx, ctx->ret);
-	return 0;
+	return TP_TELL_OTHERS;
 }
 
 #endif

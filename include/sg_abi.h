@@ -282,6 +282,10 @@ struct sg_slice {
 /* Inside a guest, of a wait that an interrupt ended (WCTX_HARD, WCTX_SOFT): 1 + the CPU it came to; 0 not told. */
 #define SG_NOTE_WOKE_SHIFT 19
 #define SG_NOTE_WOKE_MAX   0x1fffu
+/* There, of a wait that a timer ended (WCTX_TIMER): how late its interrupt came, rounded down: ns >> e, and e. */
+#define SG_LATE_EXP_BITS 5
+#define SG_LATE_MAX	 0xffu /* of ns >> e */
+#define SG_LATE_NS(late) ((unsigned long long)((late) >> SG_LATE_EXP_BITS) << ((late)&31))
 
 /*
  * The common slice, as it crosses the ring: half the bytes. Ring only, never in

@@ -49,7 +49,8 @@ struct cpu_state {
 	__u64 arrival_odd;	/* begins in a row that contradict it */
 	__u64 repaired, hidden; /* switches that only the scheduler's books showed */
 	__u64 stack_at;		/* when stack_left was last filled up */
-	__u32 stack_left, kern_pad;
+	__u32 stack_left;
+	__u32 late; /* of the timer that is served, as in a note: SG_LATE_NS */
 	__u64 holes, torn, missed, orphan_ends, snaps_skipped, stack_races;
 	struct sg_batch batch;	  /* slices that wait for company; written with interrupts off only */
 	struct raised raised[16]; /* by vector; 10 exist */

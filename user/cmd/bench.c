@@ -39,7 +39,7 @@ static const struct argp_option options[] = {
 	  "or each "
 	  "in a container: docker (runc), gvisor (the systrap platform), gvisor-systrap, gvisor-ptrace, "
 	  "gvisor-lisafs; or each in a virtual machine: kvm, docker-in-kvm; one after the other, compared "
-	  "with the first. cpu: the jobs on the host (the "
+	  "with the host if it is one of them, else with the first. cpu: the jobs on the host (the "
 	  "default), or each in a virtual machine of its own: kvm",
 	  8 },
 	{ "rounds", OPT_ROUNDS, "N", 0,

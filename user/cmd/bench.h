@@ -55,6 +55,9 @@ SG_BENCH_LIST(SG_X)
 /* Options of the virtual machines, of all workloads that have them; into struct sg_bench_args.vm */
 extern const struct argp sg_bench_vm_argp;
 
+/** sg_bench_inside_check() - an argp error when --inside was given and can't be; @machines: are there any; @n: at once, 0: not known yet */
+void sg_bench_inside_check(struct argp_state *s, const struct sg_bench_args *a, bool machines, unsigned n);
+
 /** sg_bench_size() - @text as a size from 1M, or an argp error that names the option */
 void sg_bench_size(struct argp_state *s, const char *name, const char *text, uint64_t *ret);
 /** sg_bench_number() - @text as a number, or an argp error that names the option */

@@ -106,9 +106,13 @@ void sg_bench_cpu_defaults(struct sg_bench_args *a)
 void sg_bench_cpu_check(struct argp_state *s, struct sg_bench_args *a)
 {
 	struct sg_err err = { 0 };
+	bool machines = false;
 
 	if (a->envs && sg_cpu_parse_envs(&a->cpu, a->envs, &err))
 		argp_error(s, "--env: %s", err.msg);
+	for (unsigned e = 0; e < a->cpu.nenv; e++)
+		machines |= a->cpu.env[e]->env->parts != NULL;
+	sg_bench_inside_check(s, a, machines, 0);
 	if (a->rounds > SG_CPU_ROUNDS)
 		argp_error(s, "--rounds: bench cpu runs at most %d", SG_CPU_ROUNDS);
 }

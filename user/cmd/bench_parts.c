@@ -109,6 +109,16 @@ static int run_vmjob(char **v, int *ret_status, struct sg_err *err)
 	return sg_cpu_vmjob_main((int)pid, (int)agent, (int)used, v[3], ret_status, err);
 }
 
+/* bench cpu-marked ID TASK COMMAND...: status of the command, or negative errno */
+static int run_marked(char **v, int *ret_status, struct sg_err *err)
+{
+	uint64_t id;
+
+	if (sg_parse_u64(v[0], 1, UINT64_MAX, &id))
+		return sg_err_set(err, -EINVAL, SG_CPU_MARKED_WORD ": ID TASK COMMAND...");
+	return sg_cpu_marked_main(id, v[1], v + 2, ret_status, err);
+}
+
 bool sg_bench_part(int argc, char **argv, int *ret)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -132,6 +142,8 @@ bool sg_bench_part(int argc, char **argv, int *ret)
 		rc = sg_cpu_runner_main(stdin, stdout, &err);
 	else if (!strcmp(what, SG_CPU_VMJOB_WORD) && argc == 6)
 		rc = run_vmjob(argv + 2, &status, &err);
+	else if (!strcmp(what, SG_CPU_MARKED_WORD) && argc >= 5)
+		rc = run_marked(argv + 2, &status, &err);
 	else
 		return false;
 	if (rc)

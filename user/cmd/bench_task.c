@@ -30,7 +30,6 @@ enum {
 	OPT_HOG,
 	OPT_HOG_SIZE,
 	OPT_PORT,
-	OPT_INSIDE,
 };
 
 static const struct argp_option options[] = {
@@ -54,11 +53,6 @@ static const struct argp_option options[] = {
 	{ "hog", OPT_HOG, "KIND", 0,
 	  "stress (Debian's stress -m 1), own, or auto (stress when it is installed; the default)", 2 },
 	{ "hog-size", OPT_HOG_SIZE, "SIZE", 0, "memory of one hog (default 256M)", 2 },
-	{ "inside", OPT_INSIDE, NULL, 0,
-	  "record each virtual machine from inside, too, by an agent that the command starts in it: the "
-	  "guest's "
-	  "causes and the host's in one table",
-	  1 },
 	{ "port", OPT_PORT, "PORT", 0, "TCP port of the first server, the others follow (default: free ones)",
 	  3 },
 	{ 0 },
@@ -143,7 +137,7 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 	struct sg_task_opts *o = &a->task;
 	uint64_t v = 0;
 
-	if (key >= OPT_SERVERS && key <= OPT_INSIDE)
+	if (key >= OPT_SERVERS && key <= OPT_PORT)
 		for (const struct argp_option *op = options; op->name; op++)
 			if (op->key == key)
 				a->given[SG_BENCH_task] = op->name;
@@ -164,9 +158,6 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 		return 0;
 	case OPT_PRESSURE:
 		pressure(s, arg, o);
-		return 0;
-	case OPT_INSIDE:
-		o->inside = true;
 		return 0;
 	}
 	return parse_swap(key, arg, s, o);
@@ -200,13 +191,7 @@ void sg_bench_task_check(struct argp_state *s, struct sg_bench_args *a)
 		argp_error(s, "--port %u leaves no ports for %u servers", o->port, servers);
 	if (vm && o->node)
 		argp_error(s, "--env %s has the native server only, not --server node", vm->name);
-	if (o->inside && !vm)
-		argp_error(s, "--inside is for virtual machines: --env kvm or docker-in-kvm");
-	if (o->inside && a->no_record)
-		argp_error(s, "--inside and --no-record: which of them?");
-	if (o->inside && servers > SG_TASK_INSIDE_MAX)
-		argp_error(s, "--inside: a recording has the host and %d guests at most, not %u",
-			   SG_TASK_INSIDE_MAX, servers);
+	sg_bench_inside_check(s, a, vm, servers);
 	if (vm && o->port)
 		argp_error(s, "--port: the ports of --env %s are free ones", vm->name);
 }
@@ -264,14 +249,18 @@ static int run_envs(struct sg_bench_args *a, struct sg_task_opts *o, struct sg_t
 		o->dir = dir[i];
 		rc = run_one(o, &r[i], err);
 	}
+	all.base = rc ? 0 : sg_task_envs_base(r, a->nenv);
 	if (!rc)
 		rc = sg_result_file(top, "result.json", write_against, &all, err);
+	if (!rc)
+		rc = sg_task_envs_plot(&all, top, err);
 	if (rc)
 		return rc;
 	rc = a->json ? sg_task_envs_json(stdout, &all) : sg_task_envs_text(stdout, &all);
 	if (!rc && !a->json)
-		printf("\nin %s: result.json, and a folder of each environment with all of 'bench task'\n",
-		       top);
+		printf("\nin %s: result.json, times.svg%s, and a folder of each environment with all of "
+		       "'bench task'\n",
+		       top, o->record ? ", causes.svg" : "");
 	if (!rc && fflush(stdout))
 		rc = -errno;
 	return rc ? sg_err_set(err, rc, "cannot print the result: %s", strerror(-rc)) : 0;
@@ -319,6 +308,7 @@ int sg_bench_task_run(struct sg_bench_args *a, struct sg_err *err)
 	o->accel = a->vm.accel;
 	o->vm_memory_bytes = a->vm.memory_bytes;
 	o->vcpus = a->vm.vcpus;
+	o->inside = a->vm.inside;
 	o->vm_cache = a->vm.cache;
 	settle(a, o);
 	/* now, not after the environments before it */

@@ -2,10 +2,11 @@
 /* sandglass bench: the options of virtual machines, of all workloads that have them. */
 #include "base/parse.h"
 #include "cmd/bench.h"
+#include "load/inside.h"
 
 #define VM_MEMORY_MIN (96ull << 20)
 
-enum { OPT_VM_MEMORY = 1536, OPT_VCPUS, OPT_ACCEL, OPT_CACHE };
+enum { OPT_VM_MEMORY = 1536, OPT_VCPUS, OPT_ACCEL, OPT_CACHE, OPT_INSIDE };
 
 static const struct argp_option options[] = {
 	{ "vm-memory", OPT_VM_MEMORY, "SIZE", 0,
@@ -18,6 +19,10 @@ static const struct argp_option options[] = {
 	  1 },
 	{ "cache", OPT_CACHE, "DIR", 0,
 	  "folder that keeps kernel and image of the virtual machines (default: ~/.cache/sandglass)", 1 },
+	{ "inside", OPT_INSIDE, NULL, 0,
+	  "record each virtual machine from inside, too, by an agent that the command starts in it: the "
+	  "guest's causes and the host's in one table",
+	  1 },
 	{ 0 },
 };
 
@@ -27,12 +32,26 @@ void sg_bench_size(struct argp_state *s, const char *name, const char *text, uin
 		argp_error(s, "--%s takes a size from 1M, like 640M or 2G, not '%s'", name, text);
 }
 
+void sg_bench_inside_check(struct argp_state *s, const struct sg_bench_args *a, bool machines, unsigned n)
+{
+	if (!a->vm.inside)
+		return;
+	if (!machines)
+		argp_error(s, "--inside is for virtual machines: --env kvm%s",
+			   a->what == SG_BENCH_task ? " or docker-in-kvm" : "");
+	if (a->no_record)
+		argp_error(s, "--inside and --no-record: which of them?");
+	if (n > SG_INSIDE_MAX)
+		argp_error(s, "--inside: a recording has the host and %d guests at most, not %u",
+			   SG_INSIDE_MAX, n);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *s)
 {
 	struct sg_bench_args *a = s->input;
 	uint64_t v = 0;
 
-	if (key >= OPT_VM_MEMORY && key <= OPT_CACHE)
+	if (key >= OPT_VM_MEMORY && key <= OPT_INSIDE)
 		a->given_vm = options[key - OPT_VM_MEMORY].name;
 	switch (key) {
 	case OPT_VM_MEMORY:
@@ -51,6 +70,9 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 		if (!*arg)
 			argp_error(s, "--cache takes a folder");
 		a->vm.cache = arg;
+		return 0;
+	case OPT_INSIDE:
+		a->vm.inside = true;
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;

@@ -2,18 +2,16 @@
 #include "cmd/guests.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "base/parse.h"
 #include "cmd/joining.h"
 #include "out/text.h"
 
-enum { OPT_GUEST = 640, OPT_TOKEN, OPT_KEEP };
+enum { OPT_GUEST = 640, OPT_TOKEN, OPT_KEEP, OPT_REST };
 
 /* clang-format off */
 static const struct argp_option options[] = {
@@ -21,6 +19,8 @@ static const struct argp_option options[] = {
 	{ "guest", OPT_GUEST, "NAME=ADDR", 0,
 	  "record the guest NAME too; ADDR is vsock:CID:PORT or tcp:HOST:PORT, with ',pid=PID' of its VMM where that can't be told from the CID; at most 7 times", 5 },
 	{ "token-file", OPT_TOKEN, "FILE", 0, "the token that this machine and the agents share: the file's first line", 5 },
+	{ "guest-rest", OPT_REST, "SIZE", 0,
+	  "what a guest may still send after the end of the recording (default 1G): more than its agent's --spool; beyond it, and after ten minutes, it is cut off", 5 },
 	{ "keep-parts", OPT_KEEP, NULL, 0, "keep each machine's own recording (FILE.NAME.sgt) beside the merged one", 5 },
 	{ 0 },
 };
@@ -64,11 +64,21 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 	struct sg_guests *gs = s->input;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		gs->host.fd = -1;
+		for (size_t i = 0; i < SG_GUESTS_MAX; i++)
+			gs->g[i].part.fd = -1;
+		break;
 	case OPT_GUEST:
 		parse_guest(s, gs, arg);
 		break;
 	case OPT_TOKEN:
 		gs->token_file = arg;
+		break;
+	case OPT_REST:
+		if (sg_parse_size(arg, &gs->rest_bytes) || gs->rest_bytes < 1u << 20 ||
+		    gs->rest_bytes > 1ull << 40)
+			argp_error(s, "--guest-rest takes 1M to 1024G, not '%s'", arg);
 		break;
 	case OPT_KEEP:
 		gs->keep = true;
@@ -78,6 +88,8 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 			argp_error(s, "--guest needs --token-file FILE: the token that the agent was given");
 		if (!gs->n && gs->token_file)
 			argp_error(s, "--token-file is for --guest");
+		if (!gs->n && gs->rest_bytes)
+			argp_error(s, "--guest-rest is for --guest");
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -88,55 +100,60 @@ static error_t parse(int key, char *arg, struct argp_state *s)
 const struct argp sg_guests_argp = { options, parse, NULL, NULL, NULL, NULL, NULL };
 
 /* "web.sgt" and "db": "web.db.sgt". */
-static int part_open(const char *out, const char *name, char path[PATH_MAX], struct sg_err *err)
+static int part_open(struct sg_outfile *part, const char *out, const char *name, struct sg_err *err)
 {
 	size_t len = strlen(out);
-	int fd;
+	char path[PATH_MAX];
 
 	if (len > 4 && !strcmp(out + len - 4, ".sgt"))
 		len -= 4;
 	if (snprintf(path, PATH_MAX, "%.*s.%s.sgt", (int)len, out, name) >= PATH_MAX)
 		return sg_err_set(err, -ENAMETOOLONG, "the name of the recording is too long");
-	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return sg_err_set(err, -errno, "can't write %s: %s", path, strerror(errno));
-	(void)!fchmod(fd, 0600);
-	return fd;
+	return sg_outfile_begin_lasting(part, path, err);
 }
 
 int sg_guests_open(struct sg_guests *gs, const char *out, struct sg_err *err)
 {
 	int e;
 
-	gs->host_fd = -1;
-	for (size_t i = 0; i < gs->n; i++)
-		gs->g[i].fd = -1;
 	if (!strcmp(out, "-"))
 		return sg_err_set(err, -EINVAL,
 				  "a recording with guests is merged at its end: give it a file, -o FILE");
 	e = sg_token_read(gs->token_file, &gs->token, err);
 	if (e)
 		return e;
-	gs->host_fd = part_open(out, "host", gs->host_path, err);
-	if (gs->host_fd < 0)
-		return gs->host_fd;
+	e = part_open(&gs->host, out, "host", err);
+	if (e)
+		return e;
 	for (size_t i = 0; i < gs->n; i++) {
 		struct sg_guest_arg *g = &gs->g[i];
 		struct sg_agent_link_opts o = { .name = g->name,
 						.addr = g->addr,
 						.token = &gs->token,
 						.number = (uint32_t)i + 1,
-						.vmm = g->vmm };
+						.vmm = g->vmm,
+						.rest_bytes = gs->rest_bytes };
 
-		g->fd = o.out_fd = part_open(out, g->name, g->path, err);
-		if (g->fd < 0)
-			return g->fd;
+		e = part_open(&g->part, out, g->name, err);
+		if (e)
+			return e;
+		o.out_fd = g->part.fd;
 		e = sg_agent_link_new(&g->link, &o);
 		if (e)
 			return sg_err_set(err, e, "guest %s: %s", g->name, strerror(-e));
 		sg_agent_link_companion(g->link, &gs->companion[i]);
 	}
-	return gs->host_fd;
+	return gs->host.fd;
+}
+
+int sg_guests_begin(void *ctx, struct sg_err *err)
+{
+	struct sg_guests *gs = ctx;
+	int e = sg_outfile_place(&gs->host, err);
+
+	for (size_t i = 0; i < gs->n && !e; i++)
+		e = sg_outfile_place(&gs->g[i].part, err);
+	return e;
 }
 
 /* What became of one guest; true: all that was asked for. */
@@ -155,8 +172,8 @@ static bool tell(const struct sg_guest_arg *g, const char *name)
 			name, g->name, r->dropped.blocks, r->dropped.events, r->dropped.bytes / 1048576.0);
 	if (r->breaks)
 		fprintf(stderr,
-			"%s: guest %s: the connection was made anew %u times; the recording went on\n", name,
-			g->name, r->breaks);
+			"%s: guest %s: the connection was made anew %u time%s; the recording went on\n", name,
+			g->name, r->breaks, r->breaks == 1 ? "" : "s");
 	if (r->doubted)
 		fprintf(stderr,
 			"%s: guest %s: KVM's offset of its TSC does not agree with the two-way exchange (a "
@@ -169,7 +186,7 @@ static bool tell(const struct sg_guest_arg *g, const char *name)
 static int add_all(struct sg_guests *gs, struct sg_joining *j, const char *name, bool *ret_all,
 		   struct sg_err *err)
 {
-	int e = sg_joining_add(j, gs->host_fd, 0, "host", NULL, err);
+	int e = sg_joining_add(j, gs->host.fd, 0, "host", NULL, err);
 
 	for (size_t i = 0; i < gs->n && !e; i++) {
 		const struct sg_guest_arg *g = &gs->g[i];
@@ -178,7 +195,7 @@ static int add_all(struct sg_guests *gs, struct sg_joining *j, const char *name,
 
 		*ret_all &= tell(g, name);
 		if (!r->bytes || !sg_agent_link_clocks(g->link)->n ||
-		    sg_joining_add(j, g->fd, (uint32_t)i + 1, g->name, g->from, &why)) {
+		    sg_joining_add(j, g->part.fd, (uint32_t)i + 1, g->name, g->from, &why)) {
 			fprintf(stderr, "%s: guest %s: nothing of it can be merged%s%s\n", name, g->name,
 				why.msg[0] ? ": " : "", why.msg);
 			*ret_all = false;
@@ -209,10 +226,9 @@ static void count_dropped(const struct sg_guests *gs, struct sg_joining *j)
 
 static void parts_remove(struct sg_guests *gs)
 {
-	unlink(gs->host_path);
+	unlink(gs->host.path);
 	for (size_t i = 0; i < gs->n; i++)
-		if (gs->g[i].path[0])
-			unlink(gs->g[i].path);
+		unlink(gs->g[i].part.path);
 }
 
 bool sg_guests_end(struct sg_guests *gs, const char *out, int level, const char *name, bool quiet)
@@ -230,29 +246,34 @@ bool sg_guests_end(struct sg_guests *gs, const char *out, int level, const char 
 		fprintf(stderr,
 			"%s: the parts could not be merged: %s; they are kept: %s and its guests' beside "
 			"it\n",
-			name, err.msg, gs->host_path);
+			name, err.msg, gs->host.path);
 	else
 		all &= sg_joining_tell(&j, name, quiet, stderr);
 	if (!e && !gs->keep && j.n == gs->n + 1)
 		parts_remove(gs);
 	else if (!e && !gs->keep)
 		fprintf(stderr, "%s: the parts are kept: %s and its guests' beside it\n", name,
-			gs->host_path);
+			gs->host.path);
 	sg_joining_free(&j);
 	return all && !e;
 }
 
-void sg_guests_close(struct sg_guests *gs, bool discard)
+/* To what is in its place that is all the same: only its descriptor is left. */
+static void part_close(struct sg_outfile *part)
+{
+	struct sg_err err = { 0 };
+
+	if (part->fd >= 0)
+		sg_outfile_end(part, -ECANCELED, &err);
+}
+
+void sg_guests_close(struct sg_guests *gs)
 {
 	if (!gs->n)
 		return;
-	if (discard && gs->host_fd >= 0)
-		parts_remove(gs);
-	if (gs->host_fd >= 0)
-		close(gs->host_fd);
+	part_close(&gs->host);
 	for (size_t i = 0; i < gs->n; i++) {
-		if (gs->g[i].fd >= 0)
-			close(gs->g[i].fd);
+		part_close(&gs->g[i].part);
 		sg_agent_link_free(gs->g[i].link);
 	}
 }

@@ -30,7 +30,7 @@ static void hold(struct sg_outfile *o)
 	sigemptyset(&m);
 	for (const int *s = (const int[]){ SIGINT, SIGTERM, SIGHUP, SIGQUIT, 0 }; *s; s++)
 		sigaddset(&m, *s);
-	if (!o->blocked)
+	if (!o->blocked && !o->lasting)
 		o->blocked = !sigprocmask(SIG_BLOCK, &m, &o->before);
 }
 
@@ -59,13 +59,13 @@ static int resolve(struct sg_outfile *o, const char *path, char dir[PATH_MAX])
 	return 0;
 }
 
-int sg_outfile_begin(struct sg_outfile *o, const char *path, struct sg_err *err)
+static int begin(struct sg_outfile *o, const char *path, bool lasting, struct sg_err *err)
 {
 	char dir[PATH_MAX];
 	struct stat st;
 	bool there = !stat(path, &st);
 
-	*o = (struct sg_outfile){ .fd = -1 };
+	*o = (struct sg_outfile){ .fd = -1, .lasting = lasting };
 	if (there && !S_ISREG(st.st_mode)) {
 		o->in_place = true;
 		o->fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -73,7 +73,7 @@ int sg_outfile_begin(struct sg_outfile *o, const char *path, struct sg_err *err)
 	}
 	if ((there && access(path, W_OK)) || resolve(o, path, dir))
 		return fail(err, path);
-	o->fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+	o->fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (o->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) {
 		hold(o);
 		if (snprintf(o->tmp, PATH_MAX, "%s.XXXXXX", o->path) < PATH_MAX)
@@ -88,6 +88,16 @@ int sg_outfile_begin(struct sg_outfile *o, const char *path, struct sg_err *err)
 	}
 	(void)!fchmod(o->fd, 0600); /* whatever the mask; not every file system has modes */
 	return 0;
+}
+
+int sg_outfile_begin(struct sg_outfile *o, const char *path, struct sg_err *err)
+{
+	return begin(o, path, false, err);
+}
+
+int sg_outfile_begin_lasting(struct sg_outfile *o, const char *path, struct sg_err *err)
+{
+	return begin(o, path, true, err);
 }
 
 /* A name for the file that has none yet. */
@@ -108,6 +118,21 @@ static int name_it(struct sg_outfile *o)
 	return -1;
 }
 
+int sg_outfile_place(struct sg_outfile *o, struct sg_err *err)
+{
+	int ret = 0;
+
+	if (o->in_place)
+		return 0;
+	hold(o);
+	if ((!o->tmp[0] && name_it(o)) || rename(o->tmp, o->path))
+		ret = fail(err, o->path);
+	else
+		o->in_place = true; /* nothing is left to be thrown away */
+	release(o);
+	return ret;
+}
+
 int sg_outfile_end(struct sg_outfile *o, int ret, struct sg_err *err)
 {
 	bool replace = !ret && !o->in_place;
@@ -121,7 +146,7 @@ int sg_outfile_end(struct sg_outfile *o, int ret, struct sg_err *err)
 		ret = sg_err_set(err, -errno, "writing %s failed: %s", o->path, strerror(errno));
 	if (replace && !ret && rename(o->tmp, o->path))
 		ret = fail(err, o->path);
-	if (o->tmp[0] && ret)
+	if (o->tmp[0] && ret && !o->in_place)
 		unlink(o->tmp);
 	o->fd = -1;
 	release(o);

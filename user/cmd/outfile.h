@@ -13,6 +13,7 @@ struct sg_outfile {
 	int fd; /* to write to */
 	char path[PATH_MAX], tmp[PATH_MAX];
 	bool in_place; /* a device or a pipe: there is nothing to replace */
+	bool lasting;  /* signals are not held up */
 	bool blocked;
 	sigset_t before;
 };
@@ -27,6 +28,14 @@ int sg_outfile_apart(const char *path, const struct stat *in, struct sg_err *err
  * for sg_outfile_end(). Return: 0 or negative errno with @err.
  */
 int sg_outfile_begin(struct sg_outfile *o, const char *path, struct sg_err *err);
+/**
+ * sg_outfile_begin_lasting() - the same for one that takes long: it can be read, too, and no signal waits
+ *
+ * Where the file system knows no files without a name, one that is killed leaves PATH.XXXXXX behind.
+ */
+int sg_outfile_begin_lasting(struct sg_outfile *o, const char *path, struct sg_err *err);
+/** sg_outfile_place() - it takes its place now, and is written to further: @o->fd stays. 0 or negative errno with @err. */
+int sg_outfile_place(struct sg_outfile *o, struct sg_err *err);
 /** sg_outfile_end() - @ret 0: it takes its place; else it is thrown away. Return: @ret, or the error of that with @err. */
 int sg_outfile_end(struct sg_outfile *o, int ret, struct sg_err *err);
 

@@ -7,12 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/parse.h"
 #include "cmd/cmd.h"
 #include "cmd/guests.h"
+#include "cmd/recfile.h"
 #include "cmd/recopts.h"
 
 enum { OPT_DURATION = 256, OPT_READY_FD };
@@ -20,6 +20,7 @@ enum { OPT_DURATION = 256, OPT_READY_FD };
 struct args {
 	struct sg_recopts rec;
 	struct sg_guests guests;
+	struct sg_recfile file;
 	const char *out, *cgroup;
 	bool quiet;
 	char target[256];
@@ -32,7 +33,10 @@ static const struct argp_option options[] = {
 	{ "cgroup", 'G', "CGROUP", 0, "all processes of a cgroup and below: a path or a name", 1 },
 	{ "duration", OPT_DURATION, "TIME", 0, "stop after this time, e.g. 10s", 1 },
 	{ NULL, 0, NULL, 0, "Output:", 2 },
-	{ "output", 'o', "FILE", 0, "recording (default sandglass.sgt; '-' is standard output)", 2 },
+	{ "output", 'o', "FILE", 0,
+	  "recording (default sandglass.sgt; '-' is standard output); what is there stays until this one has "
+	  "begun",
+	  2 },
 	{ "quiet", 'q', NULL, 0, "no progress and no closing line", 2 },
 	{ "ready-fd", OPT_READY_FD, "N", 0,
 	  "write a newline to descriptor N, and close it, when the recording has begun: scripts need not "
@@ -144,29 +148,26 @@ static void describe(struct args *a)
 
 static int open_output(struct args *a, struct sg_err *err)
 {
-	int fd;
+	struct sg_record_opts *o = &a->rec.o;
+	int e;
 
 	if (a->guests.n) {
-		fd = sg_guests_open(&a->guests, a->out, err);
+		o->begun = sg_guests_begin;
+		o->begun_ctx = &a->guests;
 		a->rec.more = a->guests.companion;
 		a->rec.nmore = a->guests.n;
-		return fd;
+		return sg_guests_open(&a->guests, a->out, err);
 	}
 	if (!strcmp(a->out, "-")) {
 		if (isatty(STDOUT_FILENO))
 			return sg_err_set(err, -EINVAL,
 					  "a recording is not text: send it to a file or a pipe");
-		fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-	} else {
-		fd = open(a->out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+		return STDOUT_FILENO;
 	}
-	if (fd < 0)
-		return sg_err_set(err, -errno, "can't write %s: %s", a->out, strerror(errno));
-	if (strcmp(a->out, "-"))
-		(void)!fchmod(
-			fd,
-			0600); /* names and addresses of other people's processes; not every file system has modes */
-	return fd;
+	e = sg_recfile_open(&a->file, a->out, O_WRONLY, err);
+	o->begun = sg_recfile_begin;
+	o->begun_ctx = &a->file;
+	return e ? e : a->file.fd;
 }
 
 static void closing_line(const struct args *a, const struct sg_record_result *res)
@@ -195,6 +196,7 @@ int sg_cmd_record(int argc, char **argv)
 	if (!a)
 		return SG_EXIT_CANNOT;
 	sg_recopts_init(&a->rec);
+	a->file.fd = -1;
 	a->out = "sandglass.sgt";
 	argv[0] = (char *)name;
 	argp_err_exit_status = SG_EXIT_USAGE;
@@ -216,13 +218,14 @@ int sg_cmd_record(int argc, char **argv)
 		r = a->rec.o.out_fd = open_output(a, &err);
 	if (r >= 0)
 		r = sg_recopts_record(&a->rec, name, &res, &err);
-	if (a->guests.n && a->rec.o.out_fd >= 0 && (!r || res.wall_ns))
+	if (a->guests.n && res.begun)
 		whole = sg_guests_end(&a->guests, a->out, a->rec.o.level, name, a->quiet);
-	sg_guests_close(&a->guests, r < 0 && !res.wall_ns);
+	sg_guests_close(&a->guests);
+	sg_recfile_close(&a->file);
 	if (r < 0) {
 		fprintf(stderr, "%s: %s\n", name, err.msg[0] ? err.msg : strerror(-r));
 	} else {
-		if (!a->quiet)
+		if (!a->quiet && res.begun)
 			closing_line(a, &res);
 		if (res.exec_errno)
 			fprintf(stderr, "%s: can't run %s: %s\n", name, a->rec.o.argv[0],

@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/parse.h"
 #include "cmd/cmd.h"
+#include "cmd/recfile.h"
 #include "cmd/recopts.h"
 #include "out/json.h"
 #include "out/text.h"
@@ -19,6 +19,7 @@ enum { OPT_JSON = 256, OPT_BY, OPT_ROWS };
 struct args {
 	struct sg_recopts rec;
 	struct sg_text_opts text;
+	struct sg_recfile file;
 	const char *out, *json;
 	bool want_json;
 };
@@ -26,7 +27,7 @@ struct args {
 /* clang-format off */
 static const struct argp_option options[] = {
 	{ "json", OPT_JSON, "FILE", OPTION_ARG_OPTIONAL, "print JSON to FILE (or standard output) instead of tables", 1 },
-	{ "output", 'o', "FILE", 0, "keep the recording, for report and export", 1 },
+	{ "output", 'o', "FILE", 0, "keep the recording, for report and export; what is there stays until this one has begun", 1 },
 	{ "by", OPT_BY, "leaf|wait", 0, "leaf: where the time really passed (the default); wait: what the command itself waited for", 1 },
 	{ "rows", OPT_ROWS, "N", 0, "rows of the table (default 16)", 1 },
 	{ 0 },
@@ -92,17 +93,16 @@ const struct argp sg_argp_run = {
 /* clang-format on */
 
 /* Where the recording goes while the command runs: a file the user named, or one without a name. */
-static int open_recording(const struct args *a, struct sg_err *err)
+static int open_recording(struct args *a, struct sg_err *err)
 {
 	char tmp[] = "/tmp/sandglass-XXXXXX";
-	int fd;
+	int fd, e;
 
 	if (a->out) {
-		fd = open(a->out, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-		if (fd < 0)
-			return sg_err_set(err, -errno, "can't write %s: %s", a->out, strerror(errno));
-		(void)!fchmod(fd, 0600);
-		return fd;
+		e = sg_recfile_open(&a->file, a->out, O_RDWR, err);
+		a->rec.o.begun = sg_recfile_begin;
+		a->rec.o.begun_ctx = &a->file;
+		return e ? e : a->file.fd;
 	}
 	fd = mkostemp(tmp, O_CLOEXEC);
 	if (fd < 0)
@@ -203,6 +203,7 @@ int sg_cmd_run(int argc, char **argv)
 	if (!a)
 		return SG_EXIT_CANNOT;
 	sg_recopts_init(&a->rec);
+	a->file.fd = -1;
 	argv[0] = (char *)name;
 	argp_err_exit_status = SG_EXIT_USAGE;
 	argp_parse(&sg_argp_run, argc, argv, ARGP_IN_ORDER, NULL, a);
@@ -231,8 +232,9 @@ int sg_cmd_run(int argc, char **argv)
 		fprintf(stderr, "%s: %s\n", name, err.msg[0] ? err.msg : strerror(-r));
 		code = code ? code : SG_EXIT_CANNOT;
 	}
-	if (fd >= 0)
+	if (fd >= 0 && fd != a->file.fd)
 		close(fd);
+	sg_recfile_close(&a->file);
 	free(a);
 	return code;
 }

@@ -15,6 +15,8 @@
 
 /* What waits in the kernel waits in front of the answers to the clock: little. */
 #define SEND_BYTES (512 << 10)
+/* Who waits at the door, at most: where it is full TCP lets a host wait a second, and vsock refuses it. */
+#define DOOR 1024
 
 static int bad(const char *s, bool listening, struct sg_err *err)
 {
@@ -149,7 +151,7 @@ static int listen_on(int family, const struct sockaddr *sa, socklen_t len)
 		   sizeof(int)); /* what it accepts inherits it */
 	if (family != AF_VSOCK)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
-	if (bind(fd, sa, len) || listen(fd, 8))
+	if (bind(fd, sa, len) || listen(fd, DOOR))
 		e = -errno;
 	if (e)
 		close(fd);

@@ -14,6 +14,7 @@
 #include "trace/rec.h"
 
 #define CONNECT_MS 5000
+#define CONNECT_NS (CONNECT_MS * 1000000ull)
 #define BACK_MS	   2000		 /* connecting anew */
 #define PROVE_NS   5000000000ull /* the handshake */
 #define BEGIN_NS \
@@ -21,7 +22,8 @@
 #define SILENT_NS 10000000000ull /* it is asked for the time every second */
 #define AGAIN_NS  500000000ull	 /* between two tries to connect */
 #define LAST_NS	  60000000000ull /* at the end, without any piece coming: a slow machine looks up its symbols */
-#define ACKS_MOST 4096		 /* bytes that wait */
+#define CLOCK_NS  5000000000ull /* for its clock, behind all else */
+#define ACKS_MOST 4096		/* bytes that wait */
 #define GONE_NS	  6000000000ull /* the same without a connection */
 
 enum state {
@@ -29,6 +31,7 @@ enum state {
 	ST_PROVE, /* connected */
 	ST_WAIT,  /* asked to begin, or to go on */
 	ST_ON,
+	ST_LAST, /* all has come, but for its clock at the end */
 	ST_OVER,
 };
 
@@ -38,11 +41,14 @@ struct sg_agent_link {
 	struct sg_guestclock clock;
 	struct sg_conn c;
 	enum state state;
-	uint64_t since_ns; /* in that state */
-	uint64_t moved_ns; /* when a piece came, or the end was asked for */
+	uint64_t since_ns;   /* in that state */
+	uint64_t moved_ns;   /* when a piece came, or the end was asked for */
+	uint64_t stopped_ns; /* when the end was asked for */
+	uint64_t rest;	     /* bytes of pieces since */
 	uint8_t session[SG_LINK_SESSION_BYTES];
 	uint64_t next, acked;
 	bool stopping, stop_sent;
+	bool proved; /* once at least */
 	int stop_fd;
 	sg_put_fn put;
 	void *put_ctx;
@@ -90,6 +96,10 @@ static void down(struct sg_agent_link *g)
 {
 	if (g->state == ST_DOWN || g->state == ST_OVER)
 		return;
+	if (g->state == ST_LAST) {
+		over(g);
+		return;
+	}
 	sg_conn_free(&g->c);
 	sg_guestclock_break(&g->clock);
 	g->stop_sent = false;
@@ -101,6 +111,7 @@ static void ask_to_record(struct sg_agent_link *g)
 	struct sg_link_start start = { 0 };
 	struct sg_link_resume resume = { .next = g->next };
 
+	g->proved = true;
 	if (g->res.begun) {
 		memcpy(resume.session, g->session, sizeof(resume.session));
 		sg_conn_put(&g->c, SG_LINK_RESUME, &resume, sizeof(resume), NULL, 0);
@@ -136,6 +147,16 @@ static int on_data(struct sg_agent_link *g, const struct sg_link_frame *f)
 	memcpy(&d, f->payload, sizeof(d));
 	if (d.seq != g->next)
 		return d.seq < g->next ? 0 : -EPROTO;
+	g->rest += g->stopping ? f->size : 0;
+	if (g->rest > g->o.rest_bytes) {
+		snprintf(text, sizeof(text),
+			 "it sent more than %.1f MiB after its end was asked for and was cut off; what had "
+			 "come is kept",
+			 (double)g->o.rest_bytes / 1048576.0);
+		failed(g, -EFBIG, text);
+		over(g);
+		return 0;
+	}
 	e = write_all(g->o.out_fd, f->payload + sizeof(d), f->len - sizeof(d));
 	if (e) {
 		snprintf(text, sizeof(text), "its recording can't be written: %s", strerror(-e));
@@ -181,7 +202,9 @@ static int on_done(struct sg_agent_link *g, const struct sg_link_frame *f)
 		g->res.complete = true;
 	ack(g);
 	sg_conn_send(&g->c);
-	over(g);
+	/* a clock that was set since it was last asked for is not to go unnoticed */
+	sg_guestclock_break(&g->clock);
+	state_set(g, ST_LAST);
 	return 0;
 }
 
@@ -203,6 +226,8 @@ static int on_pong(struct sg_agent_link *g, const struct sg_link_frame *f)
 	ev.source = p.source;
 	ev.flags = p.flags | SG_CLOCKMAP_RAW;
 	g->put(g->put_ctx, &ev.h);
+	if (g->state == ST_LAST)
+		over(g);
 	return 0;
 }
 
@@ -219,9 +244,18 @@ static void on_refuse(struct sg_agent_link *g, const struct sg_link_frame *f)
 
 static void on_started(struct sg_agent_link *g, const struct sg_link_frame *f)
 {
+	static const char other[] =
+		"its agent goes on with another recording than it had begun; what had come is kept";
 	struct sg_link_started s;
 
 	memcpy(&s, f->payload, sizeof(s));
+	if (g->res.begun && memcmp(s.session, g->session, sizeof(s.session))) {
+		failed(g, -EPROTO, other);
+		sg_conn_refuse(&g->c, EPROTO, "the agent goes on with another recording than it had begun");
+		sg_conn_send(&g->c);
+		over(g);
+		return;
+	}
 	g->res.breaks += g->res.begun;
 	g->res.begun = true;
 	memcpy(g->session, s.session, sizeof(g->session));
@@ -249,7 +283,8 @@ static int on_frame(struct sg_agent_link *g, const struct sg_link_frame *f)
 			on_started(g, f);
 		return 0;
 	case SG_LINK_REFUSE:
-		on_refuse(g, f);
+		if (g->state != ST_LAST)
+			on_refuse(g, f);
 		return 0;
 	case SG_LINK_PONG:
 		return on_pong(g, f);
@@ -273,10 +308,8 @@ static void take(struct sg_agent_link *g)
 		rc = on_frame(g, &f);
 	if (g->state == ST_OVER)
 		return;
-	if (g->state == ST_PROVE && (rc < 0 || e)) {
-		failed(g, rc < 0 ? rc : e,
-		       rc < 0 ? "what answers there is no agent of sandglass"
-			      : "the agent closed the connection");
+	if (g->state == ST_PROVE && rc < 0) {
+		failed(g, rc, "what answers there is no agent of sandglass");
 		/* later its machine may be on its way up again, and who answered may be anybody */
 		if (!g->res.begun)
 			over(g);
@@ -300,7 +333,7 @@ static void tend(struct sg_agent_link *g)
 		sg_conn_put(&g->c, SG_LINK_STOP, &stop, sizeof(stop), NULL, 0);
 		g->stop_sent = true;
 	}
-	if (g->c.sealed && (g->state == ST_ON || g->state == ST_WAIT) && !sg_conn_queued(&g->c) &&
+	if (g->c.sealed && g->state >= ST_WAIT && !sg_conn_queued(&g->c) &&
 	    sg_guestclock_due(&g->clock, &ping))
 		sg_conn_put(&g->c, SG_LINK_PING, &ping, sizeof(ping), NULL, 0);
 	if (sg_conn_send(&g->c) || (g->state == ST_PROVE && in > PROVE_NS) ||
@@ -308,16 +341,33 @@ static void tend(struct sg_agent_link *g)
 		down(g);
 }
 
+static bool interrupted(void)
+{
+	sigset_t m;
+
+	return !sigpending(&m) && (sigismember(&m, SIGINT) || sigismember(&m, SIGTERM));
+}
+
 /* The recording of this machine has ended: what is still on its way is waited for, but not for ever. */
 static void hurry(struct sg_agent_link *g)
 {
-	uint64_t most = g->state == ST_DOWN || g->state == ST_PROVE ? GONE_NS : LAST_NS;
+	uint64_t most = g->state == ST_DOWN || g->state == ST_PROVE ? GONE_NS : LAST_NS, now = sg_mono_ns();
 
-	if (!g->stopping || g->state == ST_OVER || sg_mono_ns() - g->moved_ns < most)
+	if (!g->stopping || g->state >= ST_LAST)
 		return;
-	failed(g, -ETIMEDOUT,
-	       g->state == ST_DOWN ? "the connection is gone and did not come back; what had come is kept"
-				   : "the rest of its recording did not come; what had come is kept");
+	if (now - g->moved_ns >= most)
+		failed(g, -ETIMEDOUT,
+		       g->state == ST_DOWN
+			       ? "the connection is gone and did not come back; what had come is kept"
+			       : "the rest of its recording did not come; what had come is kept");
+	else if (now - g->stopped_ns >= g->o.rest_ns)
+		failed(g, -ETIMEDOUT,
+		       "the rest of its recording came too slowly and was cut off; what had come is kept");
+	else if (interrupted())
+		failed(g, -EINTR,
+		       "interrupted before the rest of its recording had come; what had come is kept");
+	else
+		return;
 	over(g);
 }
 
@@ -328,7 +378,7 @@ static void turn(struct sg_agent_link *g)
 	struct sg_err err = { 0 };
 	int ms = 200;
 
-	if (g->state == ST_ON || g->state == ST_WAIT) {
+	if (g->state >= ST_WAIT && g->state != ST_OVER) {
 		int wait = sg_guestclock_wait_ms(&g->clock);
 
 		ms = wait < ms ? wait : ms;
@@ -340,7 +390,7 @@ static void turn(struct sg_agent_link *g)
 	poll(p, 2, ms);
 	if (p[0].revents) {
 		g->stopping = true;
-		g->moved_ns = sg_mono_ns();
+		g->moved_ns = g->stopped_ns = sg_mono_ns();
 	}
 	if (g->state != ST_DOWN && p[1].revents)
 		take(g);
@@ -348,6 +398,8 @@ static void turn(struct sg_agent_link *g)
 		state_set(g, ST_DOWN);
 	if (g->state != ST_DOWN && g->state != ST_OVER)
 		tend(g);
+	if (g->state == ST_LAST && sg_mono_ns() - g->since_ns > CLOCK_NS)
+		over(g);
 	hurry(g);
 }
 
@@ -361,13 +413,6 @@ static void *thread(void *arg)
 }
 
 /* ---- as a companion ------------------------------------------------------------------------ */
-
-static bool interrupted(void)
-{
-	sigset_t m;
-
-	return !sigpending(&m) && (sigismember(&m, SIGINT) || sigismember(&m, SIGTERM));
-}
 
 static int start(void *ctx, sg_put_fn put, void *put_ctx, struct sg_err *err)
 {
@@ -386,8 +431,11 @@ static int start(void *ctx, sg_put_fn put, void *put_ctx, struct sg_err *err)
 		turn(g);
 		if (interrupted())
 			failed(g, -EINTR, "interrupted before its recording had begun");
-		else if (g->state == ST_DOWN)
+		else if (g->state == ST_DOWN && g->proved)
 			failed(g, -EPIPE, "the connection broke before its recording had begun");
+		else if (g->state == ST_DOWN &&
+			 sg_mono_ns() - begin > CONNECT_NS) /* its house may have been full of strangers */
+			failed(g, -EPIPE, "the agent closed the connection");
 		else if (sg_mono_ns() - begin > BEGIN_NS)
 			failed(g, -ETIMEDOUT, "its recording did not begin within two minutes");
 		if (g->res.err.code && g->state != ST_OVER) {
@@ -437,13 +485,20 @@ static void put_machine(struct sg_agent_link *g)
 	g->put(g->put_ctx, &ev.m.h);
 }
 
+static void stop(void *ctx)
+{
+	struct sg_agent_link *g = ctx;
+
+	eventfd_write(g->stop_fd, 1);
+}
+
 static void finish(void *ctx)
 {
 	struct sg_agent_link *g = ctx;
 	size_t by_tsc = 0;
 
 	if (g->threaded) {
-		eventfd_write(g->stop_fd, 1);
+		stop(g);
 		pthread_join(g->thread, NULL);
 		g->threaded = false;
 	}
@@ -466,6 +521,8 @@ int sg_agent_link_new(struct sg_agent_link **ret, const struct sg_agent_link_opt
 	if (!g)
 		return -ENOMEM;
 	g->o = *o;
+	g->o.rest_bytes = o->rest_bytes ?: SG_AGENT_REST_BYTES;
+	g->o.rest_ns = o->rest_ns ?: SG_AGENT_REST_NS;
 	g->c.fd = -1;
 	g->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (g->stop_fd < 0) {
@@ -488,7 +545,7 @@ void sg_agent_link_free(struct sg_agent_link *g)
 
 void sg_agent_link_companion(struct sg_agent_link *g, struct sg_companion *ret)
 {
-	*ret = (struct sg_companion){ .ctx = g, .start = start, .finish = finish };
+	*ret = (struct sg_companion){ .ctx = g, .start = start, .stop = stop, .finish = finish };
 }
 
 const struct sg_agent_link_result *sg_agent_link_result(const struct sg_agent_link *g)

@@ -2,7 +2,8 @@
 /*
  * The host's side of a guest that is recorded by an agent: a companion of the recorder with a thread of
  * its own, that takes the guest's recording piece by piece into a file, asks for its time once a second,
- * and goes on where it was when the connection breaks.
+ * and goes on where it was when the connection breaks. A guest is not trusted: once its end was asked for it has so
+ * long and so many bytes to come to it, and a signal ends the waiting at once.
  */
 #ifndef SG_AGENTLINK_H
 #define SG_AGENTLINK_H
@@ -13,6 +14,10 @@
 #include "trace/clockmap.h"
 #include "trace/machine.h"
 
+/* A spool that is full, rings of many CPUs that are full, and what ends a recording; the default spool is 64 MiB. */
+#define SG_AGENT_REST_BYTES (1ull << 30)
+#define SG_AGENT_REST_NS    600000000000ull
+
 struct sg_agent_link; /* a guest as its host sees it */
 
 struct sg_agent_link_opts {
@@ -22,6 +27,8 @@ struct sg_agent_link_opts {
 	uint32_t number; /* in the recording, from 1 */
 	uint32_t vmm;	 /* process id of its VMM, 0 not known */
 	int out_fd;	 /* readable too */
+	/* after its end was asked for: what it may send, and how long that may take; 0: SG_AGENT_REST_BYTES, SG_AGENT_REST_NS */
+	uint64_t rest_bytes, rest_ns;
 };
 
 struct sg_agent_link_result {

@@ -115,9 +115,11 @@ static int burst_end(struct sg_guestclock *k, struct sg_clock_point *ret)
 	k->due_ns = sg_mono_ns() + PERIOD_NS;
 	*ret = k->best;
 	k->best.error = 0;
-	by_tsc(k, ret);
+	/* the answer that counts may be older than the offset: a change is no contradiction */
 	if (moved)
 		ret->flags |= SG_CLOCKMAP_STEP;
+	else
+		by_tsc(k, ret);
 	e = sg_clocks_add(&k->clocks, ret);
 	return e < 0 ? e : 1;
 }

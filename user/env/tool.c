@@ -2,9 +2,11 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -84,18 +86,39 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* Read both its pipes until both are closed. */
-static int drain(struct sg_child *c, int64_t end, struct text *out, char *tail)
+/*
+ * Readable when one of the signals that mean "stop" waits: whoever blocks them, as the commands do, looks for them by a
+ * descriptor and will find this one still there.
+ */
+static int open_stop(void)
 {
-	struct pollfd p[2] = { { .fd = c->out, .events = POLLIN }, { .fd = c->err, .events = POLLIN } };
+	static const int stops[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	sigset_t blocked, stop;
+
+	sigemptyset(&stop);
+	sigprocmask(SIG_BLOCK, NULL, &blocked);
+	for (size_t i = 0; i < sizeof(stops) / sizeof(*stops); i++)
+		if (sigismember(&blocked, stops[i]))
+			sigaddset(&stop, stops[i]);
+	return signalfd(-1, &stop, SFD_CLOEXEC);
+}
+
+/* Read both its pipes until both are closed. */
+static int drain(struct sg_child *c, int stop, int64_t end, struct text *out, char *tail)
+{
+	struct pollfd p[3] = { { .fd = c->out, .events = POLLIN },
+			       { .fd = c->err, .events = POLLIN },
+			       { .fd = stop, .events = POLLIN } };
 	char buf[4096];
 	int rc = 0;
 
 	while (!rc && (p[0].fd >= 0 || p[1].fd >= 0)) {
 		int64_t left = end - now_ms();
 
-		if (left <= 0 || !poll(p, 2, (int)left))
+		if (left <= 0 || !poll(p, 3, (int)left))
 			return -ETIMEDOUT;
+		if (p[2].revents & POLLIN)
+			return -EINTR;
 		for (int i = 0; i < 2 && !rc; i++) {
 			ssize_t n = p[i].fd >= 0 && p[i].revents ? read(p[i].fd, buf, sizeof(buf)) : -1;
 
@@ -117,23 +140,26 @@ int sg_tool_run(const char *name, char *const argv[], int timeout_ms, char **ret
 	struct text out = { 0 };
 	char tail[ERR_TAIL] = "", fate[64];
 	int64_t end = now_ms() + timeout_ms;
-	int rc = sg_child_spawn(&c, &o, argv, err);
+	int rc = sg_child_spawn(&c, &o, argv, err), stop;
 
 	if (ret)
 		*ret = NULL;
 	if (rc)
 		return rc;
+	stop = open_stop();
 	rc = keep_all(&out, "", 0);
 	if (!rc)
-		rc = drain(&c, end, &out, tail);
+		rc = drain(&c, stop, end, &out, tail);
 	if (!rc && !c.done) {
 		int64_t left = end - now_ms();
 
-		rc = sg_child_wait_any(&one, 1, -1, -1, left > 0 ? (int)left : 0);
+		rc = sg_child_wait_any(&one, 1, -1, stop, left > 0 ? (int)left : 0);
 		rc = rc < 0 ? rc : 0;
 	}
 	if (rc == -ETIMEDOUT) {
 		sg_err_set(err, rc, "%s has not ended within %d s", name, timeout_ms / 1000);
+	} else if (rc == -EINTR) {
+		sg_err_set(err, rc, "interrupted");
 	} else if (rc) {
 		sg_err_set(err, rc, "cannot run %s: %s", name, strerror(-rc));
 	} else {
@@ -144,6 +170,8 @@ int sg_tool_run(const char *name, char *const argv[], int timeout_ms, char **ret
 				   tail[0] ? tail : "it gave no reason");
 	}
 	sg_child_kill(&c);
+	if (stop >= 0)
+		close(stop);
 	if (ret && rc >= 0)
 		*ret = out.p;
 	else

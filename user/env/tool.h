@@ -21,7 +21,8 @@ int sg_tool_find(const char *name, const char *package, char *ret, struct sg_err
  * @ret: malloc'd, NUL-terminated; may be NULL. At most 16 MiB are kept.
  *
  * Return: exit status (128 + signal); the last of its standard error is @err's sentence when that is not 0.
- * -ETIMEDOUT after @timeout_ms, when it is killed; other negative errno when it cannot be started.
+ * -ETIMEDOUT after @timeout_ms, -EINTR when a signal that means "stop" (INT, TERM, HUP, QUIT) is blocked and waits: it is
+ * killed then, and the signal stays; other negative errno when it cannot be started.
  */
 int sg_tool_run(const char *name, char *const argv[], int timeout_ms, char **ret, struct sg_err *err);
 

@@ -66,7 +66,7 @@ int sg_vmimage_key(const struct sg_vmimage_input *v, size_t n, uint64_t kind, ch
 	return 0;
 }
 
-/* Another key's image goes, unless somebody uses it. */
+/* Folders whose names begin with @kind go, but for @keep and those that somebody uses. */
 static void remove_others(const char *cache, const char *kind, const char *keep)
 {
 	DIR *d = opendir(cache);
@@ -149,7 +149,7 @@ static int make(struct sg_vmimage *i, const struct sg_vmimage_opts *o, const str
 	if (o->progress)
 		o->progress(o->ctx, o->docker ? "making the virtual machines' image, with Docker Engine"
 					      : "making the virtual machines' image");
-	snprintf(tmp, sizeof(tmp), "%.3900s/new.XXXXXX", o->cache);
+	snprintf(tmp, sizeof(tmp), "%.3900s/" SG_VMIMAGE_UNFINISHED "XXXXXX", o->cache);
 	if (!mkdtemp(tmp))
 		return sg_err_set(err, -errno, "cannot make a folder in %s: %s", o->cache, strerror(errno));
 	rc = sg_vmimage_initrd(tmp, f, k, err);
@@ -179,6 +179,9 @@ int sg_vmimage_get(struct sg_vmimage *ret, const struct sg_vmimage_opts *o, stru
 	snprintf(lockpath, sizeof(lockpath), "%.4000s/lock", o->cache);
 	if (!rc && ((lock = open(lockpath, O_RDWR | O_CREAT | O_CLOEXEC, 0600)) < 0 || flock(lock, LOCK_EX)))
 		rc = sg_err_set(err, -errno, "cannot lock %s: %s", lockpath, strerror(errno));
+	/* we have the lock: what somebody else began to make was never finished */
+	if (!rc)
+		remove_others(o->cache, SG_VMIMAGE_UNFINISHED, "");
 	if (!rc)
 		rc = list_files(o, f, err);
 	if (!rc)

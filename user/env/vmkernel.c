@@ -143,7 +143,7 @@ static int collect(const char *cache, const char *release, const char *vmlinuz, 
 	FILE *order;
 	int rc, bad;
 
-	snprintf(tmp, sizeof(tmp), "%.3900s/new.XXXXXX", cache);
+	snprintf(tmp, sizeof(tmp), "%.3900s/" SG_VMIMAGE_UNFINISHED "XXXXXX", cache);
 	if (!mkdtemp(tmp))
 		return sg_err_set(err, -errno, "cannot make a folder in %s: %s", cache, strerror(errno));
 	snprintf(path, sizeof(path), "%s/order", tmp);
@@ -254,7 +254,7 @@ static int fetch(const char *cache, char *release, size_t cap, struct sg_err *er
 		if (!rc)
 			rc = find_packages(release, cap, &list, err);
 	}
-	snprintf(top, sizeof(top), "%.3900s/fetch.XXXXXX", cache);
+	snprintf(top, sizeof(top), "%.3900s/" SG_VMIMAGE_UNFINISHED "XXXXXX", cache);
 	if (!rc && !mkdtemp(top))
 		rc = sg_err_set(err, -errno, "cannot make a folder in %s: %s", cache, strerror(errno));
 	if (rc) {
@@ -291,7 +291,9 @@ int sg_vmkernel_get(struct sg_vmkernel *ret, const char *cache, void (*progress)
 			if (progress)
 				progress(ctx, "fetching Debian's cloud kernel (some 30 MB), once");
 			rc = fetch(cache, ret->release, sizeof(ret->release), &why);
-			if (rc)
+			if (rc == -EINTR)
+				sg_err_set(err, rc, "interrupted");
+			else if (rc)
 				sg_err_set(err, rc, "cannot fetch a kernel for virtual machines: %.300s",
 					   why.msg);
 		}

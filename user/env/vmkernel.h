@@ -8,6 +8,9 @@
 
 #define SG_VMKERNEL_PREFIX "kernel-"
 
+/* Beginning of the names of folders that are being made in the cache. */
+#define SG_VMIMAGE_UNFINISHED "vm-unfinished."
+
 struct sg_vmkernel {
 	char release[128];
 	char dir[PATH_MAX]; /* has vmlinuz, the modules that our virtual machines need, and their names in "order" */

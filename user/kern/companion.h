@@ -19,7 +19,9 @@ struct sg_companion {
 	int (*start)(void *ctx, sg_put_fn put, void *put_ctx, struct sg_err *err);
 	/* THREAD and CGNAME records as they are drained, in the recorder's thread: must not block, and copies what it keeps. */
 	void (*event)(void *ctx, const struct sg_hdr *ev);
-	/* The kernel side has stopped and is drained: last chance to put. All threads end. */
+	/* The kernel side has stopped: what takes long to end begins to end, so that several end at once. Must not block. NULL: nothing to do. */
+	void (*stop)(void *ctx);
+	/* The kernel side has stopped and is drained: last chance to put. All threads end. A signal that is pending now ends whatever is waited for. */
 	void (*finish)(void *ctx);
 };
 

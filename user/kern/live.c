@@ -96,6 +96,9 @@ static void plan_restrict(struct sg_live *l)
 		/* every page fault of the machine passes there */
 		if (!strcmp(row->probe->name, "kvm.refault"))
 			idle |= !o->refaults && !(o->only_groups && listed(o->only_groups, g));
+		/* nobody holds the CPU of a machine that is none's guest */
+		if (!strcmp(row->probe->name, "irq.timer"))
+			idle |= sg_fact_guest() <= 0;
 		if (!strncmp(row->probe->name, "mark.uprobe", 11))
 			idle = !o->uprobe;
 		if (!strncmp(row->probe->name, "gvisor.call.", 12) ||

@@ -135,6 +135,13 @@ static int companions_start(struct recorder *r)
 	return e;
 }
 
+static void companions_stop(struct recorder *r)
+{
+	for (size_t i = 0; i < r->companions_on; i++)
+		if (r->o->companions[i].stop)
+			r->o->companions[i].stop(r->o->companions[i].ctx);
+}
+
 static void companions_finish(struct recorder *r)
 {
 	while (r->companions_on) {
@@ -271,9 +278,23 @@ static int spool_check(struct recorder *r)
 		 : 0;
 }
 
+/* A command that can't be executed makes no recording. */
+static void file_begin(struct recorder *r)
+{
+	if (r->res->begun || r->write_err || sg_target_exec_errno(&r->child))
+		return;
+	r->write_err = r->o->begun ? r->o->begun(r->o->begun_ctx, r->err) : 0;
+	if (r->write_err)
+		return;
+	sg_spool_begin(r->spool);
+	r->res->begun = true;
+}
+
 /* What is due from time to time. */
 static void housekeeping(struct recorder *r, uint64_t now)
 {
+	if (sg_target_exec_known(&r->child))
+		file_begin(r);
 	if (!r->write_err)
 		r->write_err = spool_check(r);
 	if (now >= r->clock_ns) {
@@ -479,6 +500,10 @@ static int recorder_start(struct recorder *r)
 	r->flush_ns = r->start_ns + FLUSH_NS;
 	if (put_window(r, r->start_ns, SG_WINDOW_BEGIN) || put_roles(r, r->start_ns))
 		return r->write_err;
+	if (!r->o->argv)
+		file_begin(r);
+	if (r->write_err)
+		return r->write_err;
 	tell_ready(r->o);
 	if (r->child.pid > 0) {
 		sg_target_release(&r->child);
@@ -497,10 +522,14 @@ static int recorder_end(struct recorder *r)
 	int e, spool_rc;
 
 	sg_live_stop(r->live, &end_ns, r->err);
+	file_begin(r); /* a command that ended at once */
 	sg_marks_end(r->marks);
 	__atomic_store_n(&r->end_ns, end_ns, __ATOMIC_RELEASE);
 	sg_perturb_end(&r->perturb);
 	sg_live_drain(r->live, on_record, r);
+	/* what has come so far was meant for the recording, what comes now for who is waited for */
+	on_signal(r);
+	companions_stop(r);
 	companions_finish(r);
 	do
 		sg_mailbox_take(r->box, write_one, r);
@@ -551,8 +580,11 @@ static void recorder_free(struct recorder *r)
 	sg_names_free(r->names);
 	sg_marks_free(r->marks);
 	sg_live_close(r->live);
-	if (r->sig_fd >= 0)
+	/* one that came late has ended the waiting: it must not end what is done with the recording */
+	if (r->sig_fd >= 0) {
+		on_signal(r);
 		close(r->sig_fd);
+	}
 	sigprocmask(SIG_SETMASK, &r->oldmask, NULL);
 }
 

@@ -14,6 +14,12 @@ struct sg_role_arg {
 struct sg_record_opts {
 	struct sg_live_opts live;
 	int out_fd;
+	/*
+	 * The recording has begun, and the command was executed: from here on @out_fd is written to, and not before, so that
+	 * what is in a file stays when it comes to nothing. NULL: nothing to do. An error ends the recording.
+	 */
+	int (*begun)(void *ctx, struct sg_err *err);
+	void *begun_ctx;
 	char *const *argv;    /* command to run, NULL = none */
 	const uint32_t *pids; /* processes to watch, with their children */
 	size_t npid;
@@ -33,6 +39,7 @@ struct sg_record_opts {
 
 struct sg_record_result {
 	bool ran;	      /* the command was started */
+	bool begun;	      /* out_fd was written to */
 	int wait_status;      /* its status, as of waitpid() */
 	int exec_errno;	      /* the command could not be executed */
 	unsigned gv_probed;   /* binaries of gVisor that got probes */

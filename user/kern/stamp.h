@@ -19,6 +19,22 @@ static inline uint64_t sg_mono_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
 }
 
+#ifdef __x86_64__
+/*
+ * Not before what comes before it, nor after what comes after. By LFENCE, as
+ * RDTSCP is a feature that a hypervisor may leave out.
+ */
+static inline uint64_t sg_tsc(void)
+{
+	uint64_t t;
+
+	__builtin_ia32_lfence();
+	t = __builtin_ia32_rdtsc();
+	__builtin_ia32_lfence();
+	return t;
+}
+#endif
+
 static inline struct sg_stamp sg_stamp_take(void)
 {
 #ifdef __x86_64__
@@ -26,11 +42,10 @@ static inline struct sg_stamp sg_stamp_take(void)
 
 	for (int i = 0; i < 5; i++) {
 		struct sg_stamp s;
-		unsigned aux;
 
-		s.tsc0 = __builtin_ia32_rdtscp(&aux);
+		s.tsc0 = sg_tsc();
 		s.mono = sg_mono_ns();
-		s.tsc1 = __builtin_ia32_rdtscp(&aux);
+		s.tsc1 = sg_tsc();
 		if (s.tsc1 - s.tsc0 < best.tsc1 - best.tsc0)
 			best = s;
 	}

@@ -89,11 +89,23 @@ void sg_target_cancel(struct sg_target *c)
 	sg_target_wait(c, &status);
 }
 
+bool sg_target_exec_known(struct sg_target *c)
+{
+	ssize_t n;
+	int e;
+
+	if (c->pid <= 0 || c->exec_known)
+		return c->exec_known;
+	n = read(c->errno_fd, &e, sizeof(e));
+	if (n < 0)
+		return false;
+	c->exec_errno = n == sizeof(e) ? e : 0;
+	c->exec_known = true;
+	return true;
+}
+
 int sg_target_exec_errno(struct sg_target *c)
 {
-	int e = 0;
-
-	if (c->pid <= 0 || read(c->errno_fd, &e, sizeof(e)) != sizeof(e))
-		return 0;
-	return e;
+	sg_target_exec_known(c);
+	return c->exec_errno;
 }

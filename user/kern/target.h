@@ -11,7 +11,9 @@
 struct sg_target {
 	pid_t pid;    /* 0 = none */
 	int go_fd;    /* write end: a byte lets it run */
-	int errno_fd; /* read end: errno when exec failed */
+	int errno_fd; /* read end: errno when exec failed, nothing when it did not */
+	int exec_errno;
+	bool exec_known;
 	bool reaped;
 };
 
@@ -24,6 +26,8 @@ bool sg_target_reap(struct sg_target *c, int *ret_status);
 void sg_target_wait(struct sg_target *c, int *ret_status);
 /** sg_target_cancel() - end a child that was never released */
 void sg_target_cancel(struct sg_target *c);
+/** sg_target_exec_known() - has it been executed, or failed to be? Does not block. */
+bool sg_target_exec_known(struct sg_target *c);
 /** sg_target_exec_errno() - why the command could not be executed, 0 = it was (or is not known yet) */
 int sg_target_exec_errno(struct sg_target *c);
 

@@ -56,8 +56,6 @@ static void child_become(const struct sg_child_opts *o, char *const argv[], pid_
 		child_fail(fail_fd, "enter its directory");
 	if (o->cpus && sched_setaffinity(0, sizeof(*o->cpus), o->cpus))
 		child_fail(fail_fd, "bind it to its CPUs");
-	if (o->idle && sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){ 0 }))
-		child_fail(fail_fd, "set its priority");
 	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (fd < 0 || dup2(in < 0 ? fd : in, 0) < 0)
 		child_fail(fail_fd, "connect its input");

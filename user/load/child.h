@@ -37,7 +37,6 @@ struct sg_child_opts {
 	int out_fd;	       /* > 0: its standard output goes there */
 	int err_fd;	       /* > 0: its standard error goes there */
 	bool group;	       /* a process group of its own */
-	bool idle;	       /* runs only when nobody else wants the CPU (SCHED_IDLE) */
 	const cpu_set_t *cpus; /* it may run on these only; NULL: as we may */
 	const int *keep;       /* descriptors that it inherits under their numbers, ends with -1; or NULL */
 };

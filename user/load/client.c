@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/random.h>
 #include <time.h>
 #include "load/client.h"
+#include "load/common.h"
 #include "sandglass/mark.h"
 
 struct request {
@@ -30,7 +30,7 @@ struct client {
 	unsigned n;
 	int timeout_ms;
 	bool warm;     /* this round is neither marked nor measured */
-	uint64_t base; /* of the tasks' ids: other programs' are small, or other ones */
+	uint64_t base; /* of the tasks' ids */
 	FILE *out;
 };
 
@@ -197,16 +197,6 @@ static int prepare(struct client *c, const unsigned *port, unsigned timeout_s)
 	return 0;
 }
 
-/* A number above 2^32 for the tasks of this run, below 2^53: exact in every reader of JSON. */
-static uint64_t random_base(void)
-{
-	uint32_t r = 0;
-
-	if (getrandom(&r, sizeof(r), 0) != sizeof(r))
-		r = (uint32_t)now_ns();
-	return ((uint64_t)(r >> 12) + 1) << 32;
-}
-
 int sg_client_run(const unsigned *port, unsigned n, unsigned rounds, unsigned timeout_s, FILE *out,
 		  struct sg_err *err)
 {
@@ -214,7 +204,7 @@ int sg_client_run(const unsigned *port, unsigned n, unsigned rounds, unsigned ti
 	int rc = 0;
 
 	prctl(PR_SET_NAME, "bench-client");
-	c.base = random_base();
+	c.base = sg_task_ids();
 	if (curl_global_init(CURL_GLOBAL_NOTHING))
 		return sg_err_set(err, -ENOMEM, "libcurl cannot start");
 	c.multi = curl_multi_init();
@@ -224,8 +214,11 @@ int sg_client_run(const unsigned *port, unsigned n, unsigned rounds, unsigned ti
 	if (!rc)
 		rc = one_round(&c, 0, err);
 	c.warm = false;
-	for (unsigned i = 0; i < rounds && !rc; i++)
+	for (unsigned i = 0; i < rounds && !rc; i++) {
 		rc = one_round(&c, i, err);
+		/* whoever looks at the file sees how far it is */
+		fflush(out);
+	}
 	if (!rc && (fprintf(out, "end\n") < 0 || fflush(out)))
 		rc = sg_err_set(err, -EIO, "cannot store the times: %s", strerror(errno));
 	for (unsigned i = 0; c.rq && i < n; i++) {
@@ -239,6 +232,18 @@ int sg_client_run(const unsigned *port, unsigned n, unsigned rounds, unsigned ti
 	curl_multi_cleanup(c.multi);
 	curl_global_cleanup();
 	return rc;
+}
+
+size_t sg_client_done(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	size_t n = 0;
+
+	for (int c; f && (c = getc(f)) != EOF;)
+		n += c == '\n';
+	if (f)
+		fclose(f);
+	return n;
 }
 
 int sg_client_read(FILE *in, unsigned n, unsigned rounds, struct sg_client_time **ret, size_t *ret_n,

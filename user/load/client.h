@@ -32,6 +32,9 @@ struct sg_client_time {
 int sg_client_run(const unsigned *port, unsigned n, unsigned rounds, unsigned timeout_s, FILE *out,
 		  struct sg_err *err);
 
+/** sg_client_done() - answers in the file @path, which sg_client_run() still writes */
+size_t sg_client_done(const char *path);
+
 /**
  * sg_client_read() - read back what sg_client_run() wrote
  * @ret: rows, to be freed by the caller

@@ -19,6 +19,12 @@ int sg_stopped(int sigfd, struct sg_err *err);
 /** sg_now_ns() - CLOCK_MONOTONIC */
 uint64_t sg_now_ns(void);
 
+/**
+ * sg_task_ids() - a random number above 2^32, after which a run's tasks are numbered: both sides of a virtual machine know
+ * a task by such a number, and below 2^53 it is exact in every reader of JSON
+ */
+uint64_t sg_task_ids(void);
+
 /** sg_self_path() - absolute path of this program's file into @buf; 0 or negative errno with @err */
 int sg_self_path(char *buf, size_t cap, struct sg_err *err);
 

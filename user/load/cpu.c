@@ -96,12 +96,12 @@ static int open_envs(struct cpu *b, struct sg_err *err)
 }
 
 /* One start of a job: the command line of this machine into @ret, for the caller to free. */
-static int start_of(struct cpu *b, const struct sg_cpu_combo *c, unsigned place, bool quiet, cpu_set_t *cpus,
-		    struct sg_cpu_start *ret, struct sg_err *err)
+static int start_of(struct cpu *b, const struct sg_cpu_combo *c, unsigned place, const char *task, bool quiet,
+		    cpu_set_t *cpus, struct sg_cpu_start *ret, struct sg_err *err)
 {
 	struct sg_args a = { 0 };
 	const struct sg_cpu_where where = where_of(b, c->env);
-	struct sg_cpu_order order = { .cpus = cpus, .quiet = quiet };
+	struct sg_cpu_order order = { .cpus = cpus, .task = task, .id = b->id + place, .quiet = quiet };
 	int rc;
 
 	sg_cpu_set(&b->o, c->pinned, place, cpus);
@@ -143,7 +143,7 @@ static int try_job(struct cpu *b, const struct sg_cpu_combo *c, unsigned place, 
 	cpu_set_t cpus;
 	struct sg_child_opts o = { .out = !quiet, .quiet = quiet, .err = true, .group = true };
 	char name[48], *said = calloc(1, SAID_MAX);
-	int rc = said ? start_of(b, c, place, quiet, &cpus, &st, err)
+	int rc = said ? start_of(b, c, place, NULL, quiet, &cpus, &st, err)
 		      : sg_err_set(err, -ENOMEM, "out of memory");
 
 	snprintf(name, sizeof(name), "%s on %s, place %u", sg_cpu_programs[b->o.job[c->job]].name,
@@ -290,7 +290,7 @@ static int one_combo(struct cpu *b, struct sg_cpu_combo *c, uint32_t round, stru
 	sg_cpu_task(task, sizeof(task), &b->o, c, '/');
 	sg_say(b->o.progress, b->o.ctx, "round %" PRIu32 " of %u: %s", round + 1, b->o.rounds, task);
 	for (unsigned i = 0; i < n && !rc; i++)
-		rc = start_of(b, c, i, true, &cpus[i], &st[i], err);
+		rc = start_of(b, c, i, task, true, &cpus[i], &st[i], err);
 	if (!rc)
 		rc = sg_cpu_runner_order(&b->runner, task, b->id, st, cpus, n, b->o.sigfd, l, err);
 	b->id += n;
@@ -375,7 +375,7 @@ int sg_cpu_run(struct sg_cpu_result *r, const struct sg_cpu_opts *opts, struct s
 		return sg_err_set(err, -ENOMEM, "out of memory");
 	b->o = *opts;
 	b->r = r;
-	b->id = 1;
+	b->id = sg_task_ids();
 	if (geteuid()) {
 		rc = sg_err_set(err, -EPERM, "bench cpu records the whole machine: run it as root");
 		goto out;

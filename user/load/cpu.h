@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include "load/cpu_job.h"
 #include "load/cpu_runner.h"
+#include "load/told.h"
 #include "model/blame.h"
 #include "out/view.h"
 
@@ -81,6 +82,7 @@ struct sg_cpu_combo {
 	struct sg_cpu_share share;
 	struct sg_cpu_part part[SG_CPU_PARTS]; /* those beyond are in the last */
 	size_t npart;
+	struct sg_told told;
 	struct sg_view path, cause; /* folded stacks */
 };
 

@@ -39,7 +39,10 @@ struct sg_cpu_order {
 	/* ends with NULL; argv[0] is a bare name, paths begin with the place's data folder */
 	const char *const *argv;
 	const cpu_set_t *cpus; /* the only CPUs of this machine that the place may use from now on */
-	bool quiet;	       /* throw away at the place what it writes to standard output */
+	const char
+		*task; /* the run's task, of number @id: with --inside the place marks it, too; NULL: none */
+	uint64_t id;
+	bool quiet; /* throw away at the place what it writes to standard output */
 };
 
 /* How this machine starts it. */

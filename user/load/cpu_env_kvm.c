@@ -12,11 +12,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "load/cpu_vmjob.h"
+#include "load/inside.h"
 
 #define MIB	  ((uint64_t)1 << 20)
 #define JOBS	  "/opt/jobs" /* the programs; where no busybox has its own of the same name */
 #define DATA	  "/data"
-#define KINDS_MAX 8 /* of programs */
+#define SELF_DIR  "/usr/bin" /* of SG_VMIMAGE_SELF */
+#define KINDS_MAX 8	     /* of programs */
 /* Of each guest beside the input: kernel, page tables, a job at its largest. */
 #define GUEST_BYTES (192 * MIB)
 #define DISK_BYTES  (64 * MIB)
@@ -25,7 +27,8 @@
 
 struct place {
 	struct sg_domain *d;
-	int used; /* file in memory: the last job's struct sg_cpu_used */
+	unsigned agent_port; /* of 127.0.0.1, with --inside */
+	int used;	     /* file in memory: the last job's struct sg_cpu_used */
 };
 
 struct kvm {
@@ -33,6 +36,7 @@ struct kvm {
 	unsigned n;
 	struct sg_vms_ask ask;
 	struct place *place;
+	char data[PATH_MAX]; /* folder that the machines' disks are copies of */
 };
 
 static void vm_name(unsigned i, char *ret)
@@ -130,7 +134,9 @@ static int boot(struct kvm *k, const struct sg_cpu_env_opts *o, uint64_t input, 
 				  .disk_bytes = (DISK_BYTES + input + input / 8) / MIB * MIB };
 	int rc = 0;
 
-	sg_say(o->progress, o->ctx, "starting %u virtual machine%s", k->n, k->n == 1 ? "" : "s");
+	sg_say(o->progress, o->ctx, "booting %u virtual machine%s of %" PRIu64 " MiB and %u vCPU%s, by %s",
+	       k->n, k->n == 1 ? "" : "s", k->ask.memory_bytes / MIB, k->ask.vcpus,
+	       k->ask.vcpus == 1 ? "" : "s", sg_accel_names[sg_vms_accel(k->vms)]);
 	for (unsigned i = 0; i < k->n && !rc; i++) {
 		vm_name(i, name);
 		k->place[i].used = memfd_create("used", MFD_CLOEXEC);
@@ -143,7 +149,28 @@ static int boot(struct kvm *k, const struct sg_cpu_env_opts *o, uint64_t input, 
 	}
 	for (unsigned i = 0; i < k->n && !rc; i++)
 		rc = sg_vms_wait(k->vms, k->place[i].d, err);
+	for (unsigned i = 0; i < k->n && k->ask.inside && !rc; i++) {
+		snprintf(name, sizeof(name), "place %u", i);
+		rc = sg_inside_start(k->place[i].d, name, &k->place[i].agent_port, err);
+	}
 	return rc;
+}
+
+/* The agents' token is in the folder for as long as that is there. */
+static int make_token(const struct kvm *k, const struct sg_cpu_env_opts *o, struct sg_err *err)
+{
+	char path[PATH_MAX + 8];
+	int rc;
+
+	if (k->n > SG_INSIDE_MAX)
+		return sg_err_set(
+			err, -E2BIG,
+			"--inside: a recording has the host and %d guests at most, not %u: run fewer jobs at "
+			"once (--jobs)",
+			SG_INSIDE_MAX, k->n);
+	snprintf(path, sizeof(path), "%s/token", k->data);
+	rc = sg_guard_add(o->guard, SG_GUARD_FILE, path, err);
+	return rc ? rc : sg_inside_token(k->data, err);
 }
 
 static int kvm_open(void **ret, const struct sg_cpu_env_opts *o, struct sg_err *err)
@@ -160,9 +187,14 @@ static int kvm_open(void **ret, const struct sg_cpu_env_opts *o, struct sg_err *
 	k->place = calloc(k->n, sizeof(*k->place));
 	for (unsigned i = 0; k->place && i < k->n; i++)
 		k->place[i].used = -1;
+	snprintf(k->data, sizeof(k->data), "%s", o->data);
 	if (!k->ask.memory_bytes)
-		k->ask.memory_bytes = (GUEST_BYTES + 2 * input + 64 * MIB - 1) / (64 * MIB) * (64 * MIB);
+		k->ask.memory_bytes = (GUEST_BYTES + 2 * input +
+				       (k->ask.inside ? sg_inside_bytes(k->ask.vcpus) : 0) + 64 * MIB - 1) /
+				      (64 * MIB) * (64 * MIB);
 	rc = k->place ? check_memory(k, err) : sg_err_set(err, -ENOMEM, "out of memory");
+	if (!rc && k->ask.inside)
+		rc = make_token(k, o, err);
 	if (!rc)
 		rc = open_vms(k, o, err);
 	if (!rc)
@@ -187,6 +219,33 @@ static int pin(const struct kvm *k, struct sg_domain *d, const cpu_set_t *cpus, 
 	return rc;
 }
 
+/* The job's shell command; where it is marked in the guest, too, by a process around it. */
+static int command_of(const struct kvm *k, const struct sg_cpu_order *order, char *ret, struct sg_err *err)
+{
+	bool marked = k->ask.inside && order->task;
+	struct sg_args a = { 0 };
+	int rc = 0;
+
+	if (marked) {
+		sg_arg(&a, "%s", strrchr(SG_VMIMAGE_SELF, '/') + 1);
+		sg_arg(&a, "bench");
+		sg_arg(&a, SG_CPU_MARKED_WORD);
+		sg_arg(&a, "%" PRIu64, order->id);
+		sg_arg(&a, "%s", order->task);
+		sg_arg(&a, JOBS "/%s", order->argv[0]);
+		for (const char *const *w = order->argv + 1; *w; w++)
+			sg_arg(&a, "%s", *w);
+	}
+	if (a.failed)
+		rc = sg_err_set(err, -ENOMEM, "out of memory");
+	else if (sg_cpu_vmjob_command(ret, SG_VMAGENT_COMMAND_MAX, marked ? SELF_DIR : JOBS,
+				      marked ? (const char *const *)(uintptr_t)a.v : order->argv,
+				      order->quiet))
+		rc = sg_err_set(err, -E2BIG, "a job's command line is too long for a virtual machine");
+	sg_args_free(&a);
+	return rc;
+}
+
 static int kvm_start(void *env, unsigned place, const struct sg_cpu_order *order, struct sg_cpu_start *ret,
 		     struct sg_err *err)
 {
@@ -197,8 +256,8 @@ static int kvm_start(void *env, unsigned place, const struct sg_cpu_order *order
 
 	if (!rc)
 		rc = pin(k, p->d, order->cpus, err);
-	if (!rc && sg_cpu_vmjob_command(command, sizeof(command), JOBS, order->argv, order->quiet))
-		rc = sg_err_set(err, -E2BIG, "a job's command line is too long for a virtual machine");
+	if (!rc)
+		rc = command_of(k, order, command, err);
 	if (!rc && ftruncate(p->used, 0))
 		rc = sg_err_set(err, -errno, "cannot empty a file in memory: %s", strerror(errno));
 	if (rc)
@@ -218,6 +277,10 @@ static int kvm_follow(void *env, struct sg_args *record, struct sg_err *err)
 {
 	const struct kvm *k = env;
 
+	for (unsigned i = 0; i < k->n && k->ask.inside; i++)
+		sg_inside_guest(record, i, sg_domain_pid(k->place[i].d), k->place[i].agent_port);
+	if (k->ask.inside)
+		sg_inside_key(record, k->data);
 	if (k->ask.accel == SG_ACCEL_KVM)
 		return 0;
 	if (k->n > ROLES_MAX)

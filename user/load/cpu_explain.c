@@ -67,6 +67,9 @@ static int on_task(void *ctx, const struct sg_model *m, const struct sg_task *ta
 
 		if (!task->name || strcmp(task->name, t->name) || task->incomplete)
 			continue;
+		/* what a guest did of a task that the host's recording has not whole */
+		if (!sg_told_task(&t->c->told, m, task))
+			return 0;
 		t->tasks++;
 		rc = sg_view_task(&t->c->path, m, task);
 		if (!rc)
@@ -105,13 +108,21 @@ static enum who who_is(const struct explain *x, const struct turn *t, uint32_t u
 					 : WHO_OTHER;
 }
 
-/* What a stay was of CPU time: without the wait in it that only the scheduler's own sum told of. */
-static uint64_t on_cpu(const struct sg_slice *s, uint64_t ns)
+/* The wait in a stay of @ns that only the scheduler's own sum told of: no CPU time. */
+static uint64_t queued_in(const struct sg_slice *s, uint64_t ns)
 {
+	uint64_t sum = 0;
+
 	for (unsigned i = 0; i < s->npair; i++)
 		if (s->pair[i].key == SG_C_SCHED_RUNQ)
-			ns -= s->pair[i].ns < ns ? s->pair[i].ns : ns;
-	return ns;
+			sum += s->pair[i].ns;
+	return sum < ns ? sum : ns;
+}
+
+/* A job, or the vCPU that it is on: what a queue is told of. A monitor's other threads wait at the same time. */
+static bool is_of_queue(enum who who, const char *comp)
+{
+	return who == WHO_JOB || (who == WHO_VMM && !strncmp(comp, "vcpu", 4));
 }
 
 static uint64_t overlap(uint64_t lo1, uint64_t hi1, uint64_t lo2, uint64_t hi2)
@@ -124,7 +135,7 @@ static uint64_t overlap(uint64_t lo1, uint64_t hi1, uint64_t lo2, uint64_t hi2)
 /* A stay on a CPU that was, in part, while a combination ran. */
 static int add_slice(struct explain *x, const struct turn *t, const struct sg_span *s)
 {
-	uint64_t ns = overlap(s->lo, s->hi, t->lo, t->hi);
+	uint64_t ns = overlap(s->lo, s->hi, t->lo, t->hi), queued = queued_in(s->slice, s->hi - s->lo);
 	struct sg_cpu_share *sh = &t->c->share;
 	uint64_t *const sum[] = { [WHO_JOB] = &sh->jobs_ns,
 				  [WHO_VMM] = &sh->vmm_ns,
@@ -139,9 +150,11 @@ static int add_slice(struct explain *x, const struct turn *t, const struct sg_sp
 	who = who_is(x, t, s->uid, &comp);
 	if (who == WHO_VMM)
 		add_parts(t->c, comp, s->slice, ns, s->hi - s->lo);
+	if (is_of_queue(who, comp))
+		t->c->queue.nobody_ns += clip(queued, ns, s->hi - s->lo);
 	if (s->cpu >= CPU_SETSIZE || !CPU_ISSET(s->cpu, &x->cpus))
 		return 0;
-	*sum[who] += clip(on_cpu(s->slice, s->hi - s->lo), ns, s->hi - s->lo);
+	*sum[who] += clip(s->hi - s->lo - queued, ns, s->hi - s->lo);
 	l = x->lane[s->cpu];
 	if (!l)
 		l = x->lane[s->cpu] = calloc(1, sizeof(*l));
@@ -165,8 +178,7 @@ static void add_wait(const struct explain *x, const struct turn *t, const struct
 	const char *comp;
 	enum who who = ns ? who_is(x, t, s->uid, &comp) : WHO_OTHER;
 
-	/* a monitor's other threads wait at the same time */
-	if (who != WHO_JOB && (who != WHO_VMM || strncmp(comp, "vcpu", 4) != 0))
+	if (!is_of_queue(who, comp))
 		return;
 	for (uint64_t i = l ? l->n : 0; i-- > 0 && l->n - i <= LANE && l->v[i % LANE].hi > lo;) {
 		uint64_t had = overlap(l->v[i % LANE].lo, l->v[i % LANE].hi, lo, hi);
@@ -181,11 +193,15 @@ static void add_wait(const struct explain *x, const struct turn *t, const struct
 	q->nobody_ns += ns > jobs + others ? ns - jobs - others : 0;
 }
 
+/* Of the host's threads only: a guest's CPUs are vCPUs. */
 static int on_span(void *ctx, const struct sg_span *s)
 {
 	struct explain *x = ctx;
+	const struct sg_machine_info *at = sg_machine_of_uid(sg_model_machines(x->m), s->uid);
 	int rc = 0;
 
+	if (at && at->number)
+		return 0;
 	for (size_t i = 0; i < x->n && !rc; i++) {
 		if (s->slice)
 			rc = add_slice(x, &x->turn[i], s);
@@ -198,6 +214,15 @@ static int on_span(void *ctx, const struct sg_span *s)
 static void before(void *ctx, const struct sg_model *m)
 {
 	((struct explain *)ctx)->m = m;
+}
+
+static void after(void *ctx, const struct sg_model *m)
+{
+	const struct explain *x = ctx;
+
+	for (size_t i = 0; i < x->n; i++)
+		if (x->turn[i].c->told.asked)
+			sg_told_clocks(&x->turn[i].c->told, m);
 }
 
 /* The combination's jobs of this round stand together in its times. */
@@ -218,13 +243,21 @@ static int make_turn(struct turn *t, const struct sg_cpu_result *r, struct sg_cp
 	}
 	c->path.kind = SG_VIEW_PATH;
 	c->cause.kind = SG_VIEW_CAUSE;
-	return c->blame ? 0 : sg_blame_new(&c->blame);
+	c->told.asked = r->opts.vm.inside && t->env->parts;
+	if (c->blame)
+		return 0;
+	if (sg_blame_new(&c->blame))
+		return -ENOMEM;
+	sg_blame_alike(c->blame);
+	return 0;
 }
 
 int sg_cpu_explain(struct sg_cpu_result *r, uint32_t round, const char *path, struct sg_err *err)
 {
 	struct explain x = { .o = &r->opts, .n = r->ncombo };
-	struct sg_marked mk = { .on_task = on_task, .on_span = on_span, .before = before, .ctx = &x };
+	struct sg_marked mk = {
+		.on_task = on_task, .on_span = on_span, .before = before, .after = after, .ctx = &x
+	};
 	int rc = 0;
 
 	sg_cpu_set(x.o, false, 0, &x.cpus);
@@ -247,6 +280,12 @@ int sg_cpu_explain(struct sg_cpu_result *r, uint32_t round, const char *path, st
 					"the recording %s holds no whole task of %s: see 'sandglass doctor' "
 					"for marks",
 					path, t->name);
+		else if (t->c->told.asked && !t->c->told.tasks)
+			rc = sg_err_set(
+				err, -ENODATA,
+				"the recording %s tells of no job of %s what its virtual machine did for "
+				"it: were marks or the guest's records lost?",
+				path, t->name);
 	}
 	for (unsigned i = 0; i < CPU_SETSIZE; i++)
 		free(x.lane[i]);

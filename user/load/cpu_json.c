@@ -103,6 +103,8 @@ static int put_combo(struct json_object *list, const struct sg_cpu_result *r, st
 		put_share(o, &c->share);
 		if (r->opts.env[c->env]->env->parts)
 			put_parts(o, c);
+		if (c->told.asked)
+			sg_jp_add(o, "inside", sg_told_json(&c->told, "jobs"));
 		sg_put_blame(o, c->blame);
 	}
 #define SG_X(sym, member) rc = rc ? rc : put_against(o, r, c, SG_CPU_##sym, member);

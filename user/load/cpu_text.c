@@ -148,7 +148,7 @@ static int times_row(FILE *out, const struct sg_cpu_result *r, const struct sg_c
 		rc = cell(env, sizeof(env), r, c, SG_CPU_ENV);
 	if (rc)
 		return rc;
-	fprintf(out, "%-12s %-6s %-6s %5u %5zu %10s %10s %10s %10s %10s %10s", env_of(r, c), job_of(r, c),
+	fprintf(out, "%-12s %-6s %-6s %5u %5zu %10s %10s %10s %10s %10s %11s", env_of(r, c), job_of(r, c),
 		c->pinned ? "yes" : "no", jobs_of(r, c), s.wall.n,
 		sg_text_ns(t[0], sizeof(t[0]), s.wall.mean_ns), sg_text_ns(t[1], sizeof(t[1]), s.wall.p50_ns),
 		sg_text_ns(t[2], sizeof(t[2]), s.wall.max_ns), sg_text_ns(t[3], sizeof(t[3]), s.cpu.mean_ns),
@@ -161,10 +161,13 @@ static int times_row(FILE *out, const struct sg_cpu_result *r, const struct sg_c
 
 static int times_table(FILE *out, const struct sg_cpu_result *r)
 {
+	unsigned least = r->opts.count[0];
+	char busy[24];
 	int rc = 0;
 
-	fprintf(out, "\n%-12s %-6s %-6s %5s %5s %10s %10s %10s %10s %10s %10s", "environment", "job",
-		"pinned", "jobs", "runs", "mean", "p50", "max", "CPU time", "busier", "pinning");
+	snprintf(busy, sizeof(busy), "vs %u job%s", least, least == 1 ? "" : "s");
+	fprintf(out, "\n%-12s %-6s %-6s %5s %5s %10s %10s %10s %10s %10s %11s", "environment", "job",
+		"pinned", "jobs", "runs", "mean", "p50", "max", "CPU time", busy, "vs unpinned");
 	if (r->opts.nenv > 1)
 		fprintf(out, " x %6s", r->opts.env[r->base]->name);
 	fprintf(out, "\n");
@@ -278,12 +281,17 @@ static void caveats(FILE *out, const struct sg_cpu_result *r)
 				r->opts.env[e]->name);
 	if (r->lost)
 		fprintf(out, "%" PRIu64 " records were lost; their time is unknown.lost\n", r->lost);
-	for (size_t i = 0; i < r->ncombo; i++)
-		if (r->combo[i].missing)
+	for (size_t i = 0; i < r->ncombo; i++) {
+		const struct sg_cpu_combo *c = &r->combo[i];
+
+		sg_cpu_task(name, sizeof(name), &r->opts, c, '/');
+		if (c->missing)
 			fprintf(out,
 				"%s: %" PRIu64 " jobs are not whole in the recordings and not explained\n",
-				sg_cpu_task(name, sizeof(name), &r->opts, &r->combo[i], '/'),
-				r->combo[i].missing);
+				name, c->missing);
+		if (c->told.asked)
+			sg_told_text(out, &c->told, name, "job", c->ntime);
+	}
 }
 
 int sg_cpu_text(FILE *out, const struct sg_cpu_result *r)

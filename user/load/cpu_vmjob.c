@@ -5,9 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "env/vmagent.h"
+#include "load/child.h"
 #include "load/cpu_vmjob.h"
+#include "sandglass/mark.h"
 
 /* Sooner than the runner gives its jobs up; an hour less some. */
 #define JOB_MS 3500000
@@ -44,6 +47,22 @@ int sg_cpu_vmjob_command(char *buf, size_t cap, const char *dir, const char *con
 	if (n < cap)
 		n += (size_t)snprintf(buf + n, cap - n, "%s", quiet ? " >/dev/null" : "");
 	return n < cap ? 0 : -E2BIG;
+}
+
+int sg_cpu_marked_main(uint64_t id, const char *task, char *const *argv, int *ret_status, struct sg_err *err)
+{
+	struct sg_child c = SG_CHILD_NONE, *cp = &c;
+	struct sg_child_opts o = { .name = task };
+	int rc;
+
+	SG_TASK_BEGIN(id, task);
+	rc = sg_child_spawn(&c, &o, argv, err);
+	if (!rc && sg_child_wait_any(&cp, 1, -1, -1, -1))
+		rc = sg_err_set(err, -ECHILD, "cannot wait for %s", task);
+	SG_TASK_END(id, rc ? rc : c.status);
+	*ret_status = WIFSIGNALED(c.status) ? 128 + WTERMSIG(c.status) : WEXITSTATUS(c.status);
+	sg_child_kill(&c);
+	return rc;
 }
 
 int sg_cpu_vmjob_main(int pid, int agent, int used, const char *command, int *ret_status, struct sg_err *err)

@@ -31,4 +31,14 @@ int sg_cpu_vmjob_command(char *buf, size_t cap, const char *dir, const char *con
  */
 int sg_cpu_vmjob_main(int pid, int agent, int used, const char *command, int *ret_status, struct sg_err *err);
 
+#define SG_CPU_MARKED_WORD "cpu-marked" /* sandglass bench WORD ID TASK COMMAND... */
+
+/**
+ * sg_cpu_marked_main() - in a virtual machine: @argv as a task, marked by number and name as on the host
+ * @ret_status: of the command, as a shell has it
+ *
+ * 0 or negative errno with @err.
+ */
+int sg_cpu_marked_main(uint64_t id, const char *task, char *const *argv, int *ret_status, struct sg_err *err);
+
 #endif

@@ -138,8 +138,11 @@ static void read_file(const struct sg_memlimit *m, const char *file, struct sg_m
 	while (f && fscanf(f, "%63s %" SCNu64, key, &val) == 2)
 		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 			if ((!rows[i].version || rows[i].version == m->version) &&
-			    !strcmp(rows[i].file, file) && !strcmp(rows[i].key, key))
+			    !strcmp(rows[i].file, file) && !strcmp(rows[i].key, key)) {
 				memcpy((char *)ret + rows[i].at, &val, sizeof(val));
+				ret->swap_known |=
+					rows[i].at == offsetof(struct sg_memlimit_stat, swap_bytes);
+			}
 	if (f)
 		fclose(f);
 }
@@ -158,8 +161,8 @@ void sg_memlimit_stat(const struct sg_memlimit *m, struct sg_memlimit_stat *ret)
 		return;
 	snprintf(path, sizeof(path), "%s/memory.swap.current", m->path);
 	f = fopen(path, "re");
-	if (f && fscanf(f, "%" SCNu64, &ret->swap_bytes) != 1)
-		ret->swap_bytes = 0;
+	if (f && fscanf(f, "%" SCNu64, &ret->swap_bytes) == 1)
+		ret->swap_known = true;
 	if (f)
 		fclose(f);
 }

@@ -3,6 +3,7 @@
 #ifndef SG_MEMLIMIT_H
 #define SG_MEMLIMIT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "load/guard.h"
 
@@ -13,6 +14,7 @@ struct sg_memlimit {
 
 struct sg_memlimit_stat {
 	uint64_t anon_bytes, file_bytes, swap_bytes;
+	bool swap_known;	     /* the kernel counts what a group has in swap */
 	uint64_t majfault, oom_kill; /* since it was made */
 };
 

@@ -8,6 +8,8 @@
 #include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
+#include "kern/pids.h"
+#include "kern/proc.h"
 #include "load/pressure.h"
 
 #define FILL_TIMEOUT_MS 300000
@@ -73,7 +75,6 @@ static int spawn_hog(struct sg_child *ret, unsigned i, enum sg_hog_kind kind, ui
 	const char *const own[] = { self, "bench", "task-hog", size, NULL };
 	/* --vm-keep: go over the same memory again and again, instead of taking it anew each time */
 	const char *const stress[] = { "stress", "-q", "-m", "1", "--vm-bytes", size, "--vm-keep", NULL };
-	/* hogs are to take memory; the CPU only where nobody else wants it */
 	struct sg_child_opts o = {
 		.name = name, .cgroup = m->version ? m->path : NULL, .quiet = true, .group = true
 	};
@@ -83,12 +84,37 @@ static int spawn_hog(struct sg_child *ret, unsigned i, enum sg_hog_kind kind, ui
 	return sg_child_spawn(ret, &o, (char *const *)(uintptr_t)(kind == SG_HOG_STRESS ? stress : own), err);
 }
 
-/* Filled: what the group holds grew by (nearly) what the hogs were asked to hold. */
-static int wait_filled(struct sg_child *hog, unsigned n, uint64_t want, const struct sg_memlimit *m,
-		       const struct sg_memlimit_stat *before, int sigfd, struct sg_err *err)
+uint64_t sg_hogs_held(const struct sg_child *hog, unsigned n)
+{
+	uint64_t sum = 0, kib;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct sg_pids tree = { 0 };
+
+		if (sg_proc_tree(hog[i].pid, false, &tree))
+			continue;
+		for (size_t k = 0; k < tree.n; k++) {
+			char path[64], *text;
+
+			snprintf(path, sizeof(path), "/proc/%d/status", (int)tree.pid[k]);
+			if (sg_proc_read(path, 8192, &text) < 0)
+				continue;
+			sum += sg_proc_field(text, "RssAnon", &kib) ? kib * 1024 : 0;
+			sum += sg_proc_field(text, "VmSwap", &kib) ? kib * 1024 : 0;
+			free(text);
+		}
+		sg_pids_free(&tree);
+	}
+	return sum;
+}
+
+/*
+ * Filled: they hold (nearly) what they were asked to hold. What their group grew by does not tell: a virtual machine in it
+ * gives back what its huge pages had too much as soon as memory is short.
+ */
+static int wait_filled(struct sg_child *hog, unsigned n, uint64_t want, int sigfd, struct sg_err *err)
 {
 	struct sg_child *all[SG_HOG_MAX];
-	struct sg_memlimit_stat now;
 	char fate[64];
 
 	for (unsigned i = 0; i < n; i++)
@@ -103,9 +129,7 @@ static int wait_filled(struct sg_child *hog, unsigned n, uint64_t want, const st
 				err, -ECHILD,
 				"%s ended (%s) while it took its memory: is there enough swap (--swap-size)?",
 				hog[rc].name, sg_child_fate(&hog[rc], fate, sizeof(fate)));
-		sg_memlimit_stat(m, &now);
-		if (now.anon_bytes + now.swap_bytes >=
-		    before->anon_bytes + before->swap_bytes + want - want / 16)
+		if (sg_hogs_held(hog, n) >= want - want / 16)
 			return 0;
 	}
 	return sg_err_set(err, -ETIMEDOUT, "the memory hogs did not get their memory within %d s",
@@ -115,15 +139,10 @@ static int wait_filled(struct sg_child *hog, unsigned n, uint64_t want, const st
 int sg_hogs_start(struct sg_child *ret, unsigned n, enum sg_hog_kind kind, uint64_t bytes, const char *self,
 		  const struct sg_memlimit *m, int sigfd, struct sg_err *err)
 {
-	struct sg_memlimit_stat before;
+	int rc = 0;
 
 	kind = sg_hog_kind_resolve(kind);
-	sg_memlimit_stat(m, &before);
-	for (unsigned i = 0; i < n; i++) {
-		int rc = spawn_hog(&ret[i], i, kind, bytes, self, m, err);
-
-		if (rc)
-			return rc;
-	}
-	return n ? wait_filled(ret, n, bytes * n, m, &before, sigfd, err) : 0;
+	for (unsigned i = 0; i < n && !rc; i++)
+		rc = spawn_hog(&ret[i], i, kind, bytes, self, m, err);
+	return rc || !n ? rc : wait_filled(ret, n, bytes * n, sigfd, err);
 }

@@ -26,6 +26,9 @@ enum sg_hog_kind sg_hog_kind_resolve(enum sg_hog_kind kind);
 /** sg_hog_run() - be a hog: fill @bytes with data, then touch page after page, until killed */
 int sg_hog_run(uint64_t bytes, struct sg_err *err);
 
+/** sg_hogs_held() - bytes that the processes of @n hogs hold, in memory and in swap (RssAnon and VmSwap) */
+uint64_t sg_hogs_held(const struct sg_child *hog, unsigned n);
+
 /**
  * sg_hogs_start() - start @n hogs of @bytes each in @m, and wait until they hold their memory
  * @self: program that knows "bench task-hog"

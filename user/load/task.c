@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "kern/live.h"
+#include "load/inside.h"
 #include "load/swap.h"
 #include "load/task.h"
 #include "load/task_priv.h"
@@ -14,6 +15,7 @@
 #define MIB		  ((uint64_t)1024 * 1024)
 #define READY_MS	  30000
 #define REQUEST_TIMEOUT_S 1800
+#define TELL_MS		  15000
 
 /* What a server's process needs beside its queue and its file. */
 #define NATIVE_BASE_BYTES (8 * MIB)
@@ -21,9 +23,6 @@
 /* Kernel, init and agent of a guest, some 60 MiB by estimate, and some page cache; Docker Engine beside them. */
 #define GUEST_BYTES  (96 * MIB)
 #define ENGINE_BYTES (192 * MIB)
-/* An agent and its recorder, measured (docs/bench-task.md), and for each vCPU its ring and room beside it. */
-#define AGENT_BYTES	((72 + SG_TASK_INSIDE_SPOOL_MIB) * MIB)
-#define AGENT_CPU_BYTES (2 * SG_TASK_INSIDE_RING_MIB * MIB)
 /* A Sentry and a Gofer, measured at rest with one server. */
 #define GVISOR_BYTES (64 * MIB)
 /* Node 20, measured: 585 MB resident after one request of 2,000,000 writes, 1.3 GB after four. */
@@ -38,16 +37,16 @@ static uint64_t process_need(const struct sg_task_opts *o)
 	return NATIVE_BASE_BYTES + file + sg_server_queue_bytes(o->mode, o->writes);
 }
 
+/* What one server holds when all goes on in memory, just so. */
 static uint64_t server_need(const struct sg_task_opts *o)
 {
-	uint64_t need = process_need(o);
+	uint64_t need = process_need(o) + (o->gvisor ? GVISOR_BYTES : 0), vm = 0;
 
-	if (o->gvisor)
-		need += GVISOR_BYTES;
+	need += need / 8;
 	/* a guest that runs long has touched all of its memory */
-	if (o->vm && need < o->vm_memory_bytes + SG_VMS_VMM_BYTES)
-		need = o->vm_memory_bytes + SG_VMS_VMM_BYTES;
-	return need;
+	if (o->vm)
+		vm = o->vm_memory_bytes + SG_VMS_VMM_HELD_BYTES;
+	return need > vm ? need : vm;
 }
 
 void sg_task_defaults(struct sg_task_opts *o)
@@ -56,15 +55,15 @@ void sg_task_defaults(struct sg_task_opts *o)
 
 	if (o->vm && !o->vm_memory_bytes) {
 		need = process_need(o) + GUEST_BYTES + (o->vm == SG_TASK_VM_DOCKER ? ENGINE_BYTES : 0);
-		need += o->inside ? AGENT_BYTES + o->vcpus * AGENT_CPU_BYTES : 0;
+		need += o->inside ? sg_inside_bytes(o->vcpus) : 0;
 		o->vm_memory_bytes = (need + 64 * MIB - 1) / (64 * MIB) * (64 * MIB);
 	}
 	need = server_need(o) * o->servers;
 	for (unsigned i = 0; i < o->nlevel; i++)
 		hogs = o->level[i] * o->hog_bytes > hogs ? o->level[i] * o->hog_bytes : hogs;
-	/* without hogs all fits, just so; each hog then is too much */
+	/* without hogs all fits; each hog then is too much */
 	if (!o->memory_bytes)
-		o->memory_bytes = (need + need / 8) / MIB * MIB;
+		o->memory_bytes = need / MIB * MIB;
 	if (!o->swap_bytes)
 		o->swap_bytes = (need + hogs + hogs / 4 + 64 * MIB) / MIB * MIB;
 }
@@ -197,8 +196,18 @@ static int end_level(struct bench *b, struct sg_err *err)
 
 /* ---- one level ----------------------------------------------------------- */
 
+/* How far it is: only told when it takes long. */
+static void tell_round(struct bench *b, const char *times, bool measured)
+{
+	if (measured)
+		sg_task_say(&b->o, "%zu of %u rounds are done", sg_client_done(times) / b->o.servers,
+			    b->o.rounds);
+	else
+		sg_task_say(&b->o, "the first round, which is not measured, goes on");
+}
+
 /* Wait for the client (or its recorder), and notice when something it needs ends before. */
-static int wait_client(struct bench *b, struct sg_err *err)
+static int wait_client(struct bench *b, const char *times, bool measured, struct sg_err *err)
 {
 	struct sg_child *all[1 + SG_CLIENT_MAX + SG_HOG_MAX];
 	char said[300], fate[64];
@@ -210,7 +219,8 @@ static int wait_client(struct bench *b, struct sg_err *err)
 		all[n++] = &b->server[i];
 	for (unsigned i = 0; i < SG_HOG_MAX && b->hog[i].pid > 0; i++)
 		all[n++] = &b->hog[i];
-	rc = sg_child_wait_any(all, n, b->vms ? b->vm_end : -1, b->o.sigfd, -1);
+	while ((rc = sg_child_wait_any(all, n, b->vms ? b->vm_end : -1, b->o.sigfd, TELL_MS)) == -ETIMEDOUT)
+		tell_round(b, times, measured);
 	if (rc == (int)n)
 		return sg_task_vm_dead(b, err);
 	if (rc == -EINTR)
@@ -238,7 +248,7 @@ static int wait_client(struct bench *b, struct sg_err *err)
  * The client as a command: "record ... -- SELF bench task-client FILE ROUNDS TIMEOUT PORT...",
  * or without the first part for the unrecorded warm-up.
  */
-static int run_client(struct bench *b, const char *record, const char *times, unsigned rounds,
+static int run_client(struct bench *b, const char *record, const char *times, bool measured,
 		      struct sg_err *err)
 {
 	struct sg_args a = { 0 };
@@ -279,7 +289,7 @@ static int run_client(struct bench *b, const char *record, const char *times, un
 	sg_arg(&a, "bench");
 	sg_arg(&a, "task-client");
 	sg_arg(&a, "%s", times);
-	sg_arg(&a, "%u", rounds);
+	sg_arg(&a, "%u", measured ? b->o.rounds : 1);
 	sg_arg(&a, "%d", REQUEST_TIMEOUT_S);
 	for (unsigned i = 0; i < b->o.servers; i++)
 		sg_arg(&a, "%u", b->port[i]);
@@ -287,7 +297,7 @@ static int run_client(struct bench *b, const char *record, const char *times, un
 	sg_args_free(&a);
 	if (rc)
 		return rc;
-	rc = wait_client(b, err);
+	rc = wait_client(b, times, measured, err);
 	/* of a recording that went well but for a guest */
 	sg_child_read_err(&b->client, said, sizeof(said));
 	if (!rc && record && said[0])
@@ -306,7 +316,7 @@ static int measure(struct bench *b, struct sg_task_level *l, struct sg_err *err)
 	snprintf(times, sizeof(times), "%s/p%u.times.tsv", b->dir, l->pressure);
 	snprintf(record, sizeof(record), "%s/p%u.sgt", b->dir, l->pressure);
 	sg_swap_pages(&in0, &out0);
-	rc = run_client(b, b->o.record ? record : NULL, times, b->o.rounds, err);
+	rc = run_client(b, b->o.record ? record : NULL, times, true, err);
 	if (rc)
 		return rc;
 	sg_swap_pages(&l->swapin_pages, &l->swapout_pages);
@@ -324,6 +334,11 @@ static int measure(struct bench *b, struct sg_task_level *l, struct sg_err *err)
 	return rc;
 }
 
+static const char *plural(unsigned n)
+{
+	return n == 1 ? "" : "s";
+}
+
 static int run_level(struct bench *b, struct sg_task_level *l, struct sg_err *err)
 {
 	struct sg_memlimit hogs;
@@ -331,20 +346,16 @@ static int run_level(struct bench *b, struct sg_task_level *l, struct sg_err *er
 	struct sg_err later;
 	int rc, rc2;
 
-	sg_task_say(&b->o, "%s, pressure %u: %u servers, %u hogs of %" PRIu64 " MiB, limit %" PRIu64 " MiB",
-		    b->o.env->name, l->pressure, b->o.servers, l->pressure, b->o.hog_bytes / MIB,
-		    b->o.memory_bytes / MIB);
-	if (b->vms)
-		sg_task_say(&b->o, "booting %u virtual machines of %" PRIu64 " MiB and %u vCPU, by %s",
-			    b->o.servers, b->o.vm_memory_bytes / MIB, b->o.vcpus,
-			    sg_accel_names[sg_vms_accel(b->vms)]);
+	sg_task_say(&b->o, "%s, pressure %u: %u server%s, %u hog%s of %" PRIu64 " MiB, limit %" PRIu64 " MiB",
+		    b->o.env->name, l->pressure, b->o.servers, plural(b->o.servers), l->pressure,
+		    plural(l->pressure), b->o.hog_bytes / MIB, b->o.memory_bytes / MIB);
 	rc = setup_level(b, err);
 	/* one round grows the heaps to their size; it is not measured */
 	snprintf(warm, sizeof(warm), "%s/data/warm", b->dir);
 	if (!rc)
 		rc = sg_guard_add(b->guard, SG_GUARD_FILE, warm, err);
 	if (!rc)
-		rc = run_client(b, NULL, warm, 1, err);
+		rc = run_client(b, NULL, warm, false, err);
 	if (!rc)
 		rc = sg_guard_clean(b->guard, SG_GUARD_FILE, warm, err);
 	if (!rc)

@@ -9,15 +9,11 @@
 #include "load/pressure.h"
 #include "load/sandbox.h"
 #include "load/server.h"
+#include "load/told.h"
 #include "load/vms.h"
 #include "model/blame.h"
 
 #define SG_LEVELS_MAX 32
-
-/* With --inside, in each virtual machine: as many at a time as a recording has machines beside the host. */
-#define SG_TASK_INSIDE_MAX	 (SG_MACHINE_MAX - 1)
-#define SG_TASK_INSIDE_SPOOL_MIB 16
-#define SG_TASK_INSIDE_RING_MIB	 4 /* for each vCPU */
 
 /* Is each server in a virtual machine of its own, and there in a container? */
 enum sg_task_vm { SG_TASK_VM_NONE, SG_TASK_VM_PLAIN, SG_TASK_VM_DOCKER };
@@ -74,15 +70,6 @@ struct sg_task_opts {
 	void *ctx;
 };
 
-/* What the guests told of a level's requests. */
-struct sg_task_told {
-	bool asked;
-	uint64_t requests;		     /* of which a guest told its part */
-	uint64_t ns, fused_ns, ambiguous_ns; /* of those requests, as in struct sg_task */
-	uint64_t error_ns, violations;	     /* of the worst clock; of all */
-	bool tsc;			     /* every clock by its TSC, else some by two-way exchange */
-};
-
 /* One pressure level, measured. Blames are NULL without a recording. */
 struct sg_task_level {
 	unsigned pressure;
@@ -93,7 +80,7 @@ struct sg_task_level {
 	char file[32];			      /* recording, in dir; empty: none */
 	uint64_t lost;			      /* records */
 	uint64_t missing;		      /* requests that the recording has no whole task of */
-	struct sg_task_told told;
+	struct sg_told told;
 	struct sg_blame *blame; /* all servers */
 	struct sg_blame *server_blame[SG_CLIENT_MAX];
 };
@@ -125,13 +112,16 @@ int sg_task_explain(struct sg_task_level *l, const char *dir, unsigned servers, 
 int sg_task_export(const struct sg_task_level *l, const char *dir, const char *self, int sigfd,
 		   struct sg_err *err);
 
-/* Results of several environments with the same options; the first is what the others are compared with. */
+/* Results of several environments with the same options. */
 struct sg_task_envs {
-	unsigned n;
+	unsigned n, base; /* index of what the others are compared with */
 	const struct sg_task_result *r;
 };
+/** sg_task_envs_base() - the host, if it is one of the @n; else the first */
+unsigned sg_task_envs_base(const struct sg_task_result *r, unsigned n);
 int sg_task_envs_text(FILE *out, const struct sg_task_envs *e);
 int sg_task_envs_json(FILE *out, const struct sg_task_envs *e);
+int sg_task_envs_plot(const struct sg_task_envs *e, const char *dir, struct sg_err *err);
 
 /** sg_task_text() - for people; sg_task_json() - for programs; sg_task_plot() - two charts into @dir */
 int sg_task_text(FILE *out, const struct sg_task_result *r);

@@ -19,7 +19,6 @@ struct explain {
 /* Requests are called "GET serverN"; whatever else is in the recording is no request. */
 static int on_task(void *ctx, const struct sg_model *m, const struct sg_task *t, struct sg_blame *tb)
 {
-	const struct sg_machine_info *at;
 	struct explain *x = ctx;
 	unsigned server;
 	int rc, end = 0;
@@ -29,33 +28,16 @@ static int on_task(void *ctx, const struct sg_model *m, const struct sg_task *t,
 	    server >= x->servers)
 		return 0;
 	/* what a guest did of a task that the host's recording has not whole */
-	at = sg_machine_of_uid(sg_model_machines(m), t->uid);
-	if (t->incomplete || (at && at->number))
+	if (t->incomplete || !sg_told_task(&x->l->told, m, t))
 		return 0;
 	x->whole++;
-	x->l->told.requests += t->inside_ns != 0;
-	x->l->told.ns += t->inside_ns;
-	x->l->told.fused_ns += t->fused_ns;
-	x->l->told.ambiguous_ns += t->ambiguous_ns;
 	rc = sg_blame_add(x->l->blame, m, t);
 	return rc ? rc : sg_blame_add(x->l->server_blame[server], m, t);
 }
 
 static void clocks(void *ctx, const struct sg_model *m)
 {
-	struct sg_task_told *told = &((struct explain *)ctx)->l->told;
-	const struct sg_machines *ms = sg_model_machines(m);
-	struct sg_model_clock c;
-
-	told->tsc = true;
-	for (unsigned i = 1; i < SG_MACHINE_MAX && ms->n; i++) {
-		if (!ms->m[i].known)
-			continue;
-		sg_model_clock(m, i, &c);
-		told->error_ns = c.error_ns > told->error_ns ? c.error_ns : told->error_ns;
-		told->violations += c.violations;
-		told->tsc &= c.points && c.by[SG_CLOCK_TSC] == c.points;
-	}
+	sg_told_clocks(&((struct explain *)ctx)->l->told, m);
 }
 
 int sg_task_explain(struct sg_task_level *l, const char *dir, unsigned servers, struct sg_err *err)
@@ -82,7 +64,7 @@ int sg_task_explain(struct sg_task_level *l, const char *dir, unsigned servers, 
 		return sg_err_set(err, -ENODATA,
 				  "the recording %s holds no whole request: see 'sandglass doctor' for marks",
 				  l->file);
-	if (l->told.asked && !l->told.requests)
+	if (l->told.asked && !l->told.tasks)
 		return sg_err_set(err, -ENODATA,
 				  "the recording %s tells of no request what its virtual machine did for it: "
 				  "were marks "

@@ -31,20 +31,6 @@ static int put_diff(struct json_object *o, struct sg_blame *base, struct sg_blam
 	return 0;
 }
 
-static struct json_object *told(const struct sg_task_told *t)
-{
-	struct json_object *o = json_object_new_object();
-
-	sg_jp_u64(o, "requests", t->requests);
-	sg_jp_u64(o, "ns", t->ns);
-	sg_jp_u64(o, "fused_ns", t->fused_ns);
-	sg_jp_u64(o, "ambiguous_ns", t->ambiguous_ns);
-	sg_jp_u64(o, "clock_error_ns", t->error_ns);
-	sg_jp_u64(o, "clock_violations", t->violations);
-	sg_jp_text(o, "clock", t->tsc ? "tsc" : "exchange");
-	return o;
-}
-
 static int put_level(struct json_object *levels, const struct sg_task_result *r, unsigned i)
 {
 	const struct sg_task_level *l = &r->level[i], *base = &r->level[r->base];
@@ -58,13 +44,14 @@ static int put_level(struct json_object *levels, const struct sg_task_result *r,
 	json_object_object_add(o, "spread", json_object_new_double(sg_task_spread(l, r->opts.servers)));
 	sg_jp_u64(o, "swapin_pages", l->swapin_pages);
 	sg_jp_u64(o, "swapout_pages", l->swapout_pages);
+	sg_jp_u64(o, "anon_bytes", l->mem.anon_bytes);
 	sg_jp_u64(o, "swap_bytes", l->mem.swap_bytes);
 	if (l->file[0])
 		sg_jp_text(o, "recording", l->file);
 	sg_jp_u64(o, "lost", l->lost);
 	sg_jp_u64(o, "missing", l->missing);
 	if (l->told.asked)
-		sg_jp_add(o, "inside", told(&l->told));
+		sg_jp_add(o, "inside", sg_told_json(&l->told, "requests"));
 	if (l->blame)
 		sg_put_blame(o, l->blame);
 	if (!rc)
@@ -130,7 +117,7 @@ int sg_task_json(FILE *out, const struct sg_task_result *r)
 	return rc;
 }
 
-/* One level of one environment beside the same level of the first: means per request; the rows add up to diff_ns. */
+/* One level of one environment beside the same level of the base: means per request; the rows add up to diff_ns. */
 static int put_against(struct json_object *list, const struct sg_task_result *base,
 		       const struct sg_task_result *r, unsigned i)
 {
@@ -161,7 +148,7 @@ int sg_task_envs_json(FILE *out, const struct sg_task_envs *e)
 	int rc = 0;
 
 	sg_jp_text(o, "bench", "task");
-	sg_jp_text(o, "base", e->r[0].opts.env->name);
+	sg_jp_text(o, "base", e->r[e->base].opts.env->name);
 	json_object_object_add(o, "environments", envs);
 	json_object_object_add(o, "against", against);
 	for (unsigned k = 0; k < e->n && !rc; k++) {
@@ -169,8 +156,9 @@ int sg_task_envs_json(FILE *out, const struct sg_task_envs *e)
 
 		if (one)
 			json_object_array_add(envs, one);
-		for (unsigned i = 0; k && i < e->r[k].nlevel && i < e->r[0].nlevel && !rc; i++)
-			rc = put_against(against, &e->r[0], &e->r[k], i);
+		for (unsigned i = 0; k != e->base && i < e->r[k].nlevel && i < e->r[e->base].nlevel && !rc;
+		     i++)
+			rc = put_against(against, &e->r[e->base], &e->r[k], i);
 	}
 	if (!rc)
 		rc = sg_put_print(out, o);

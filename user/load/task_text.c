@@ -136,35 +136,21 @@ static int differences(FILE *out, const struct sg_task_result *r)
 	return rc;
 }
 
-/* What the guests told, and how well. */
-static void told(FILE *out, const struct sg_task_result *r, const struct sg_task_level *l)
+/* Hogs that fit beside the servers are no pressure: what the level then shows is something else. */
+static void too_roomy(FILE *out, const struct sg_task_result *r, const struct sg_task_level *l)
 {
-	const struct sg_task_told *t = &l->told;
-	uint64_t n = t->requests ? t->requests : 1;
-	char a[32], b[32], c[32];
-
+	if (!l->pressure || !l->mem.swap_known || l->mem.swap_bytes)
+		return;
 	fprintf(out,
-		"%s, pressure %u: %s of a request is told by the guest that served it (%" PRIu64
-		" of %zu requests); the guests' clocks are known within %s, %s, which leaves %s of that to "
-		"either side",
-		r->opts.env->name, l->pressure, sg_text_ns(a, sizeof(a), t->ns / n), t->requests, l->ntime,
-		sg_text_ns(b, sizeof(b), t->error_ns), t->tsc ? "by their TSC" : "by two-way exchange",
-		sg_text_ns(c, sizeof(c), t->ambiguous_ns / n));
-	if (t->fused_ns)
-		fprintf(out, "; %s of it was looked at from the host: exits, and who took the vCPU\n",
-			sg_text_ns(a, sizeof(a), t->fused_ns / n));
-	else
-		fputs("; nothing of it was looked at from the host, which sees no exits of an emulated "
-		      "machine: "
-		      "what the emulator did meanwhile is in the guest's own causes\n",
-		      out);
-	if (t->violations)
-		fprintf(out, "%s, pressure %u: %" PRIu64 " times the clocks contradicted each other\n",
-			r->opts.env->name, l->pressure, t->violations);
+		"%s, pressure %u: no memory pressure: the hogs fit beside the servers (%" PRIu64
+		" MiB of %" PRIu64 " MiB, and nothing in swap); --memory or more hogs make it tighter\n",
+		r->opts.env->name, l->pressure, l->mem.anon_bytes / MIB, r->opts.memory_bytes / MIB);
 }
 
 void sg_task_caveats(FILE *out, const struct sg_task_result *r)
 {
+	char where[64];
+
 	for (unsigned i = 0; i < r->nlevel; i++) {
 		const struct sg_task_level *l = &r->level[i];
 
@@ -178,8 +164,10 @@ void sg_task_caveats(FILE *out, const struct sg_task_result *r)
 				"%s, pressure %u: %" PRIu64
 				" of %zu requests are not whole in the recording and not explained\n",
 				r->opts.env->name, l->pressure, l->missing, l->ntime);
+		snprintf(where, sizeof(where), "%s, pressure %u", r->opts.env->name, l->pressure);
 		if (l->told.asked)
-			told(out, r, l);
+			sg_told_text(out, &l->told, where, "request", l->ntime);
+		too_roomy(out, r, l);
 	}
 }
 

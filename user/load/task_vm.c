@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
+#include "load/common.h"
 #include "load/task_priv.h"
 #include "out/text.h"
 
@@ -105,7 +106,8 @@ static int start_servers(struct bench *b, struct sg_err *err)
 	int rc = r ? 0 : sg_err_set(err, -ENOMEM, "out of memory");
 
 	if (!rc && b->o.env->vm == SG_TASK_VM_DOCKER)
-		sg_task_say(&b->o, "starting Docker Engine in %u virtual machines%s", b->o.servers,
+		sg_task_say(&b->o, "starting Docker Engine in %u virtual machine%s%s", b->o.servers,
+			    b->o.servers == 1 ? "" : "s",
 			    sg_vms_accel(b->vms) == SG_ACCEL_TCG ? ": minutes, emulated" : "");
 	for (unsigned i = 0; i < b->o.servers && !rc; i++)
 		rc = start_server(b, i, r, err);
@@ -127,6 +129,28 @@ static int watch(struct bench *b, struct sg_err *err)
 	return 0;
 }
 
+/* All of them at the same time. */
+static int boot(struct bench *b, const struct sg_vms_run *run, char *name, struct sg_err *err)
+{
+	uint64_t begin = sg_now_ns();
+	const char *more = b->o.servers == 1 ? "" : "s";
+	int rc = 0;
+
+	sg_task_say(&b->o, "booting %u virtual machine%s of %" PRIu64 " MiB and %u vCPU%s, by %s",
+		    b->o.servers, more, b->o.vm_memory_bytes / MIB, b->o.vcpus, b->o.vcpus == 1 ? "" : "s",
+		    sg_accel_names[sg_vms_accel(b->vms)]);
+	for (unsigned i = 0; i < b->o.servers && !rc; i++) {
+		vm_name(i, name);
+		rc = sg_vms_start(b->vms, run, &b->domain[i], err);
+	}
+	for (unsigned i = 0; i < b->o.servers && !rc; i++)
+		rc = sg_vms_wait(b->vms, b->domain[i], err);
+	if (!rc)
+		sg_task_say(&b->o, "the virtual machine%s %s up after %.0f s", more,
+			    b->o.servers == 1 ? "is" : "are", (double)(sg_now_ns() - begin) / 1e9);
+	return rc;
+}
+
 int sg_task_vm_level(struct bench *b, struct sg_err *err)
 {
 	char name[SG_DOMAIN_NAME_MAX], files[PATH_MAX];
@@ -141,12 +165,8 @@ int sg_task_vm_level(struct bench *b, struct sg_err *err)
 	if (b->o.env->vm == SG_TASK_VM_DOCKER)
 		run.disk_bytes += ENGINE_BYTES;
 	b->vm_end = -1;
-	for (unsigned i = 0; i < b->o.servers && !rc; i++) {
-		vm_name(i, name);
-		rc = sg_vms_start(b->vms, &run, &b->domain[i], err);
-	}
-	for (unsigned i = 0; i < b->o.servers && !rc; i++)
-		rc = sg_vms_wait(b->vms, b->domain[i], err);
+	if (!rc)
+		rc = boot(b, &run, name, err);
 	if (!rc)
 		rc = start_servers(b, err);
 	if (!rc && sg_task_inside(b))

@@ -25,7 +25,9 @@ int sg_accel_find(const char *name);
  * Memory of a VMM beside its guest's: QEMU itself, some 50 MiB by estimate, and what TCG keeps of translated code.
  */
 #define SG_VMS_VMM_BYTES ((uint64_t)(50 + 64) << 20)
-#define SG_VMS_VCPUS_MAX 64
+/* What a busy one held of that: emulated 58 to 72 MiB, measured (docs/bench-task.md). */
+#define SG_VMS_VMM_HELD_BYTES ((uint64_t)80 << 20)
+#define SG_VMS_VCPUS_MAX      64
 
 /* What a command line asks of the virtual machines. */
 struct sg_vms_ask {
@@ -33,6 +35,7 @@ struct sg_vms_ask {
 	uint64_t memory_bytes; /* of each; 0: the workload's default */
 	unsigned vcpus;	       /* of each */
 	const char *cache;     /* NULL: sg_vmimage_cache() */
+	bool inside;	       /* they are recorded from inside, too */
 };
 
 struct sg_vms_opts {

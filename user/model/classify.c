@@ -30,6 +30,12 @@ static const struct sg_rule rules[] = {
 	  .attr = SG_RA_SURE },
 	{ .name = "ptrace", .stops = ST(TRACED), .cause = SG_C_TRAP_PTRACE, .attr = SG_RA_TRAP },
 	{ .name = "freeze", .stops = ST(FROZEN), .cause = SG_C_TRAP_FREEZE, .attr = SG_RA_TRAP },
+	/* what a device has done is finished by a kernel worker (direct writes, ends of writeback): it had nothing else to do */
+	{ .name = "idle.block",
+	  .stops = ST(IDLE),
+	  .srcs = SR(BLOCK),
+	  .cause = SG_C_IO_BLOCK,
+	  .attr = SG_RA_DEVICE },
 	{ .name = "idle", .stops = ST(IDLE), .cause = SG_C_IDLE_WORKER, .attr = SG_RA_IDLE },
 	/* a vCPU: its guest is idle, unless an exit says otherwise */
 	{ .name = "vcpu.halt", .vcpus = VW(HALT) | VW(RUN), .cause = SG_C_KVM_HALT },
@@ -170,6 +176,13 @@ static const struct sg_rule rules[] = {
 	  .srcs = SR(NET),
 	  .cause = SG_C_NET_REMOTE,
 	  .attr = SG_RA_DEVICE },
+	/* completions by a descriptor (Linux's own asynchronous I/O, io_uring): the device ends the poll */
+	{ .name = "poll.block",
+	  .kinds = KN(SYSCALL),
+	  .sets = SET(POLL),
+	  .srcs = SR(BLOCK),
+	  .cause = SG_C_IO_BLOCK,
+	  .attr = SG_RA_DEVICE },
 	{ .name = "poll.timer",
 	  .kinds = KN(SYSCALL),
 	  .sets = SET(POLL),
@@ -203,6 +216,15 @@ static const struct sg_rule rules[] = {
 	{ .name = "block", .srcs = SR(BLOCK), .cause = SG_C_IO_BLOCK },
 	{ .name = "iowait", .iowait = 1, .cause = SG_C_IO_BLOCK },
 	{ .name = "journal.stack", .syms = SYM(JOURNAL) | SYM(PAGE), .cause = SG_C_IO_BLOCK },
+	/* Serving an exit it sleeps where no signal reaches it, and a thread ends that: the VMM's memory map, or KVM's own locks. */
+	{ .name = "vcpu.lock",
+	  .vcpus = VW(EXIT),
+	  .stops = ST(DISK) | ST(BLOCKED),
+	  .origins = OR(TASK),
+	  .iowait = -1,
+	  .kthread = -1,
+	  .cause = SG_C_LOCK_KERNEL,
+	  .attr = SG_RA_LOCK },
 	{ .name = "timerfd",
 	  .kinds = KN(SYSCALL),
 	  .fds = FD(ANON),
@@ -301,6 +323,16 @@ enum sg_origin sg_wait_origin(const struct sg_wait *w, uint32_t *ret_uid)
 	}
 }
 
+/* What a wait is, by where its end came from: not from the thread for soft interrupts, which is nobody's peer on a network. */
+static enum sg_origin origin_of(const struct sg_wait *w)
+{
+	uint32_t uid;
+
+	if (w->softirqd && w->wctx == SG_WCTX_TASK && w->wsrc == SG_WSRC_NET)
+		return w->raiser && !w->mixed ? SG_ORG_RAISER : SG_ORG_DEVICE;
+	return sg_wait_origin(w, &uid);
+}
+
 struct facts {
 	uint32_t stop, kind, sets, syms, fd, origin, src, fltres, box, waker_box, vcpu;
 	int8_t iowait, timeout, kthread;
@@ -327,14 +359,13 @@ static bool matches(const struct sg_rule *r, const struct facts *f)
 
 const struct sg_rule *sg_classify(const struct sg_wait *w)
 {
-	uint32_t uid;
 	struct facts f = {
 		.stop = 1u << (w->stop % 32),
 		.kind = 1u << (w->wkind % 32),
 		.sets = w->wkind == SG_K_SYSCALL ? sg_syscall_sets(w->nr, w->compat) : 0,
 		.syms = w->syms,
 		.fd = 1u << (w->fdtype % 32),
-		.origin = 1u << sg_wait_origin(w, &uid),
+		.origin = 1u << origin_of(w),
 		.src = 1u << (w->wsrc % 32),
 		.fltres = 1u << (w->fltres % 32),
 		.box = 1u << (w->box % 32),

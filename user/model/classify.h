@@ -62,6 +62,7 @@ enum sg_vcpu_wait {
 struct sg_wait {
 	uint8_t stop, wkind, fdtype, wctx, wsrc, fltres;
 	bool compat, iowait, timeout, mixed, kthread_waker;
+	bool softirqd; /* the waker is the thread for soft interrupts: it is entered, but what was waited for is whose it served (raiser) */
 	uint16_t nr;
 	uint32_t waker, raiser;
 	uint32_t syms; /* of its kernel stack, when one was taken */

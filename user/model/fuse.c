@@ -36,6 +36,8 @@ struct sg_fusion {
 	struct guest guest[SG_MACHINE_MAX];
 	struct sg_walk *walk; /* of the host, inside the guest's */
 	struct sg_segs out, head;
+	uint64_t
+		kicked; /* by the host's clock: from when on the vCPU of the window in hand has what ends the wait; 0xff... not told */
 	uint64_t inside_ns, fused_ns, ambiguous_ns, violations; /* of the task walked last */
 	uint64_t keep_ns;
 };
@@ -242,10 +244,17 @@ struct window {
 		ON_CPU,
 		QUEUED,
 		DEVICE,
-		MEMORY
-	} what; /* of the guest's thread: it runs, waits for its CPU, for a device, for memory of its host's */
+		MEMORY,
+		LATE
+	} what; /* of the guest's thread: it runs, waits for its CPU, for a device, for memory of its host's, for a timer that is late */
 	struct sg_fetched fetched; /* MEMORY; no worker: not known */
 };
+
+/* How late the timer was that ended the wait, nanoseconds. */
+static uint64_t timer_late(const struct sg_trec *r)
+{
+	return r->wctx == SG_WCTX_TIMER ? SG_LATE_NS((uint64_t)r->woke) : 0;
+}
 
 static bool is_device_wait(const struct sg_trec *r)
 {
@@ -272,11 +281,14 @@ static size_t stretch(struct sg_thr *th, const struct sg_seg *s, size_t n, struc
 	ret->what = s->lo >= r->in && s->hi <= r->out ? ON_CPU
 		    : s->cause == SG_C_SCHED_RUNQ     ? QUEUED
 		    : s->cause == SG_C_MEM_HOST	      ? MEMORY
+		    : r->wctx == SG_WCTX_TIMER	      ? LATE
 						      : DEVICE;
 	if (ret->what == QUEUED)
 		return s->lo >= r->lo && s->hi <= r->in;
 	if (ret->what == MEMORY)
 		return s->lo >= r->lo && s->hi <= r->wake;
+	if (ret->what == LATE)
+		return s->lo >= r->lo && s->hi <= r->wake && s->lo >= r->wake - timer_late(r);
 	if (ret->what == DEVICE)
 		return s->lo >= r->lo && s->hi <= r->wake && is_device_wait(r) &&
 		       s->cause != SG_C_TIMER_SLEEP;
@@ -304,14 +316,16 @@ static int put(struct sg_fusion *f, const struct sg_seg *s)
 /*
  * Does piece @i of the host's walk leave the guest its own cause? Where the host says
  * nothing, the guest's word stands; where its records were lost, nobody's does. While it
- * waits for a device its vCPU is idle, or does something else: neither explains the wait,
- * but for the queue between the kick and the CPU. While it waits for its CPU another of the
- * guest's threads has the vCPU: what that does with it is its own, what takes the vCPU from
- * both is the host's.
+ * waits for a device its vCPU is idle, or does something else, and so do the others: none
+ * of that explains the wait, but for what holds the vCPU between the kick and the guest.
+ * While it waits for its CPU another of the guest's threads has the vCPU: what that does
+ * with it is its own, what takes the vCPU from both is the host's.
  */
-static bool is_guests(const struct window *x, const struct sg_segs *b, size_t i)
+static bool is_guests(struct sg_model *m, const struct window *x, const struct sg_segs *b, size_t i)
 {
 	const struct sg_seg *s = &b->seg[i];
+	bool on_cpu = sg_cause_on_cpu(s->cause), own = s->uid == x->vcpu->uid;
+	const struct sg_thr *th;
 
 	if (s->cause == SG_C_CPU_GUEST || s->cause == sg_kvm_cause(SG_KEY_KVM | SG_KVM_RUN) ||
 	    s->cause == SG_C_UNKNOWN)
@@ -321,18 +335,23 @@ static bool is_guests(const struct window *x, const struct sg_segs *b, size_t i)
 	if (s->cause == SG_C_KVM_HALT)
 		return true;
 	if (x->what == QUEUED)
-		return s->uid == x->vcpu->uid && sg_cause_on_cpu(s->cause);
-	return s->uid == x->vcpu->uid &&
-	       !(s->cause == SG_C_SCHED_RUNQ && i &&
+		return own && on_cpu;
+	if (!own) {
+		th = on_cpu ? sg_thr_find(m, s->uid) : NULL;
+		return th && th->vcpu && th->tgid == x->vcpu->tgid;
+	}
+	if (s->lo >= m->fusion->kicked)
+		return on_cpu;
+	return !(s->cause == SG_C_SCHED_RUNQ && i &&
 		 (b->seg[i - 1].uid != s->uid || b->seg[i - 1].cause == SG_C_KVM_HALT));
 }
 
-static uint64_t host_ns(const struct window *x, const struct sg_segs *b)
+static uint64_t host_ns(struct sg_model *m, const struct window *x, const struct sg_segs *b)
 {
 	uint64_t ns = 0;
 
 	for (size_t i = 0; i < b->n; i++)
-		if (!is_guests(x, b, i))
+		if (!is_guests(m, x, b, i))
 			ns += b->seg[i].hi - b->seg[i].lo;
 	return ns;
 }
@@ -416,7 +435,7 @@ static int replace(struct sg_model *m, const struct window *x, const struct sg_s
 	for (size_t i = 0; i < x->n; i++)
 		want[i] = x->seg[i].hi - x->seg[i].lo;
 	for (size_t i = 0; i < b->n; i++)
-		if (is_guests(x, b, i)) {
+		if (is_guests(m, x, b, i)) {
 			uint64_t ns = back(x, b->seg[i].hi) - back(x, b->seg[i].lo);
 
 			guest += ns;
@@ -430,7 +449,7 @@ static int replace(struct sg_model *m, const struct window *x, const struct sg_s
 	for (size_t i = 0; i < b->n && !rc; i++) {
 		uint64_t hi = back(x, b->seg[i].hi);
 
-		if (is_guests(x, b, i)) {
+		if (is_guests(m, x, b, i)) {
 			rc = fill_guest(f, x, share, left, &at, lo, hi);
 			while (at < x->n && !left[at])
 				at++;
@@ -542,12 +561,15 @@ static int host_walk(struct sg_model *m, const struct window *x, int64_t by, boo
 	struct sg_kick k;
 	int rc;
 
+	f->kicked = x->what == LATE ? from : UINT64_MAX;
 	if (!kicker(m, x, &k) || k.ts <= from)
 		return sg_walk_window(m, f->walk, x->vcpu, from, to, force);
-	at = k.ts < to ? k.ts : to;
+	f->kicked = at = k.ts < to ? k.ts : to;
 	f->walk->behalf = x->fetched.swapin ? SG_C_MEM_SWAPIN : 0;
+	f->walk->serving = x->what == DEVICE;
 	rc = sg_walk_window(m, f->walk, k.th, from, at, force);
 	f->walk->behalf = 0;
+	f->walk->serving = false;
 	if (rc)
 		return rc;
 	mark_kicked(&f->walk->segs, &k);
@@ -581,7 +603,7 @@ static int ambiguous(struct sg_model *m, const struct window *x, bool force, uin
 			break; /* the end of the recording: one side tells enough */
 		if (rc)
 			return rc;
-		ns = host_ns(x, &f->walk->segs);
+		ns = host_ns(m, x, &f->walk->segs);
 		ns = ns > host ? ns - host : host - ns;
 		worst = ns > worst ? ns : worst;
 	}
@@ -604,7 +626,7 @@ static int fuse_window(struct sg_model *m, struct sg_open *o, const struct windo
 	}
 	if (rc)
 		return rc;
-	host = host_ns(x, &f->walk->segs);
+	host = host_ns(m, x, &f->walk->segs);
 	kicks = kicks_ns(&f->walk->segs);
 	/* A thread of the guest is stamped while its vCPU runs it: else the clocks are not what they are held for. */
 	if (x->what == ON_CPU && host >= x->to - x->from &&
@@ -622,7 +644,7 @@ static int fuse_window(struct sg_model *m, struct sg_open *o, const struct windo
 		       : ambiguous(m, x, force, host, x->fetched.several ? x->hi - x->lo : kicks);
 }
 
-/* The guest's CPU that thread @th was on when it began to wait for memory: there it is told. */
+/* The guest's CPU that thread @th was on when it began to wait for memory, or set its timer: there it is told. */
 static unsigned cpu_left(struct sg_thr *th, const struct sg_trec *r)
 {
 	const struct sg_trec *before = rec_at(th, r->lo);
@@ -645,7 +667,7 @@ static bool window_at(struct sg_model *m, struct guest *g, const struct sg_machi
 	ret->n = stretch(th, s, n, &r, ret);
 	if (!ret->n)
 		return false;
-	cpu = sg_machine_cpu(mi, ret->what == MEMORY ? cpu_left(th, r) : r->cpu);
+	cpu = sg_machine_cpu(mi, ret->what == MEMORY || ret->what == LATE ? cpu_left(th, r) : r->cpu);
 	ret->vcpu = cpu < VCPU_MAX ? g->vcpu[cpu] : NULL;
 	ret->machine = mi->number;
 	ret->woke = r->woke;
@@ -659,6 +681,32 @@ static bool window_at(struct sg_model *m, struct guest *g, const struct sg_machi
 		sg_kicks_fetched(m, ret->vcpu, r->wsrc == SG_WSRC_PAGE ? r->note & 0xffff : 0, ret->from,
 				 ret->to + ret->error_ns, &ret->fetched);
 	return true;
+}
+
+/* From when on a timer that ended the wait @s was late; 0: it is none, or was not, or nobody told. */
+static uint64_t late_from(struct sg_model *m, const struct sg_seg *s)
+{
+	struct sg_thr *th = s->cause == SG_C_TIMER_SLEEP ? sg_thr_find(m, s->uid) : NULL;
+	struct sg_trec *r = th ? rec_at(th, s->hi) : NULL;
+	uint64_t late = r && s->hi <= r->wake ? timer_late(r) : 0;
+
+	return late && late < r->wake && r->wake - late < s->hi ? r->wake - late : 0;
+}
+
+/* A sleep whose timer was late is that up to its time: @s becomes the rest, in @late. */
+static int put_sleep(struct sg_model *m, const struct sg_seg **s, struct sg_seg *late)
+{
+	uint64_t from = late_from(m, *s);
+	struct sg_seg head = **s;
+
+	if (from <= head.lo)
+		return 0;
+	head.hi = from;
+	*late = **s;
+	late->lo = from;
+	late->cnt = late->err = 0;
+	*s = late;
+	return put(m->fusion, &head);
 }
 
 int sg_fuse(struct sg_model *m, struct sg_open *o, bool force)
@@ -677,13 +725,19 @@ int sg_fuse(struct sg_model *m, struct sg_open *o, bool force)
 	if (!f->walk)
 		rc = sg_walk_new(&f->walk);
 	for (size_t i = 0; i < in->n && !rc;) {
+		const struct sg_seg *s = &in->seg[i];
+		struct sg_seg late;
 		struct window x;
 
-		if (window_at(m, g, mi, &in->seg[i], in->n - i, &x)) {
+		rc = put_sleep(m, &s, &late);
+		if (rc)
+			break;
+		if (window_at(m, g, mi, s, in->n - i, &x)) {
 			rc = fuse_window(m, o, &x, force);
 			i += x.n;
 		} else {
-			rc = put(f, &in->seg[i++]);
+			rc = put(f, s);
+			i++;
 		}
 	}
 	if (rc)

@@ -61,7 +61,7 @@ struct sg_trec {
 	uint8_t stop, wkind, fdtype, wctx, wsrc, fltres, out_stop, out_kind, npair;
 	uint8_t has_ext;
 	uint16_t cpu;  /* it ran on in [in, out] */
-	uint16_t woke; /* 1 + the guest's CPU whose interrupt woke it, 0 not told */
+	uint16_t woke; /* 1 + the guest's CPU whose interrupt woke it, 0 not told; of a timer: SG_LATE_NS */
 	uint8_t ext_at, asked;
 	uint8_t rule, origin;  /* what wait.c made of it: index + 1, 0 not yet */
 	struct sg_pair pair[]; /* npair, then a struct sg_ext when has_ext */

@@ -56,6 +56,8 @@ void sg_wait_of(const struct sg_model *m, const struct sg_thr *th, const struct 
 		.timeout = r->flags & SG_SF_TIMEOUT,
 		.mixed = r->flags & SG_SF_MIXED,
 		.kthread_waker = waker && (waker->flags & SG_TF_KTHREAD),
+		.softirqd = waker && (waker->flags & SG_TF_KTHREAD) &&
+			    !strncmp(waker->comm, "ksoftirqd/", sizeof("ksoftirqd/") - 1),
 		.syms = sg_dict_syms(m, r->stack_kern),
 		.vcpu = vcpu_wait(r),
 		.box = th->box,
@@ -342,6 +344,11 @@ static struct sg_thr *enterable(struct sg_model *m, struct sg_walk *w, const str
 	return may_enter(m, w, th);
 }
 
+static bool polls(const struct sg_trec *r)
+{
+	return r->wkind == SG_K_SYSCALL && (sg_syscall_sets(r->nr, r->flags & SG_SF_COMPAT) & SG_SET_POLL);
+}
+
 /*
  * A VMM's event loop wakes for timers of its own, the balloon's statistics and the like.
  * What asked it waits for the guest meanwhile, as it does when the vCPU wakes the loop.
@@ -351,11 +358,46 @@ static struct sg_thr *loop_guest(const struct sg_model *m, struct sg_walk *w, co
 {
 	const struct sg_wframe *f = sg_walk_top(w);
 
-	if (w->n == 1 || !f->guest || f->guest->birth > lo || rep->origin != SG_ORG_TIMER ||
-	    rep->wkind != SG_K_SYSCALL ||
-	    !(sg_syscall_sets(rep->nr, rep->flags & SG_SF_COMPAT) & SG_SET_POLL))
+	if (w->n == 1 || !f->guest || f->guest->birth > lo || rep->origin != SG_ORG_TIMER || !polls(rep))
 		return NULL;
 	return may_enter(m, w, f->guest);
+}
+
+/*
+ * A VMM's loop polls for all that it serves. While a guest waits for its device, a vCPU that
+ * kicks the loop (@by) has something else for it: it still waits for what ended its poll later.
+ */
+static bool is_aside(const struct sg_walk *w, const struct sg_thr *by, const struct sg_trec *rep)
+{
+	const struct sg_wframe *f = &w->frame[w->n - 1];
+
+	return w->serving && w->n == 1 && f->served_rule && by && by->tgid == f->th->tgid &&
+	       sg_thr_is_vcpu(by) && polls(rep);
+}
+
+/* What ended a poll of such a loop: @by, or nobody. */
+static void serve(struct sg_walk *w, struct sg_thr *by, const struct sg_rule *rule, const struct sg_trec *rep)
+{
+	struct sg_wframe *f = sg_walk_top(w);
+
+	if (!w->serving || w->n != 1 || !polls(rep) || (by && sg_thr_is_vcpu(by)))
+		return;
+	f->server = by;
+	f->served_rule = rule;
+	f->served_dev = rep->dev;
+}
+
+static int step_aside(struct sg_model *m, struct sg_walk *w, struct sg_trec *r, uint64_t lo, uint16_t flags)
+{
+	struct sg_wframe *f = sg_walk_top(w);
+	struct sg_seg s;
+
+	if (f->server && f->server->birth <= lo && may_enter(m, w, f->server))
+		return enter(m, w, f->server, f->served_rule, r, lo, flags, false);
+	s = leaf(m, w, f->served_rule, r, lo);
+	s.dev = f->served_dev;
+	s.flags |= flags;
+	return emit_wait(w, r, lo, &s);
 }
 
 static int step_blocked(struct sg_model *m, struct sg_walk *w, struct sg_trec *r, uint64_t floor)
@@ -393,6 +435,9 @@ static int step_blocked(struct sg_model *m, struct sg_walk *w, struct sg_trec *r
 		goto book;
 	}
 	th = enterable(m, w, rep);
+	if (is_aside(w, th, rep))
+		return step_aside(m, w, r, lo, flags);
+	serve(w, th, rule, rep);
 	if (th)
 		return enter(m, w, th, rule, r, lo, flags, w->hits == hits);
 	th = loop_guest(m, w, rep, lo);

@@ -27,6 +27,10 @@ struct sg_wframe {
 	/* a VMM's event loop: the vCPU that ended a later wait, and that wait's rule */
 	struct sg_thr *guest;
 	const struct sg_rule *guest_rule;
+	/* a loop that serves a device (sg_walk.serving): what ended a later wait, a thread or what the rule says */
+	struct sg_thr *server;
+	const struct sg_rule *served_rule;
+	uint32_t served_dev;
 	/* repeated waits of one system call or fault: the last part seen */
 	uint32_t inst;
 	uint8_t inst_kind;
@@ -59,6 +63,7 @@ struct sg_walk {
 	uint32_t outer_detail;
 	uint32_t message; /* to a Gofer, of the wait in hand */
 	bool force, critical;
+	bool serving; /* the thread asked about itself serves a guest's device, for which the guest waits all the time */
 	uint16_t
 		behalf; /* what a device is waited for by the thread that is asked about itself, 0 nothing special */
 	bool trapped; /* the task is a trapped call: its own thread's time on a CPU is the trap's */

@@ -14,6 +14,7 @@
 #define RIGHT  20.0
 #define LEGEND 20.0 /* height of a legend line */
 #define BOTTOM 58.0
+#define CHAR_W 7.0 /* of an axis label, about */
 
 /* Distinct in hue and lightness, readable on white and in grey print. */
 static const char *const palette[] = { "#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7",
@@ -108,11 +109,22 @@ static double x_of(const struct plot *p, double place)
 	return LEFT + p->w * place / (double)p->c->nx;
 }
 
+/* Would neighbouring labels run into each other on one line? Then they take turns on two. */
+static bool crowded(const struct plot *p, size_t every)
+{
+	size_t longest = 0;
+
+	for (size_t x = 0; x < p->c->nx; x += every)
+		longest = strlen(p->c->x[x]) > longest ? strlen(p->c->x[x]) : longest;
+	return CHAR_W * (double)longest > p->w * (double)every / (double)p->c->nx;
+}
+
 static void axes(struct plot *p)
 {
 	struct sg_sink *s = &p->s;
 	const struct sg_chart *c = p->c;
 	size_t every = c->nx / 24 + 1;
+	bool two = crowded(p, every);
 
 	for (int i = 0; i <= 20; i++) {
 		double v = p->lo + i * p->step;
@@ -128,13 +140,13 @@ static void axes(struct plot *p)
 	}
 	for (size_t x = 0; x < c->nx; x += every) {
 		sg_sink_printf(s, "<text x=\"%.1f\" y=\"%g\" text-anchor=\"middle\">",
-			       x_of(p, (double)x + 0.5), TOP + p->h + 18);
+			       x_of(p, (double)x + 0.5), TOP + p->h + 18 + (two && x / every % 2 ? 14 : 0));
 		text(s, c->x[x]);
 		sg_sink_puts(s, "</text>\n");
 	}
 	if (c->x_title) {
 		sg_sink_printf(s, "<text x=\"%g\" y=\"%g\" text-anchor=\"middle\">", LEFT + p->w / 2,
-			       TOP + p->h + 40);
+			       TOP + p->h + (two ? 50 : 40));
 		text(s, c->x_title);
 		sg_sink_puts(s, "</text>\n");
 	}

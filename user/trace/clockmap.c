@@ -170,13 +170,35 @@ static size_t find(const struct sg_clocks *c, uint64_t v, bool host)
 	return lo;
 }
 
+/*
+ * By how much a clock can have been set between points @i and @i + 1, too little to be a step: the point before it misses the line of
+ * its neighbours by its share of that, and so does the point behind it. What only one of them misses was no step.
+ */
+static uint64_t jump(const struct sg_clocks *c, size_t i)
+{
+	uint64_t between = c->p[i + 1].guest - c->p[i].guest, by[2] = { UINT64_MAX, UINT64_MAX };
+
+	for (size_t k = 0; k < 2; k++) {
+		size_t at = i + k;
+		u128 v;
+
+		if (!at || at + 1 == c->n)
+			continue;
+		/* to the neighbour on its other side */
+		by[k] = k ? c->p[at + 1].guest - c->p[at].guest : c->p[at].guest - c->p[at - 1].guest;
+		v = (u128)c->bend[at] * ((u128)between + by[k]) / by[k];
+		by[k] = v > UINT64_MAX ? UINT64_MAX : (uint64_t)v;
+	}
+	return c->n < 3 ? 0 : by[0] < by[1] ? by[0] : by[1];
+}
+
 static uint64_t bound(const struct sg_clocks *c, size_t i, uint64_t guest)
 {
 	const struct sg_clock_point *a = &c->p[i], *b = a + 1;
 	uint64_t e = max(a->error, b->error), near;
 
 	if (c->bend)
-		e = plus(e, max(c->bend[i], c->bend[i + 1]));
+		e = plus(e, max(max(c->bend[i], c->bend[i + 1]), jump(c, i)));
 	if (guest >= a->guest && guest <= b->guest) {
 		near = guest - a->guest < b->guest - guest ? guest - a->guest : b->guest - guest;
 		return plus(e, (near >> 20) * SG_CLOCKS_WANDER + (near != 0));
