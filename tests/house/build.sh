@@ -6,5 +6,5 @@
 $MAKE --no-print-directory $JOBS O="$O" WERROR="$WERROR" all >&2
 check build/sandglass 'does not build; see the log' test $? = 0
 # shellcheck disable=SC2086
-$MAKE --no-print-directory $JOBS -k O="$O" WERROR="$WERROR" tests >&2
+$MAKE --no-print-directory $JOBS -k O="$O" WERROR="$WERROR" tests tests-inproc >&2
 check build/tests 'do not build; see the log' test $? = 0

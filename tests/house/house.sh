@@ -27,6 +27,8 @@ verdict house/top-level "$(git ls-files -co --exclude-standard | sed -n 's|^\([^
 	grep -vxE '\..*|bpf|user|include|tests|vmlinux|docs|Makefile|README\.md|LICENSE')"
 verdict house/executable "$(for f in $(house_files 'tests/*.sh' 'vmlinux/*.sh' '.ci/run'); do
 	head -1 "$f" | grep -q '^#!' && ! [ -x "$f" ] && echo "$f"; done)"
+# A command substitution's status takes the place of the one that is asked for after it: such a test can't fail.
+verdict house/status-lost "$(house_files '*.sh' | xargs grep -nE '^[^#]*\$\([^()]*\)[^()]*\[ "?\$\?' | cut -d: -f1,2)"
 verdict house/shell-syntax "$(for f in $(house_files '*.sh' '*.bash' .ci/run); do
 	bash -n "$f" 2>/dev/null || echo "$f"; done)"
 

@@ -1,34 +1,17 @@
-#!/usr/bin/python3 -IS
+#!/usr/bin/python3 -BES
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 """fused.py REPORT THREADS FACTS: what the blame of a guest's tasks must show, by what was done to them (suite-fused.sh).
 
 REPORT is `sandglass report --json`, THREADS the same with `--tasks thread`; a line of FACTS is "TASK KEY NUMBER": wall, by the guest's clock; blocked, what of it
 its kernel says the task neither ran nor was ready to; what the host did to the vCPU, by that kernel's own account or clock; pages. Each
 scenario is: component, cause (of causes that begin so), and between what its size or count must be. It must also be the largest of what that side, guest or host, did to the task; but for
-what any recording adds where recorders, VMM and vCPU share one CPU: the queue for it, and interrupts. Prints lines of
+what any recording adds where recorders, VMM and vCPU share one CPU: the queue for it, and interrupts and timers. Prints lines of
 tests/lib.sh."""
-import json
 import sys
 
-report, facts = json.load(open(sys.argv[1])), {}
-for line in open(sys.argv[3]):
-    task, key, number = line.split()
-    facts[task, key] = int(number)
-tasks = {}
-for t in report["tasks"]:
-    tasks.setdefault(t["name"], []).append(t)
+from blame import MS, facts_of, rows, say, show, tasks_of, total, whole
 
-
-def say(name, good, why):
-    print("ok %s" % name if good else "not ok %s %s" % (name, why))
-
-
-def rows(task, component, cause, view="blame"):
-    return [b for b in task[view] if component in (b["component"], "*") and any(b["cause"].startswith(c) for c in cause.split("+"))]
-
-
-def ns(task, component, cause):
-    return sum(b["ns"] for b in rows(task, component, cause))
+tasks, threads, facts = tasks_of(sys.argv[1]), tasks_of(sys.argv[2]), facts_of(sys.argv[3])
 
 
 def whose(component):
@@ -37,7 +20,7 @@ def whose(component):
 
 def top(task, component, cause):
     """What has the most of those on the side of component."""
-    shared = {"sched.runq", "cpu.irq"} - set(cause.split("+"))
+    shared = {"sched.runq", "cpu.irq", "kvm.exit.interrupt", "kvm.exit.msr"} - set(cause.split("+"))
     best = max((b for b in task["blame"] if whose(component) in (whose(b["component"]), "both") and b["cause"] not in shared),
                key=lambda b: b["ns"], default=None)
     return ("%s %s %.1f ms" % (best["component"], best["cause"], best["ns"] / 1e6), best) if best else ("nothing", None)
@@ -50,11 +33,10 @@ class Range:
         self.fact, self.low, self.high, self.most, self.slack = fact, low, high, most or fact, slack
 
     def ends(self, name):
-        least, most = (facts.get((name, f), 0) if isinstance(f, str) else f for f in (self.fact, self.most))
+        least, most = (facts.get(name, {}).get(f, 0) if isinstance(f, str) else f for f in (self.fact, self.most))
         return self.low * least - self.slack, self.high * most + self.slack
 
 
-MS = 1000000
 # task, component, cause, view, of what ("ns" or "count"), range
 SCENARIOS = (
     ("alone", "web:app", "cpu.user+cpu.irq+sched.runq", "blame", "ns", Range("wall", 0.6, 1)),
@@ -82,21 +64,6 @@ SCENARIOS = (
 )
 
 
-def whole(name):
-    """The task, once it is known to be told whole: its sums, its latency, what is unknown of it."""
-    if len(tasks.get(name, [])) != 1 or (name, "wall") not in facts:
-        say(name, False, "%d tasks, and %s" % (len(tasks.get(name, [])), [k for k in facts if k[0] == name]))
-        return None
-    task = tasks[name][0]
-    wall, latency = facts[name, "wall"], task["latency_ns"]
-    sums = [sum(b["ns"] for b in task[view]) for view in ("blame", "by_wait")]
-    say(name + "/sums", sums == [latency, latency], "%s of %d ns" % (sums, latency))
-    say(name + "/latency", abs(latency - wall) <= wall * 0.02 + 2e7, "%d ns, %d by its own clock" % (latency, wall))
-    unknown = ns(task, "web:app", "unknown")
-    say(name + "/unknown", unknown <= 0.01 * latency, "%.3f of %.3f ms" % (unknown / 1e6, latency / 1e6))
-    return task
-
-
 def scenario(name, component, cause, view, what, fits):
     task = tasks[name][0]
     if view == "blame":
@@ -112,9 +79,9 @@ def scenario(name, component, cause, view, what, fits):
 def balloon_inside():
     """The guest's own driver: a page that it counts in vmstat is a page of its work, which has taken time. A worker that waited
     for another has that one's pages on its path, too."""
-    want = facts["balloon", "inflate"]
+    want = facts["balloon"]["inflate"]
     work = [(sum(b["count"] for b in own), sum(b["ns"] for b in own))
-            for own in (rows(t, "web:kernel", "mem.balloon") for t in json.load(open(sys.argv[2]))["tasks"] if "kworker/" in t["name"]) if own]
+            for own in (rows(t, "web:kernel", "mem.balloon") for n in threads if "kworker/" in n for t in threads[n]) if own]
     say("balloon/pages", 0 < want <= sum(w[0] for w in work), "workers with %s pages, the guest counts %d" % ([w[0] for w in work], want))
     say("balloon/time", work and all(w[1] > 0 for w in work), "no time")
     print("-- balloon inside: %s pages and ns, %d" % (work, want), file=sys.stderr)
@@ -131,23 +98,21 @@ def after_balloon(task, component, cause):
 
 def starved():
     """Pages that it had to look for itself, as often as its kernel says (allocstall)."""
-    got, want = sum(b["count"] for b in rows(tasks["starve"][0], "web:app", "mem.reclaim.direct")), facts["starve", "stalls"]
+    got, want = total(tasks["starve"][0], "web:app", "mem.reclaim.direct", what="count"), facts["starve"]["stalls"]
     say("starve/stalls", 0 < want and 0.9 * want <= got <= want, "%d, the guest counts %d" % (got, want))
     after_balloon("starve", "web:app", "mem.reclaim.direct")
 
 
-told = {name for name in dict.fromkeys(s[0] for s in SCENARIOS) if whole(name)}
+told = {name for name in dict.fromkeys(s[0] for s in SCENARIOS) if whole(name, tasks, facts, "web:app")}
 for s in SCENARIOS:
     if s[0] in told:
         scenario(*s)
 balloon_inside()
 if "refault" in told:
     after_balloon("refault", "vcpu", "kvm.exit.refault")
-if whole("starve"):
+if whole("starve", tasks, facts, "web:app"):
     starved()
 if "-v" in sys.argv:
-    for t in report["tasks"]:
-        if (t["name"], "wall") in facts:
-            print("##", t["name"], t["latency_ns"] / 1e6, file=sys.stderr)
-            for b in sorted(t["blame"], key=lambda b: -b["ns"])[:9]:
-                print("     %-12s %-26s %9.3f ms %6d" % (b["component"], b["cause"], b["ns"] / 1e6, b["count"]), file=sys.stderr)
+    for name in facts:
+        for t in tasks.get(name, []):
+            show(name, t)

@@ -58,9 +58,9 @@ download() {
 	local packages
 	release=$(offered | newest)
 	[ -n "$release" ] || return 1
-	# From 7.x on the modules are a package of their own.
+	# From 7.x on the modules are a package of their own, and the lists of what is built in another one.
 	packages=$(apt-cache depends "linux-image-$release" 2>/dev/null |
-		sed -nE 's/^ *(Pre)?Depends: (linux-(binary|modules)-[0-9].*)/\2/p' | sort -u)
+		sed -nE 's/^ *(Pre)?Depends: (linux-(base|binary|modules)-[0-9].*)/\2/p' | sort -u)
 	# shellcheck disable=SC2086 # names of packages
 	(cd "$debs" && timeout 300 apt-get download -qq "linux-image-$release" $packages >log 2>&1)
 }

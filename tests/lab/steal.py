@@ -1,4 +1,4 @@
-#!/usr/bin/python3 -IS
+#!/usr/bin/python3 -BES
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 """steal.py FUSED FACTS MARKS: what a guest's tasks lost to their host (suite-steal.sh), by three who count it apart:
 
@@ -11,8 +11,9 @@ it says nothing); one of MARKS is
 "mark PID TIME RUN_DELAY". Within 5 %, and a slack: one turn of the vCPU at either end, where the three look one after the
 other, and two ticks for what /proc/stat has not booked yet. All clocks are the same emulated machine's, so what is taken from that
 is in each. Prints lines of tests/lib.sh."""
-import json
 import sys
+
+from blame import conserved, say, tasks_of, total
 
 TURN_NS, TICKS_NS = 2e7, 2e7
 
@@ -25,35 +26,26 @@ for words in map(str.split, open(sys.argv[2])):
 for words in map(str.split, open(sys.argv[3])):
     if words and words[0] == "mark":
         marks.setdefault(int(words[1]), []).append((int(words[2]), int(words[3])))
-fused = {t["name"]: t for t in json.load(open(sys.argv[1]))["tasks"]}
-
-
-def say(name, good, why):
-    print("ok %s" % name if good else "not ok %s %s" % (name, why))
+fused = tasks_of(sys.argv[1])
 
 
 def near(name, got, want, slack=TURN_NS):
     say(name, abs(got - want) <= 0.05 * want + slack, "%.1f ms, not %.1f ms +- 5 %% +- %.0f ms" % (got / 1e6, want / 1e6, slack / 1e6))
 
 
-def ns(task, component, causes):
-    return sum(b["ns"] for b in task["blame"] if component in (b["component"], "*") and b["cause"].startswith(causes))
-
-
 class Task:
     def __init__(self, name):
-        self.name, self.fused, self.own = name, fused[name], facts[name]
+        self.name, self.fused, self.own = name, fused[name][0], facts[name]
         (t0, d0), (t1, d1) = marks[self.own["pid"]]
         self.delay, self.between = d1 - d0, t1 - t0
-        self.blame = ns(self.fused, "vcpu", "sched.runq")
+        self.blame = total(self.fused, "vcpu", "sched.runq")
 
     def judge(self):
         print("-- %-6s %.0f ms long; lost by blame %.1f ms, by the host's run delay %.1f, by the guest's steal %.1f; its CPU time %.1f" %
               ((self.name,) + tuple(n / 1e6 for n in (walls[self.name], self.blame, self.delay, self.own["steal"], self.own["ran"]))),
               file=sys.stderr)
         latency = self.fused["latency_ns"]
-        sums = [sum(b["ns"] for b in self.fused[view]) for view in ("blame", "by_wait")]
-        say(self.name + "/sums", sums == [latency] * 2, "%s of %d ns" % (sums, latency))
+        conserved(self.name, self.fused)
         say(self.name + "/latency", abs(latency - self.between) <= 0.05 * latency + TURN_NS,
             "%d ns, %d between its marks" % (latency, self.between))
         near(self.name + "/delay", self.blame, self.delay)

@@ -11,9 +11,9 @@ set -u
 [ "$(id -u)" = 0 ] || { echo "needs root" >&2; exit 77; }
 sg=${SANDGLASS:?} work=$(realpath -e "${O:?}/tests/vm/guestwork") || { echo 'guestwork is not built: make tests' >&2; exit 1; }
 tmp=$(mktemp -d) swap=/dev/nullb0 group=/sys/fs/cgroup/sandglass-asyncpf facts=$tmp/facts mib=8
-rec='' trace=''
+trace=''
 cleanup() {
-	kill $rec $trace 2>/dev/null
+	kill $l2_rec $trace 2>/dev/null
 	swapoff $swap 2>/dev/null
 	rm -rf "$tmp"
 	rmdir $group 2>/dev/null
@@ -60,16 +60,11 @@ exec 9<>"$tmp/nothing"
 pause() { read -rt "$1" -u 9; }
 # fact NAME KEY VALUE: for the judge
 fact() { echo "$*" >>"$facts"; }
-mkfifo "$tmp/ready"
 
 # again NAME PROBES: one recording, in it one task of that name whose pages are all gone
 again() {
 	local name=$1 got key value wall blocked absent
-	"$sg" record -a -q -o "$tmp/$name.sgt" --probes "$2" --keep-parts --guest "web=vsock:3:7777,pid=$l2_pid" \
-		--token-file "$tmp/token" --ready-fd 3 3>"$tmp/ready" 2>"$tmp/err" &
-	rec=$!
-	read -r _ <"$tmp/ready"
-	check "$name/begins" "$(tail -n1 "$tmp/err")" kill -0 $rec
+	l2_record "$name" "$tmp/$name.sgt" "$2" --keep-parts
 	l2 p "rm -f /run/guestwork.*; work $name again $mib >/run/out & until [ -s /run/guestwork.ready ]; do sleep 0.05; done"
 	l2 p 'cat /run/guestwork.ready' | tests/lab/l2.py evict "$TMPDIR/l2-p" "$l2_pid" 448 || not_ok "$name/evict" 'the pages stay'
 	note "$name: pages are out, $(grep swapcached $group/memory.stat)"
@@ -83,14 +78,11 @@ again() {
 	read -r _ wall blocked <<<"${got##*$'\n'}"
 	fact "$name" wall "$wall"
 	fact "$name" blocked "$blocked"
+	fact "$name" preempts "$(grep -cE '\((full|lazy)\)' /sys/kernel/debug/sched/preempt)"
 	grep -E '^[a-z]+ [0-9]+$' "$tmp/counted" | while read -r key value; do fact "$name" "$key" "$value"; done
 	absent=$(sed -n 's/^absent //p' "$tmp/counted")
 	check "$name/counted" "told of ${absent:-no} pages: $(tail -n1 "$tmp/bt.err")" [ "${absent:-0}" -gt $((mib * 64)) ]
-	kill -INT $rec
-	wait $rec
-	check "$name/ends" "status $?: $(tail -n1 "$tmp/err")" [ $? = 0 ]
-	rec=
-	cat "$tmp/err" >&2
+	l2_recorded "$name"
 	note "$name: $(tr '\n' ' ' <"$tmp/counted")"
 	"$sg" report --json "$tmp/$name.sgt" >"$tmp/$name.fused" 2>"$tmp/err" || not_ok "$name/report" "$(tail -n1 "$tmp/err")"
 	"$sg" report --json "$tmp/$name.web.sgt" >"$tmp/$name.alone" 2>"$tmp/err" || not_ok "$name/report/alone" "$(tail -n1 "$tmp/err")"

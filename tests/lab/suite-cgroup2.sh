@@ -45,7 +45,8 @@ sh -c "echo \$\$ >$g/cgroup.procs; ls -lR /etc >/dev/null 2>&1"
 id >/dev/null
 kill -TERM $rec
 wait $rec
-check scope-record "$(tail -n1 "$dir/err")" [ $? = 0 ]
+rc=$?
+check scope-record "status $rc: $(tail -n1 "$dir/err")" [ $rc = 0 ]
 kill $stays
 wait $stays 2>/dev/null
 rmdir $g/below $g
@@ -111,7 +112,8 @@ assert c['pid'] in [int(p) for p in open('$group/cgroup.procs')], c['pid']
 assert c['name'] == '$name' or '$how' == 'files' and c['name'] in ('', '$name'), c['name']"
 	done
 	"$sg" record -q -o "$dir/c.sgt" --engine $top/docker.sock --container "$name" --duration 2s 2>"$dir/err"
-	check "$runtime/record" "$(tail -n1 "$dir/err")" [ $? = 0 ]
+	rc=$?
+	check "$runtime/record" "status $rc: $(tail -n1 "$dir/err")" [ $rc = 0 ]
 	"$sg" report --json="$dir/j" "$dir/c.sgt" >/dev/null 2>"$dir/err"
 	note "$name recorded"
 }

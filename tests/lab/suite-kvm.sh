@@ -95,7 +95,8 @@ if has_vm; then
 	l2 a "$command" || not_ok threads/work "status $?"
 	kill -INT $rec
 	wait $rec
-	check threads/recorded "status $?: $(tail -n1 "$tmp/err")" [ $? = 0 ]
+	rc=$?
+	check threads/recorded "status $rc: $(tail -n1 "$tmp/err")" [ $rc = 0 ]
 	"$sg" report --vm --json "$tmp/r.sgt" >"$tmp/vm" 2>"$tmp/err" || not_ok threads/report "$(tail -n1 "$tmp/err")"
 	tests/lab/vmthreads.py "$tmp/vm" "$l2_pid" $workers
 fi

@@ -31,11 +31,13 @@ libvirtd_start || { not_ok libvirtd "$(tail -1 "$dir/libvirtd.log")"; exit 1; }
 note libvirtd
 install -m644 "$LAB_KERNEL" "$dir/vmlinuz"
 install -m644 "$TMPDIR/l2-initrd" "$dir/initrd"
+without=$(l2_odd && printf "<feature policy='disable' name='%s'/>" $l2_without)
 cat >"$dir/web.xml" <<XML
-<domain type='kvm'><name>$domain</name><memory unit='MiB'>$mib</memory><vcpu>2</vcpu><cpu mode='host-passthrough' check='none'/>
+<domain type='kvm'><name>$domain</name><memory unit='MiB'>$mib</memory><vcpu>2</vcpu>
+<cpu mode='host-passthrough' check='none'>$without</cpu>
 <os><type arch='x86_64' machine='pc'>hvm</type><kernel>$dir/vmlinuz</kernel><initrd>$dir/initrd</initrd>
 <cmdline>console=ttyS0 quiet panic=-1 mitigations=off</cmdline></os>
-<features><acpi/><apic/></features><on_poweroff>destroy</on_poweroff><on_reboot>destroy</on_reboot>
+<features><acpi/><apic$(l2_odd && echo " eoi='off'")/></features><on_poweroff>destroy</on_poweroff><on_reboot>destroy</on_reboot>
 <devices><emulator>$(command -v qemu-system-x86_64)</emulator><serial type='file'><source path='$run/console'/><target port='0'/></serial>
 <serial type='unix'><source mode='bind' path='$run/shell'/><target port='1'/></serial>
 <memballoon model='virtio'><stats period='1'/></memballoon></devices></domain>
@@ -68,7 +70,8 @@ record() {
 recorded() {
 	kill -INT $rec
 	wait $rec
-	check "$1" "status $?: $(tail -n1 "$dir/err")" [ $? = 0 ]
+	rc=$?
+	check "$1" "status $rc: $(tail -n1 "$dir/err")" [ $rc = 0 ]
 	rec=
 }
 

@@ -42,6 +42,8 @@ release = tuple(int(x) for x in os.uname().release.split("-")[0].split("+")[0].s
 absent = {}
 # A variant that is passed over since the kernel has no such event is no fault of the program.
 lacking = ": no such tracepoint"
+# Nor that a kernel's compiler made a function a part of its caller: row -> from which kernel on
+inlined = {"irq.page.entry": (7,), "irq.page.exit": (7,)}
 # 7.x calls tracepoints preemptibly: there the classic one goes first, and stands second in the catalogue.
 bad = 0
 for r in doc["plan"]:
@@ -60,7 +62,7 @@ for r in doc["plan"]:
     elif not r["on"]:
         bad += 1
         print("not ok", name, "is off:", why, "(required)" if r["required"] else "")
-    elif [w for w in why.split("; ") if w and not w.endswith(lacking)]:
+    elif [w for w in why.split("; ") if w and not w.endswith(lacking)] and release < inlined.get(r["name"], (99,)):
         bad += 1
         print("not ok", name, "is only %s:" % by, why)
     else:

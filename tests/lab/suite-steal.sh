@@ -11,8 +11,8 @@ set -u
 sg=${SANDGLASS:?} work=$(realpath -e "${O:?}/tests/vm/guestwork") || { echo 'guestwork is not built: make tests' >&2; exit 1; }
 tmp=$(mktemp -d)
 facts=$tmp/facts
-rec='' marks=''
-trap 'kill $rec $marks 2>/dev/null; rm -rf "$tmp"' EXIT
+marks=''
+trap 'kill $l2_rec $marks 2>/dev/null; rm -rf "$tmp"' EXIT
 command -v bpftrace >/dev/null || { echo 'bpftrace is not installed' >&2; exit 77; }
 note() { printf -- '-- %s s: %s\n' "$(cut -d' ' -f1 /proc/uptime)" "$*" >&2; }
 why=$(l2_ready 2>&1) && why=$(modprobe vhost_vsock 2>&1) || { echo "$why" >&2; exit 77; }
@@ -31,12 +31,7 @@ for _ in $(seq 120); do l2 s 'cat /run/agent' >"$tmp/agent"; grep -q listening "
 check agent/listens "$(tail -n1 "$tmp/agent")" grep -q 'listening' "$tmp/agent"
 note agent
 
-mkfifo "$tmp/ready"
-"$sg" record -a -q -o "$tmp/m.sgt" --probes sched,syscall,irq,kvm --guest "web=vsock:3:7777,pid=$l2_pid" \
-	--token-file "$tmp/token" --ready-fd 3 3>"$tmp/ready" 2>"$tmp/err" &
-rec=$!
-read -r _ <"$tmp/ready"
-check recording/begins "$(tail -n1 "$tmp/err")" kill -0 $rec
+l2_record recording "$tmp/m.sgt" sched,syscall,irq,kvm
 note recording
 
 # What the scheduler says of a vCPU's thread when a task of its guest marks its begin and its end.
@@ -65,11 +60,7 @@ tasks 'taskset 1 guestwork other burn 3000 & o=$!; taskset 2 guestwork pair1 sha
 kill -INT $marks
 wait $marks
 marks=
-kill -INT $rec
-wait $rec
-check recording/ends "status $?: $(tail -n1 "$tmp/err")" [ $? = 0 ]
-rec=
-cat "$tmp/err" >&2
+l2_recorded recording
 note recorded
 "$sg" report --json "$tmp/m.sgt" >"$tmp/fused" 2>"$tmp/err" || not_ok report/fused "$(tail -n1 "$tmp/err")"
 note reported

@@ -86,12 +86,13 @@ kill "$agent"
 wait "$agent"
 
 # ---- one that says what can't be ------------------------------------------------------------------------------------
-knock() { # HOW ARGS...: against a fresh agent whose recorder is known; what it tells in $told
+knock() { # SPOOL RATE HOW ARGS...: against a fresh agent whose recorder is known; what it tells in $told
 	rm -f "$dir/agent.log"
-	"$live/agent" serve "$dir/token" 4M 1000000 2000 2>"$dir/agent.log" &
+	"$live/agent" serve "$dir/token" "$1" 4000000 "$2" 2>"$dir/agent.log" &
 	agent=$!
 	pids+=("$agent")
 	until_true 60 grep -qs listening "$dir/agent.log"
+	shift 2
 	told=$("$live/knock" "$1" "$(place "$dir/agent.log")" "$dir/token" "${@:2}" 2>&1)
 	kib=$(awk '/VmHWM/ { print $2 }' "/proc/$agent/status")
 	echo "knock $*: $told; the agent's memory at most $kib KiB" >&2
@@ -99,14 +100,62 @@ knock() { # HOW ARGS...: against a fresh agent whose recorder is known; what it 
 	wait "$agent"
 }
 for what in ack resume; do
-	knock wrong $what
+	knock 4M 2000 wrong $what
 	check "agentbad/wrong-$what" "$told" eval 'printf "%s" "$told" | grep -q "^back=1 .*refused=the host \(says\|asks\)"'
 done
 
+# What the agent has and has not sent, no host can have: what is held for it stays.
+knock 64M 0 ahead 0
+check agentbad/wrong-ahead "$told" test "$(fact bytes)" -gt 0 -a "$(fact bytes)" -lt 8000000
+check agentbad/wrong-ahead-told "$told" eval 'printf "%s" "$told" | grep -q "refused=the host says that it has what was not sent"'
+
+# ---- a guest whose agent is none: asked to end it never does, or it goes on with what it had not begun --------------------
+"$sg" record -q -o "$dir/play.sgt" -- perf bench sched pipe -l 20000 >/dev/null
+player() { # HOW RATE OPTIONS...: such an agent, and record, which is in $rec
+	rm -f "$dir/agent.log"
+	"$live/knock" "$1" tcp:127.0.0.1:0 "$dir/token" "$dir/play.sgt" "$2" 2>"$dir/agent.log" >"$dir/played" &
+	agent=$!
+	pids+=("$agent")
+	until_true 60 grep -qs listening "$dir/agent.log"
+	shift 2
+	host_start "$(place "$dir/agent.log")" -o "$dir/played.sgt" "$@"
+	sleep 3
+}
+# It is told, status 1, within so many seconds; and what had come is there: the guest's recording but for its end
+played() { # NAME SECONDS WORDS
+	wait "$agent"
+	told=$(cat "$dir/played")
+	echo "$told" >&2
+	said "$1" 1 "guest web: $3"
+	check "agentbad/$1-in-time" "$((SECONDS - began)) s: $told" test $((SECONDS - began)) -le "$2"
+	told=$("$live/agent" check "$dir/played.sgt" 2>&1)
+	check "agentbad/$1-is-kept" "$told" test "$(fact machines)" = 2 -a "$(fact slices1)" -gt 30000
+}
+player flood 0 --guest-rest 8M
+began=$SECONDS
+host_end
+size=$(stat -c %s "$dir/played.sgt")
+played flood 30 'it sent more than 8.0 MiB after its end was asked for and was cut off; what had come is kept'
+check agentbad/flood-size "$size bytes" test "$size" -lt 24000000
+player flood 20000
+kill -INT "$rec"
+sleep 2
+began=$SECONDS
+host_end
+played flood-interrupted 20 'interrupted before the rest of its recording had come; what had come is kept'
+player other 0
+began=$SECONDS
+host_end
+played other 20 'its agent goes on with another recording than it had begun; what had come is kept'
+
 # ---- its connection breaks while more strangers come again and again than there are places ----------------------------
-knock crowd 40 10
+knock 4M 2000 crowd 400 10
 check agentbad/crowd "$told" test "$(fact back)" = 1
 check agentbad/crowd-memory "the agent took $kib KiB" test "$kib" -lt 24576
+
+# and a host that is slow to prove itself, as on a busy machine
+knock 4M 2000 mob 200 20
+check agentbad/crowd-slow "$told" test "$(fact in)" -ge 18
 
 # ---- many who speak something else: told, but not one by one ----------------------------------------------------------
 agent_start
@@ -125,7 +174,7 @@ kill "$agent"
 wait "$agent"
 
 # ---- it asks and asks, and never listens ------------------------------------------------------------------------------
-knock deaf 2000000
+knock 4M 2000 deaf 2000000
 check agentbad/deaf-memory "the agent took $kib KiB: $told" test "$kib" -lt 40960
 check agentbad/deaf-was-deaf "$told" test "$(fact asked)" -gt 500000
 

@@ -74,8 +74,9 @@ for x in c:
     need('unknown', unknown <= 0.01 * x['blame_total_ns'], unknown)
     q = x['runq']
     need('queue-sums', q['behind_jobs_ns'] + q['behind_others_ns'] + q['behind_nobody_ns'] == q['total_ns'])
-    row = sum(b['ns'] for b in x['blame'] if b['cause'] == 'sched.runq')
-    need('queue-is-the-row', abs(q['total_ns'] - row) <= max(0.03 * row, 3e6), (q, row))
+    row = sum(b['ns'] for b in x['blame'] if b['cause'] == 'sched.runq' and b['component'] == 'app')
+    # a job may also wait until the one before it has been started, which queues: a turn of the scheduler or two in each round
+    need('queue-is-the-row', abs(q['total_ns'] - row) <= max(0.03 * row, 3e6 + 2 * 8e6 * (x['jobs'] - 1)), (q, row))
     t = x['cpu_time']
     need('cpu-sums', sum(t[k] for k in ('jobs_ns', 'vmm_ns', 'kernel_ns', 'others_ns', 'idle_ns')) == t['all_ns'], t)
     # what others took from both is not the question

@@ -95,15 +95,15 @@ killed() {
 	verdict killed "$(left)"
 }
 
-# ends_by SIGNAL: the run in the background ends by it, says so in one sentence, and leaves nothing
+# ends_by SIGNAL [PREFIX]: the run in the background ends by it, says so in one sentence, and leaves nothing
 ends_by() {
-	local rc
+	local rc name="${2:-}signal-$1"
 	kill -"$1" "$bg"
 	wait "$bg"
 	rc=$?
 	bg=
-	verdict "signal-$1" "$([ $rc = $((128 + $(kill -l "$1"))) ] || echo "status $rc; ")$(left)"
-	check "signal-$1-sentence" "said '$(tail -n1 "$tmp/err")'" grep -qx 'sandglass: interrupted' "$tmp/err"
+	verdict "$name" "$([ $rc = $((128 + $(kill -l "$1"))) ] || echo "status $rc; ")$(left)"
+	check "$name-sentence" "said '$(tail -n1 "$tmp/err")'" grep -qx 'sandglass: interrupted' "$tmp/err"
 }
 
 # fails NAME STATUS PATTERN COMMAND...: ends with that status and one sentence, and leaves nothing

@@ -10,5 +10,5 @@ mkdir -p "$O/vmcache" && cache=$(realpath "$O/vmcache")
 left_now() { still processes "$(pgrep -f '[/=]var/tmp/sandglass-bench-[0-9]*/vm/')"; }
 if experiment run 900 "$SANDGLASS" bench task --env host,docker-in-kvm --servers "${SERVERS:-1}" --rounds 3 --writes 20000 --pressure 0 \
 	--accel "${ACCEL:-auto}" --cache "$cache" --json -o "$tmp/run"; then
-	judged judge tests/live/bench_task_vm.py "$tmp/run" "$tmp/printed" "${ACCEL:-auto}" host docker-in-kvm
+	judged judge tests/live/bench_task_vm.py "$tmp/run" "$tmp/printed" "${ACCEL:-auto}" "${SERVERS:-1}" 1 0 host docker-in-kvm
 fi

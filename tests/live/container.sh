@@ -121,14 +121,11 @@ verdict nothing-written "$([ ! -e "$dir/bad.sgt" ] || echo "a recording was begu
 
 # ---- it ends while it is recorded
 dk run -d --network none --name brief sgtest:1 /idle >/dev/null
-timeout 60 "$sg" record -o "$dir/g.sgt" --engine "$sock" --container brief --duration 30s 2>"$dir/err" &
+mkfifo "$dir/ready"
+timeout 60 "$sg" record -o "$dir/g.sgt" --engine "$sock" --container brief --duration 30s --ready-fd 3 2>"$dir/err" 3>"$dir/ready" &
 recorder=$!
-size() { stat -c %s "$dir/g.sgt" 2>/dev/null || echo 0; }
-for ((i = 0; i < 150; i++)); do # what is written behind the head was recorded
-	[ "$(size)" = 0 ] && { sleep 0.2; head=$(size); continue; }
-	[ "$(size)" -gt "${head:-0}" ] && [ "${head:-0}" -gt 0 ] && break
-	sleep 0.2
-done
+read -r _ <"$dir/ready"
+sleep 0.5 # there is something to tell then
 dk kill brief >/dev/null
 wait $recorder; code=$?
 verdict gone "$([ $code = 1 ] && grep -q 'the container exited' "$dir/err" || echo "$code: $(cat "$dir/err")")"

@@ -107,12 +107,12 @@ struct bench {
 static int container_start(struct bench *b, struct sg_err *err)
 {
 	char bind[PATH_MAX + 16];
-	const char *const argv[] = { "/opt/test/gvtrace", "guest", "/work/go", NULL };
+	const char *const argv[] = { "/opt/test/gvtrace", "guest", "/job/go", NULL };
 	const char *const binds[] = { bind, NULL };
 	const struct sg_engine_run r = { .image = IMAGE, .runtime = b->rt, .argv = argv, .binds = binds };
 
 	unlink(b->go);
-	snprintf(bind, sizeof(bind), "%s/work:/work", b->dir);
+	snprintf(bind, sizeof(bind), "%s/job:/job", b->dir);
 	return sg_engine_start(b->e, &r, b->id, &b->sentry, err);
 }
 
@@ -293,7 +293,7 @@ static void runtime(struct sg_engine *e, const char *rt, const char *dir)
 {
 	struct bench b = { .e = e, .rt = rt, .dir = dir };
 
-	snprintf(b.go, sizeof(b.go), "%s/work/go", dir);
+	snprintf(b.go, sizeof(b.go), "%s/job/go", dir);
 	try_present(&b);
 	try_later(&b);
 	try_stopped(&b);
@@ -328,7 +328,7 @@ int main(int argc, char **argv)
 		printf("skip runsc-systrap %s\n", err.msg);
 	if (!n)
 		return 0;
-	snprintf(work, sizeof(work), "%s/work", argv[1]);
+	snprintf(work, sizeof(work), "%s/job", argv[1]);
 	if (mkdir(work, 0755) || sg_dockerd_start(&d, argv[1], rt, &err)) {
 		say("dockerd", "start", 0, err.msg[0] ? err.msg : strerror(errno));
 		return 1;

@@ -11,5 +11,5 @@ need_dockerd "$prog"
 base=$(mktemp -d /tmp/sg-gvt.XXXXXX)
 trap 'rm -rf --one-file-system "$base"' EXIT
 timeout -k 10 200 "$prog" "$base" "${SG_CACHE:-${O:-build}/cache}" || not_ok all "status $?"
-rmdir "$base/work"
+rmdir "$base/job"
 verdict nothing-left "$(find "$base" -mindepth 1 | tr '\n' ' ')"

@@ -50,7 +50,8 @@ C
 	[ -z "$runsc" ] || box='"box-ptrace":{"path":"'$runsc'","runtimeArgs":["--platform=ptrace","--network=none"]}'
 	[ -z "${1:-}" ] || [ -z "$box" ] || box=,$box
 	printf '{"runtimes":{%s%s}}' "${1:-}" "$box" >"$dir/daemon.json"
-	dockerd --config-file "$dir/daemon.json" --data-root "$dir/data" --exec-root "$dir/exec" --pidfile "$dir/pid" \
+	# where a containerd that is slow to answer leaves its stacks before dockerd kills it
+	TMPDIR=$dir dockerd --config-file "$dir/daemon.json" --data-root "$dir/data" --exec-root "$dir/exec" --pidfile "$dir/pid" \
 		-H "unix://$sock" --bridge=none --iptables=false --ip-forward=false --storage-driver vfs \
 		--cgroup-parent "/$parent" >"$dir/daemon.log" 2>&1 </dev/null &
 	daemon=$!

@@ -76,6 +76,7 @@ struct truth_want {
 	uint64_t value;
 	uint8_t op;
 	bool by_wait; /* the task's own waits instead of the leaves */
+	bool stolen;  /* value has what a hypervisor stole meanwhile */
 };
 
 struct truth_task {
@@ -98,6 +99,7 @@ struct truth {
 	struct truth_task task[TRUTH_TASK_MAX];
 	struct truth_want want[TRUTH_WANT_MAX];
 	_Atomic bool begun;		 /* a task has begun: the asker is about to wait */
+	uint64_t steal;			 /* that hypervisors had taken from all CPUs before it */
 	char failed[200];		 /* the scenario itself could not be carried out */
 	_Atomic uint64_t w[TRUTH_WORDS]; /* free for the scenario */
 };

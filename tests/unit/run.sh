@@ -105,23 +105,27 @@ asan() {
 	side_by_side asan_one $(programs "$O/asan")
 }
 
-# Long generated streams (of test_fuse, test_handoff, test_taskcalls and test_join too) are the sanitizers' work; under valgrind
-# they would take an hour.
-# Children that a test forks and ends by _exit() hold the parent's heap: no leak, hence silent.
-# test_proc, test_symbols and test_fncalls read their own process, which under valgrind is valgrind's; test_probes and test_gvprobe make
-# libbpf hand the kernel structures whose padding valgrind takes for uninitialised; test_gvtrace_rx, test_cpu_vmjob,
-# test_modload, test_vm and test_cpu_runner use pidfd_getfd, mincore and pidfd_open, which valgrind does not know or passes on differently. Programs of the machine that a test
-# starts (runsc among them) run without it.
-valgrind_skip='prop|hostile|stream|big|perf|long|test_proc$|test_symbols$|test_probes$|test_gvprobe$|test_fncalls$|test_gvtrace_rx$|test_modload$|test_cpu_runner$|test_cpu_vmjob$|test_fuse$|test_handoff$|test_taskcalls$|test_join$|test_vm$'
+# Programs whose tests run one after the other in one process (tests/inproc), but those of `apart`, in which a test leaves what the
+# next would see. Left out: long generated streams, the sanitizers' work, which under valgrind would take an hour;
+# test_symbols, test_fncalls and test_pressure, which read their own processes, under valgrind valgrind's;
+# test_probes and test_gvprobe, which make libbpf hand the kernel structures whose padding valgrind takes for uninitialised; test_gvtrace_rx,
+# test_cpu_vmjob, test_modload, test_vm and test_cpu_runner, which use pidfd_getfd, mincore and pidfd_open, which valgrind does not know or
+# passes on differently. Children that a test forks and ends by _exit() hold the parent's heap: no leak, hence silent. Programs of the machine
+# that a test starts (runsc among them) run without it.
+valgrind_skip='prop|hostile|stream|big|perf|long|test_symbols$|test_probes$|test_gvprobe$|test_fncalls$|test_gvtrace_rx$|test_modload$|test_pressure$|test_cpu_runner$|test_cpu_vmjob$|test_join$|test_vm$'
+apart=' test_agentlink test_vmdomains test_vmwatch test_watch '
 memcheck_one() {
-	local d
+	local d b=$O/inproc/tests/unit/${1##*/}
 	d=$(mktemp -d)
+	case $apart in *" ${1##*/} "*) b=$1 ;; esac
 	SG_TEST_SLOW=1 checked "valgrind/$(basename "$1")" "$d" valgrind -q --vgdb=no --trace-children=yes \
 		--trace-children-skip='/usr/*,/bin/*,/sbin/*' --child-silent-after-fork=yes --leak-check=full \
 		--show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect \
-		--log-file="$d/%p" "$1"
+		--log-file="$d/%p" "$b"
 }
 memcheck() {
+	# shellcheck disable=SC2086
+	$MAKE --no-print-directory $JOBS -k O="$O" tests-inproc >&2 || not_ok valgrind/build "does not build; see the log"
 	# shellcheck disable=SC2046 # names
 	side_by_side memcheck_one $(programs "$O" | grep -vE "/[^/]*($valgrind_skip)[^/]*\$")
 }

@@ -9,6 +9,8 @@
 #include <unistd.h>
 #include "base/parse.h"
 #include "load/cpu_sums.h"
+#include "rec_file.h"
+#include "trace/text.h"
 
 /* ---- options ---- */
 
@@ -271,6 +273,44 @@ Test(bench_cpu, combinations_and_what_they_are_compared_with)
 	free(r.combo);
 }
 
+static int put_event(void *ctx, const struct sg_hdr *ev)
+{
+	rec_put(ctx, ev);
+	return 0;
+}
+
+/* A wait that no switch told of lies in a stay, by the scheduler's own sum: the queue has it as the row of the blame does. */
+Test(bench_cpu, the_queue_has_what_only_the_scheduler_tells)
+{
+	const char *text = "T 7 bzip2 birth=0 tgid=7\nM 7 b id=1 name=host/bzip2/1/pinned @1000\n"
+			   "S 7 c0 1000-11000 user=6000 sched.runq=4000/1 <=\n"
+			   "S 7 c0 13000-21000 user=8000 <R@11000\nM 7 e id=1 @21000\n";
+	struct sg_cpu_result r;
+	struct sg_err err = { 0 };
+	struct rec_file f = { 0 };
+	const struct sg_cpu_queue *q;
+	char path[64];
+
+	made_up(&r);
+	r.combo[0] = r.combo[2];
+	r.combo[0].time = calloc(1, sizeof(*r.combo[0].time));
+	cr_assert_not_null(r.combo[0].time);
+	r.combo[0].time->life = (struct sg_cpu_life){ .pid = 7, .begin_ns = 1000, .end_ns = 21000 };
+	r.combo[0].ntime = r.ncombo = 1;
+	rec_begin(&f);
+	cr_assert_eq(sg_text_parse(text, strlen(text), put_event, NULL, &f, &err), 0, "%s", err.msg);
+	cr_assert_eq(sg_writer_close(f.w, "{\"lost\":0}", &err), 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", f.fd);
+	cr_assert_eq(sg_cpu_explain(&r, 0, path, &err), 0, "%s", err.msg);
+	q = &r.combo[0].queue;
+	cr_expect(q->jobs_ns == 0 && q->others_ns == 0 && q->nobody_ns == 6000, "%lu %lu %lu", q->jobs_ns,
+		  q->others_ns, q->nobody_ns);
+	cr_expect_eq(r.combo[0].share.jobs_ns, 14000);
+	cr_expect_eq(sg_blame_total(r.combo[0].blame), 20000);
+	sg_cpu_free(&r);
+	close(f.fd);
+}
+
 Test(bench_cpu, sums_and_changes)
 {
 	struct sg_cpu_result r;
@@ -367,6 +407,12 @@ Test(bench_cpu, virtual_machines_say_how_they_ran_and_what_their_monitors_did)
 	r.opts.vm = (struct sg_vms_ask){ .accel = SG_ACCEL_TCG, .vcpus = 3, .memory_bytes = 256 << 20 };
 	r.opts.record = true;
 	r.ncombo = 1; /* with nothing to compare it with */
+	r.combo[0].told = (struct sg_told){ .asked = true,
+					    .tasks = 2,
+					    .ns = 180000000,
+					    .ambiguous_ns = 4000,
+					    .error_ns = 9000,
+					    .exchange = true };
 	cr_assert_eq(sg_blame_new(&r.combo[0].blame), 0);
 	sg_cpu_part_add(&r.combo[0], "vmm", "cpu.sys.ppoll", 4000000);
 	sg_cpu_part_add(&r.combo[0], "vmm", "cpu.irq", 999999);
@@ -382,10 +428,15 @@ Test(bench_cpu, virtual_machines_say_how_they_ran_and_what_their_monitors_did)
 			    "ms    1.0 %\n"),
 		  "%s", p);
 	cr_expect(strstr(p, "kvm: the virtual machines were emulated (TCG)"), "%s", p);
+	cr_expect(strstr(p, "kvm/bzip2/1/unpinned: 90.0 ms of a job is told by the guest that did it (2 of 2 "
+			    "jobs); "
+			    "the guests' clocks are known within 9.00 us, by two-way exchange"),
+		  "%s", p);
 	free(p);
 	p = printed(sg_cpu_json, &r);
 	for (const char *const *m = (const char *const[]){ "\"accel\":\"tcg\"", "\"vcpus\":3",
-							   "\"vm_memory_bytes\":268435456", NULL };
+							   "\"vm_memory_bytes\":268435456", "\"inside\":{",
+							   "\"clock\":\"exchange\"", NULL };
 	     *m; m++)
 		cr_expect(strstr(p, *m), "no %s: %s", *m, p);
 	free(p);

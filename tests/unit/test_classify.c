@@ -38,6 +38,7 @@ static const struct {
 	{ "ptrace", SG_C_TRAP_PTRACE, { .stop = SG_STOP_TRACED, .wkind = SG_K_USER, BOX(SENTRY), TASK } },
 	{ "freeze", SG_C_TRAP_FREEZE, { .stop = SG_STOP_FROZEN, TASK } },
 	{ "idle", SG_C_IDLE_WORKER, { .stop = SG_STOP_IDLE, .wkind = SG_K_KTHREAD, TASK } },
+	{ "idle.block", SG_C_IO_BLOCK, { .stop = SG_STOP_IDLE, .wkind = SG_K_KTHREAD, BLOCKDEV } },
 	{ "vcpu.halt", SG_C_KVM_HALT, { SYS(ioctl), .vcpu = SG_VW_HALT, TIMER } },
 	{ "vcpu.halt", SG_C_KVM_HALT, { SYS(ioctl), .vcpu = SG_VW_RUN, TASK } },
 	{ "balloon",
@@ -45,6 +46,8 @@ static const struct {
 	  { .stop = SG_STOP_DISK, .wkind = SG_K_KTHREAD, .vcpu = SG_VW_BALLOON, HARD } },
 	{ "vcpu.swapin", SG_C_MEM_SWAPIN, { DSYS(ioctl), .vcpu = SG_VW_SWAPIN, .iowait = true, BLOCKDEV } },
 	{ "lock.stack", SG_C_LOCK_KERNEL, { DSYS(ioctl), .vcpu = SG_VW_EXIT, .syms = SG_SYM_LOCK, TASK } },
+	{ "vcpu.lock", SG_C_LOCK_KERNEL, { DSYS(ioctl), .fdtype = SG_FD_ANON, .vcpu = SG_VW_EXIT, TASK } },
+	{ "anon", SG_C_IPC_EVENT, { SYS(ioctl), .fdtype = SG_FD_ANON, .vcpu = SG_VW_EXIT, TASK } },
 	{ "gofer", SG_C_IO_GOFER, { SYS(futex), BOX(SENTRY), FROM(GOFER) } },
 	{ "gofer", SG_C_IO_GOFER, { SYS(recvmsg), .fdtype = SG_FD_SOCK_UNIX, BOX(SENTRY), FROM(GOFER) } },
 	{ "gofer.idle", SG_C_IDLE_WORKER, { SYS(futex), BOX(GOFER), FROM(SENTRY) } },
@@ -124,12 +127,21 @@ static const struct {
 	{ "accept.remote", SG_C_NET_REMOTE, { SYS(accept4), .fdtype = SG_FD_SOCK_INET, NETDEV } },
 	{ "accept", SG_C_IPC_SOCKET, { SYS(accept), .fdtype = SG_FD_SOCK_UNIX, TASK } },
 	{ "poll.remote", SG_C_NET_REMOTE, { SYS(epoll_wait), NETDEV } },
+	{ "poll.block", SG_C_IO_BLOCK, { SYS(ppoll), BLOCKDEV } },
 	{ "poll.timer", SG_C_TIMER_SLEEP, { SYS(epoll_wait), .fdtype = SG_FD_ANON, TIMER } },
 	{ "poll.idle", SG_C_IPC_EVENT, { SYS(epoll_wait), .fdtype = SG_FD_ANON, RAISED } },
 	{ "poll", SG_C_IPC_EVENT, { SYS(poll), .timeout = true, TASK } },
 	{ "socket.unix", SG_C_IPC_SOCKET, { SYS(recvmsg), .fdtype = SG_FD_SOCK_UNIX, TASK } },
 	{ "socket.loopback", SG_C_IPC_SOCKET, { SYS(read), .fdtype = SG_FD_SOCK_INET, RAISED } },
 	{ "socket.remote", SG_C_NET_REMOTE, { SYS(read), .fdtype = SG_FD_SOCK_INET, NETDEV } },
+	/* by the thread for soft interrupts: whose it served counts */
+	{ "socket.remote",
+	  SG_C_NET_REMOTE,
+	  { SYS(read), .fdtype = SG_FD_SOCK_INET, TASK, .softirqd = true, .wsrc = SG_WSRC_NET } },
+	{ "socket.loopback",
+	  SG_C_IPC_SOCKET,
+	  { SYS(read), .fdtype = SG_FD_SOCK_INET, TASK, .softirqd = true, .wsrc = SG_WSRC_NET,
+	    .raiser = 9 } },
 	{ "socket.call", SG_C_IPC_SOCKET, { SYS(connect), RAISED } },
 	{ "socket.call.remote", SG_C_NET_REMOTE, { SYS(connect), NETDEV } },
 	{ "block", SG_C_IO_BLOCK, { DSYS(read), .fdtype = SG_FD_REG, BLOCKDEV } },
@@ -237,6 +249,7 @@ Test(classify, any_bytes)
 		w.timeout = p[2] & 1;
 		w.mixed = p[3] & 1;
 		w.kthread_waker = p[4] & 1;
+		w.softirqd = p[5] & 1;
 		cr_assert_not_null(sg_classify(&w)->name);
 	}
 }

@@ -166,6 +166,41 @@ Test(clockmap, step_voids_what_follows)
 		}
 }
 
+/* Too little for a step: then it is in the bound, before and behind it, wherever between two points it was, and however far these are. */
+Test(clockmap, a_small_step_is_within_the_bound)
+{
+	for (uint64_t seed = 1; seed <= 300; seed++) {
+		uint64_t s = seed, at, v, e, want, g = SECOND;
+		int64_t set = (int64_t)(gen_u64(&s) % 800000) - 400000;
+		unsigned behind = (unsigned)(gen_u64(&s) % 10);
+		struct sg_clocks c = { 0 };
+
+		at = 0;
+		for (unsigned i = 0; i < 12; i++) {
+			uint64_t next = g + SECOND / 2 + gen_u64(&s) % SECOND;
+			struct sg_clock_point p = { .guest = g, .error = 60, .source = SG_CLOCK_TSC };
+
+			p.host = g + 5 * SECOND + (uint64_t)(at ? set : 0) + gen_u64(&s) % 121 - 60;
+			cr_assert_eq(sg_clocks_add(&c, &p), 1);
+			if (i == behind)
+				at = g + gen_u64(&s) % (next - g);
+			g = next;
+		}
+		cr_assert_not(c.stepped);
+		cr_assert_eq(sg_clocks_finish(&c), 0);
+		for (uint64_t t = SECOND; t < g - SECOND; t += SECOND / 50) {
+			want = t + 5 * SECOND + (uint64_t)(t > at ? set : 0);
+			cr_assert(sg_clocks_host(&c, t, &v, &e));
+			/* what is within the points' own errors is not seen: four of them, of points evenly spread */
+			cr_assert_leq(v > want ? v - want : want - v, e + 16 * 60,
+				      "seed %lu: set by %ld, %lu off, told %lu", seed, (long)set,
+				      v > want ? v - want : want - v, e);
+		}
+		cr_assert_leq(sg_clocks_worst(&c, 0, 0), 4u * 400000u, "seed %lu", seed);
+		sg_clocks_free(&c);
+	}
+}
+
 Test(clockmap, noise_is_no_step)
 {
 	struct sg_clocks c = { 0 };

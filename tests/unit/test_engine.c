@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -555,6 +556,7 @@ Test(tool, runs, .init = need_pidfd, .timeout = 30)
 {
 	struct sg_err err = { 0 };
 	char path[PATH_MAX], *out = NULL;
+	sigset_t stop;
 
 	cr_expect_eq(sg_tool_run("sh", (char *[]){ "sh", "-c", "echo a; echo b", NULL }, 5000, &out, &err),
 		     0);
@@ -572,6 +574,16 @@ Test(tool, runs, .init = need_pidfd, .timeout = 30)
 	cr_expect_eq(
 		sg_tool_run("sh", (char *[]){ "sh", "-c", "exec >&- 2>&-; sleep 60", NULL }, 300, NULL, &err),
 		-ETIMEDOUT);
+	/* whoever blocks the signals that mean "stop" reads them from a descriptor: they are left there */
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGTERM);
+	sigprocmask(SIG_BLOCK, &stop, NULL);
+	raise(SIGTERM);
+	cr_expect_eq(sg_tool_run("sh", (char *[]){ "sh", "-c", "sleep 60", NULL }, 30000, NULL, &err),
+		     -EINTR);
+	cr_expect_str_eq(err.msg, "interrupted");
+	cr_expect_eq(sigtimedwait(&stop, NULL, &(struct timespec){ 0 }), SIGTERM);
+	cr_expect_eq(sg_tool_run("true", (char *[]){ "true", NULL }, 30000, NULL, &err), 0);
 	cr_expect_eq(sg_tool_run("x", (char *[]){ "/nowhere/x", NULL }, 300, NULL, &err), -ENOENT);
 	cr_expect_eq(sg_tool_find("sh", "dash", path, &err), 0);
 	cr_expect_eq(sg_tool_find("no-such-program", "some-package", path, &err), -ENOENT);

@@ -211,6 +211,42 @@ static void check_xml(const char *p)
 	cr_assert_eq(depth, 0);
 }
 
+/* Long labels of many places take turns on two lines; where they have room they stand on one. */
+Test(svg, labels_do_not_run_into_each_other)
+{
+	const char *const name[] = { "docker-in-kvm 0", "docker-in-kvm 1" };
+	const char *x[12], *series[] = { "a" };
+	double v[12];
+	struct out_case o;
+
+	for (size_t i = 0; i < 12; i++) {
+		x[i] = name[i % 2];
+		v[i] = 1;
+	}
+	for (size_t n = 2; n <= 12; n += 10) {
+		struct sg_chart c = { .kind = SG_CHART_BARS,
+				      .title = "t",
+				      .nx = n,
+				      .x = x,
+				      .nseries = 1,
+				      .series = series,
+				      .value = v };
+		double y[2] = { 0, 0 };
+		char *svg, *at;
+
+		cr_assert_eq(sg_svg_write(out_open(&o), &c), 0);
+		svg = out_close(&o);
+		for (int i = 0; i < 2; i++) {
+			at = strstr(svg, name[i]);
+			while (at > svg && strncmp(at, " y=\"", 4))
+				at--;
+			cr_assert_eq(sscanf(at, " y=\"%lf", &y[i]), 1, "%s", svg);
+		}
+		cr_expect_float_eq(y[1] - y[0], n == 2 ? 0 : 14, 1e-6);
+		free(svg);
+	}
+}
+
 Test(svg, every_kind_is_well_formed_with_any_text_and_value)
 {
 	uint64_t seed = 5;

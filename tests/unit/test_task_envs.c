@@ -40,12 +40,13 @@ static void made_up(struct sg_task_result *r, struct sg_client_time *t)
 		r[k].level[0].ntime = 1;
 	}
 	r[1].level[0].lost = 7;
-	r[1].level[0].told = (struct sg_task_told){ .asked = true,
-						    .requests = 1,
-						    .ns = 20000000,
-						    .ambiguous_ns = 3000,
-						    .error_ns = 9000,
-						    .violations = 2 };
+	r[1].level[0].told = (struct sg_told){ .asked = true,
+					       .exchange = true,
+					       .tasks = 1,
+					       .ns = 20000000,
+					       .ambiguous_ns = 3000,
+					       .error_ns = 9000,
+					       .violations = 2 };
 }
 
 Test(task_envs, text_and_json)
@@ -62,9 +63,9 @@ Test(task_envs, text_and_json)
 	f = open_memstream(&text, &len);
 	cr_assert_eq(sg_task_envs_text(f, &e), 0);
 	fclose(f);
-	cr_expect(strstr(text, "30.0 ms    3.00\n"), "%s", text);
+	cr_expect(strstr(text, "30.0 ms             3.00\n"), "%s", text);
 	cr_expect(strstr(text, "gvisor, pressure 0: 7 records were lost"), "%s", text);
-	cr_expect(strstr(text, "gvisor, pressure 0: 20.0 ms of a request is told by the guest that served it "
+	cr_expect(strstr(text, "gvisor, pressure 0: 20.0 ms of a request is told by the guest that did it "
 			       "(1 of 1 requests); "
 			       "the guests' clocks are known within 9.00 us, by two-way exchange, which "
 			       "leaves 3.00 us of that to "
@@ -74,7 +75,7 @@ Test(task_envs, text_and_json)
 		  text);
 	cr_expect_null(strstr(text, "host, pressure 0: "), "%s", text);
 	r[1].level[0].told.fused_ns = 10000000;
-	r[1].level[0].told.tsc = true;
+	r[1].level[0].told.exchange = false;
 	free(text);
 	text = NULL;
 	f = open_memstream(&text, &len);
@@ -109,6 +110,67 @@ Test(task_envs, text_and_json)
 }
 
 /* A wrong name must never reach the machine's own groups. */
+/* Compared with the host, wherever it stands; what pressure does in each is said; a level without pressure is no news of it. */
+Test(task_envs, host_is_the_base_and_pressure_has_its_lines)
+{
+	struct sg_task_result *r = calloc(2, sizeof(*r));
+	static const uint64_t ms[2][2] = { { 30, 90 }, { 10, 20 } };
+	struct sg_task_envs e = { .n = 2, .r = r };
+	struct sg_client_time t[2][2];
+	struct json_object *o, *v;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f;
+
+	for (unsigned k = 0; k < 2; k++) {
+		r[k].opts = (struct sg_task_opts){ .env = sg_task_env(k ? "host" : "kvm"),
+						   .servers = 1,
+						   .memory_bytes = 400u << 20 };
+		r[k].nlevel = 2;
+		for (unsigned i = 0; i < 2; i++) {
+			t[k][i] = (struct sg_client_time){ .latency_ns = ms[k][i] * 1000000 };
+			r[k].level[i] = (struct sg_task_level){ .pressure = i, .time = &t[k][i], .ntime = 1 };
+			r[k].level[i].mem.swap_known = true;
+			r[k].level[i].mem.anon_bytes = 300u << 20;
+		}
+	}
+	r[0].level[1].mem.swap_bytes = 4096;
+	e.base = sg_task_envs_base(r, 2);
+	cr_expect_eq(e.base, 1);
+	cr_expect_eq(sg_task_envs_base(r, 1), 0);
+	f = open_memstream(&text, &len);
+	cr_assert_eq(sg_task_envs_text(f, &e), 0);
+	fclose(f);
+	cr_expect(strstr(text, "On kvm at pressure 1 a request took 90.0 ms on average, 4.50 times the 20.0 "
+			       "ms on host: "
+			       "nothing was recorded") == text,
+		  "%s", text);
+	cr_expect(strstr(text, "x host x pressure 0\n"), "%s", text);
+	cr_expect(strstr(text, "90.0 ms             4.50         3.00\n"), "%s", text);
+	cr_expect(strstr(text, "kvm: pressure 1 beside 0: 30.0 ms -> 90.0 ms: "), "%s", text);
+	cr_expect(strstr(text, "host: pressure 1 beside 0: 10.0 ms -> 20.0 ms: "), "%s", text);
+	cr_expect(strstr(text, "host, pressure 1: no memory pressure: the hogs fit beside the servers (300 "
+			       "MiB of 400 MiB"),
+		  "%s", text);
+	cr_expect_null(strstr(text, "kvm, pressure 1: no memory"), "%s", text);
+	cr_expect_null(strstr(text, "host, pressure 0: no memory"), "%s", text);
+	free(text);
+	text = NULL;
+	f = open_memstream(&text, &len);
+	cr_assert_eq(sg_task_envs_json(f, &e), 0);
+	fclose(f);
+	o = json_tokener_parse(text);
+	cr_assert(json_object_object_get_ex(o, "base", &v));
+	cr_expect_str_eq(json_object_get_string(v), "host");
+	cr_assert(json_object_object_get_ex(o, "against", &v));
+	cr_assert_eq(json_object_array_length(v), 2);
+	cr_assert(json_object_object_get_ex(json_object_array_get_idx(v, 0), "env", &v));
+	cr_expect_str_eq(json_object_get_string(v), "kvm");
+	json_object_put(o);
+	free(text);
+	free(r);
+}
+
 Test(task_envs, cgroup_tree_refuses_roots_and_ways_out)
 {
 	static const char *const bad[] = { "", "/", "//", "x", "/.", "/..", "/../x", "/a/b", "/a/" };

@@ -13,7 +13,7 @@ static double us(const struct timeval *t)
 	return t->tv_sec * 1e6 + t->tv_usec;
 }
 
-unsigned faults_hidden_ns(void)
+static unsigned once(void)
 {
 	struct rusage a, b;
 	double user, sys, n = 0;
@@ -35,4 +35,17 @@ unsigned faults_hidden_ns(void)
 		sys = us(&b.ru_stime) - us(&a.ru_stime);
 	} while (user + sys < LONG_ENOUGH_US);
 	return user > sys ? (unsigned)(user * 1000 / n) : 0;
+}
+
+/* The kernel tells user from system time by its ticks: other load on the machine hides what one look would see. */
+unsigned faults_hidden_ns(void)
+{
+	unsigned most = 0;
+
+	for (int i = 0; i < 3; i++) {
+		unsigned ns = once();
+
+		most = ns > most ? ns : most;
+	}
+	return most;
 }
