@@ -91,7 +91,8 @@ static void vcpu_json(FILE *f, const struct mg_vcpu *v)
 		for (unsigned e = 0; e < MG_EXITS_CNT; e++)
 			exits[e] += v->seen[p].exits[e];
 	}
-	fprintf(f, "],\n \"run_ns\":%llu,\"outside_ns\":%llu,\"exits\":", (ull)run_ns, (ull)outside_ns);
+	fprintf(f, "],\n \"run_ns\":%llu,\"outside_ns\":%llu,\"parts_ns\":%llu,\"exits\":", (ull)run_ns,
+		(ull)outside_ns, (ull)v->parts_ns);
 	exits_json(f, exits);
 	fprintf(f, ",\"vmm_ns\":");
 	exits_json(f, v->vmm_ns);

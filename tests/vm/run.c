@@ -369,9 +369,11 @@ void *mg_vcpu_main(void *vcpu)
 	ev._sigev_un._tid = v->tid;
 	if (timer_create(CLOCK_MONOTONIC, &ev, &timer))
 		abort();
+	v->parts_ns = mg_now_ns();
 	for (unsigned p = 0; p < MG_PARTS_CNT; p++)
 		if (v->opt->count[p] && (p != MG_HALT || !v->id))
 			part_run(v, timer, p);
+	v->parts_ns = mg_now_ns() - v->parts_ns;
 	timer_delete(timer);
 	schedstat_read(v);
 	memcpy(&v->steal_ns, v->vm->low + MG_STEAL + v->id * 64, 8);
