@@ -102,6 +102,31 @@ Test(taskstats, exits_are_heard)
 	sg_tsock_close(t);
 }
 
+/* The kernel remembers a listener by its address, and the next socket of the process gets the same one. */
+Test(taskstats, a_closed_listener_is_forgotten)
+{
+	struct sg_tsock *t = sock();
+	struct sg_taskstats s;
+	struct sg_err err = { 0 };
+	int got = 0;
+
+	cr_assert_eq(sg_tsock_listen(t, NULL), 0);
+	sg_tsock_close(t);
+	t = sock();
+	/* Each of the two finds the socket full of other tasks' exits: as many as its buffer has no room for. */
+	for (int i = 0; i < 400; i++) {
+		pid_t pid = fork();
+
+		if (!pid)
+			_exit(0);
+		waitpid(pid, NULL, 0);
+	}
+	for (int i = 0; i < 400; i++)
+		got += !sg_tsock_get(t, getpid(), false, &s, &err) && s.id == getpid();
+	cr_expect_eq(got, 400, "%d of 400: %s", got, err.msg);
+	sg_tsock_close(t);
+}
+
 Test(taskstats, names)
 {
 	cr_expect_str_eq(sg_delay_name(SG_DELAY_SWAPIN), "swapin");

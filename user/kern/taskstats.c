@@ -262,6 +262,21 @@ static int family_find(struct sg_tsock *t)
 	return -ENOENT;
 }
 
+/* @attr: to be told of the exits on every CPU, or of none any more. */
+static int listen_ask(struct sg_tsock *t, uint16_t attr, bool ack)
+{
+	char *mask;
+	ssize_t n = sg_proc_read("/sys/devices/system/cpu/possible", 256, &mask);
+	int code;
+
+	if (n < 0)
+		return (int)n;
+	mask[strcspn(mask, "\n")] = 0;
+	code = request_send(t, t->family, TASKSTATS_CMD_GET, attr, mask, strlen(mask) + 1, ack);
+	free(mask);
+	return code;
+}
+
 int sg_tsock_open(struct sg_tsock **ret, struct sg_err *err)
 {
 	/* A silent kernel must not hang the caller. */
@@ -290,6 +305,8 @@ void sg_tsock_close(struct sg_tsock *t)
 {
 	if (!t)
 		return;
+	if (t->listening)
+		listen_ask(t, TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK, false);
 	if (t->fd >= 0)
 		close(t->fd);
 	free(t);
@@ -318,10 +335,10 @@ int sg_tsock_get(struct sg_tsock *t, pid_t id, bool group, struct sg_taskstats *
 				continue; /* answer to a request that was given up */
 			if (h->nlmsg_type == NLMSG_ERROR)
 				code = msg_error(h) ? msg_error(h) : -EBADMSG;
-			else if (parse_msg(h, ret))
-				return 0;
-			else
+			else if (!parse_msg(h, ret))
 				code = -EBADMSG;
+			else if (ret->id == id && ret->group == group)
+				return 0;
 		}
 	}
 	return sg_err_set(err, code, "no taskstats of %s %d: %s", group ? "process" : "thread", id,
@@ -332,17 +349,10 @@ int sg_tsock_listen(struct sg_tsock *t, struct sg_err *err)
 {
 	int big = 4 << 20, code;
 	struct nlmsghdr *h;
-	char *mask;
-	ssize_t n = sg_proc_read("/sys/devices/system/cpu/possible", 256, &mask);
 
-	if (n < 0)
-		return sg_err_set(err, (int)n, "the list of CPUs cannot be read: %s", strerror((int)-n));
-	mask[strcspn(mask, "\n")] = 0;
 	if (setsockopt(t->fd, SOL_SOCKET, SO_RCVBUFFORCE, &big, sizeof(big)))
 		setsockopt(t->fd, SOL_SOCKET, SO_RCVBUF, &big, sizeof(big));
-	code = request_send(t, t->family, TASKSTATS_CMD_GET, TASKSTATS_CMD_ATTR_REGISTER_CPUMASK, mask,
-			    strlen(mask) + 1, true);
-	free(mask);
+	code = listen_ask(t, TASKSTATS_CMD_ATTR_REGISTER_CPUMASK, true);
 	if (!code)
 		code = receive(t);
 	if (!code) {

@@ -49,6 +49,12 @@ struct sg_tsock;
 
 /** sg_tsock_open() - connect; -ENOENT when the kernel has no taskstats, -EPERM without privileges comes at use */
 int sg_tsock_open(struct sg_tsock **ret, struct sg_err *err);
+/**
+ * sg_tsock_close() - forget @t, which may be NULL
+ *
+ * A listener is signed off: the kernel knows it by its netlink address, which the process's next socket gets, and would send
+ * that one the exits (kernel/taskstats.c drops a listener only when sending to it fails).
+ */
 void sg_tsock_close(struct sg_tsock *t);
 
 /** sg_tsock_get() - figures of thread @id now, or of process @id with @group; -ESRCH when it is gone */
