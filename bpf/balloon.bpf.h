@@ -32,6 +32,7 @@ static __always_inline bool balloon_counter(u64 *ret)
 	return !bpf_probe_read_kernel(ret, sizeof(*ret), (void *)v + ev_balloon_inflate * sizeof(long));
 }
 
+/* 1: what this worker does from now on is the balloon's. */
 __noinline int balloon_begin(void)
 {
 	struct cpu_state *c;
@@ -48,9 +49,7 @@ __noinline int balloon_begin(void)
 	t->trapslot = slot;
 	thread_update_end(t);
 	balloon_cpu = bpf_get_smp_processor_id();
-	if (!balloon_hooked && !balloon_counter(&balloon_before))
-		t->work_flag |= SG_SF_UNCOUNTED;
-	return 0;
+	return 1;
 }
 
 __noinline int balloon_end(void)
@@ -66,11 +65,37 @@ __noinline int balloon_end(void)
 	return 0;
 }
 
+static __always_inline bool is_balloon(struct work_struct *work)
+{
+	return enabled && balloon_work && (u64)work->func == balloon_work;
+}
+
 SEC("?tp_btf/workqueue_execute_start")
 int BPF_PROG(balloon_start_btf, struct work_struct *work)
 {
-	if (enabled && balloon_work && (u64)work->func == balloon_work)
-		balloon_begin();
+	struct thread *t;
+	struct cpu_state *c;
+
+	if (!is_balloon(work) || !balloon_begin() || balloon_hooked || balloon_counter(&balloon_before))
+		return 0;
+	t = running(&c);
+	if (t)
+		t->work_flag |= SG_SF_UNCOUNTED;
+	return 0;
+}
+
+/* On a kernel whose symbols lack the counter: a program that so much as names it is refused. */
+SEC("?tp_btf/workqueue_execute_start")
+int BPF_PROG(balloon_start_uncounted_btf, struct work_struct *work)
+{
+	struct thread *t;
+	struct cpu_state *c;
+
+	if (!is_balloon(work) || !balloon_begin() || balloon_hooked)
+		return 0;
+	t = running(&c);
+	if (t)
+		t->work_flag |= SG_SF_UNCOUNTED;
 	return 0;
 }
 

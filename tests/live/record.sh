@@ -40,6 +40,15 @@ assert 50e6 <= slept, slept # run queue: what a busy machine adds is the parent'
 PY
 )"
 
+# ---- every program that is refused at the load costs another load of all: what a kernel lacks is known before
+verdict nothing-refused "$(j "$dir/j" 2>&1 <<'PY'
+import json, sys
+for r in json.load(open(sys.argv[1]))["plan"]:
+    if "the kernel refused the program" in (r.get("reason") or ""):
+        print("%s: %s" % (r["name"], r["reason"]))
+PY
+)"
+
 # ---- marks: USDT before and after exec, by path, by uprobe
 cat >"$dir/m.c" <<'C'
 #include <unistd.h>

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "kern/catalogue.h"
 #include "kern/facts.h"
+#include "kern/kallsyms.h"
 #include "kern/tracefs.h"
 #include "kern/skel.h"
 
@@ -100,6 +101,42 @@ Test(probes, live_view)
 	sg_kern_view_free(&v);
 	cr_expect_null(v.ctx);
 	sg_kern_view_free(&v);
+}
+
+/* Types of a module are read for what is a trace event here, and found whichever module has them. */
+Test(probes, events_by_category)
+{
+	static const char text[] =
+		"sched:sched_switch\nkvmmmu:fast_page_fault\nkvm:kvm_mmio\nno colon\nkvm:kvm_mmio_more\n";
+	const char *cat = NULL;
+	size_t len = 0;
+
+	cr_expect(sg_tracefs_category(text, "kvm_mmio", &cat, &len));
+	cr_expect(len == 3 && !strncmp(cat, "kvm:kvm_mmio\n", 13));
+	cr_expect(sg_tracefs_category(text, "fast_page_fault", &cat, &len));
+	cr_expect(len == 6 && !strncmp(cat, "kvmmmu", 6));
+	cr_expect_not(sg_tracefs_category(text, "kvm_mmi", &cat, &len));
+	cr_expect_not(sg_tracefs_category(text, "mmio", &cat, &len));
+	cr_expect_not(sg_tracefs_category(text, "no colon", &cat, &len));
+	cr_expect_not(sg_tracefs_category("", "kvm_mmio", &cat, &len));
+	cr_expect_null(sg_tracefs_events(-1));
+}
+
+Test(probes, symbols_in_one_pass)
+{
+	static const char *const names[] = { "no_such_symbol", "schedule", "schedule.cold", "vfs_read" };
+	uint64_t at[4] = { 1, 1, 1, 1 };
+
+	if (geteuid())
+		cr_skip_test("needs root");
+	cr_assert_eq(sg_kallsyms_addresses(names, at, 4), 0);
+	cr_expect_eq(at[0], 0);
+	if (!at[1])
+		cr_skip_test("addresses are hidden here");
+	cr_expect_neq(at[3], 0);
+	cr_expect_neq(at[1], at[3]);
+	cr_expect_neq(at[2], at[1], "a name is the whole word");
+	cr_expect_eq(sg_kallsyms_addresses(names, at, SG_KALLSYMS_ASK_MAX + 1), -E2BIG);
 }
 
 Test(probes, tracepoint_ids)

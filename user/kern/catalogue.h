@@ -64,7 +64,7 @@ struct sg_kern_view {
 struct sg_plan_row {
 	const struct sg_probe *probe;
 	int chosen;	  /* index into probe->v, -1 = off */
-	char reason[160]; /* why not the variants before it / why off */
+	char reason[256]; /* why not the variants before it / why off */
 };
 struct sg_plan {
 	size_t n;
@@ -92,5 +92,8 @@ const char *sg_attach_name(enum sg_attach a);
 /** sg_kern_view_live() - a view of the running kernel; answers are cached. free with sg_kern_view_free(). */
 int sg_kern_view_live(struct sg_kern_view *ret);
 void sg_kern_view_free(struct sg_kern_view *v);
+struct btf;
+/** sg_kern_view_btf() - the running kernel's types, @v's own; NULL: it has none. @v is from sg_kern_view_live(). */
+const struct btf *sg_kern_view_btf(const struct sg_kern_view *v);
 
 #endif

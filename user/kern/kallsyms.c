@@ -78,26 +78,39 @@ void sg_kallsyms_free(struct sg_kallsyms *k)
 	k->hidden = false;
 }
 
-uint64_t sg_kallsyms_address(const char *name)
+int sg_kallsyms_addresses(const char *const names[], uint64_t ret[], size_t n)
 {
-	FILE *f = fopen("/proc/kallsyms", "re");
-	uint64_t found = 0;
+	bool twice[SG_KALLSYMS_ASK_MAX] = { false };
 	char *line = NULL;
-	size_t cap = 0, n = strlen(name);
-	bool twice = false;
+	size_t cap = 0;
+	FILE *f;
 
+	if (n > SG_KALLSYMS_ASK_MAX)
+		return -E2BIG;
+	memset(ret, 0, n * sizeof(*ret));
+	f = fopen("/proc/kallsyms", "re");
 	if (!f)
-		return 0;
+		return -errno;
+	/* "address type name\t[module]": of all lines only those that name one of @names are looked at closer. */
 	while (getline(&line, &cap, f) > 0) {
-		char *end;
-		uint64_t addr = strtoull(line, &end, 16);
+		const char *at = strchr(line, ' ');
+		size_t len;
 
-		if (!addr || strlen(end) < 3 || strncmp(end + 3, name, n) || !strchr(" \t\n", end[3 + n]))
+		if (!at || !at[1] || at[2] != ' ')
 			continue;
-		twice |= found != 0;
-		found = addr;
+		at += 3;
+		len = strcspn(at, " \t\n");
+		for (size_t i = 0; i < n; i++) {
+			if (strncmp(at, names[i], len) || names[i][len])
+				continue;
+			twice[i] |= ret[i] != 0;
+			ret[i] = strtoull(line, NULL, 16);
+		}
 	}
 	free(line);
 	fclose(f);
-	return twice ? 0 : found;
+	for (size_t i = 0; i < n; i++)
+		if (twice[i])
+			ret[i] = 0;
+	return 0;
 }

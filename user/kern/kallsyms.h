@@ -18,7 +18,14 @@ int sg_kallsyms_read(struct sg_kallsyms *ret, FILE *f);
 /** sg_kallsyms_find() - function and module ("[kernel]" for the kernel itself); NULL when unknown */
 const char *sg_kallsyms_find(const struct sg_kallsyms *k, uint64_t addr, const char **ret_mod);
 void sg_kallsyms_free(struct sg_kallsyms *k);
-/** sg_kallsyms_address() - of the running kernel's function @name (modules too); 0: none, several, or hidden */
-uint64_t sg_kallsyms_address(const char *name);
+
+#define SG_KALLSYMS_ASK_MAX 8
+/**
+ * sg_kallsyms_addresses() - of the running kernel's symbols @names (modules' too), in one pass
+ * @ret: @n addresses; 0: none (data has one only with CONFIG_KALLSYMS_ALL), several, or hidden
+ *
+ * Return: 0, -E2BIG for more than SG_KALLSYMS_ASK_MAX names (@ret is as it was), negative errno when there is no list: all are 0 then.
+ */
+int sg_kallsyms_addresses(const char *const names[], uint64_t ret[], size_t n);
 
 #endif

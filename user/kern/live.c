@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /* The kernel side's life: plan, load (demoting what is refused), attach, start, stop. */
 #include <bpf/btf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,6 +72,39 @@ static bool swap_is_on(void)
 	return on;
 }
 
+/* Is a balloon in this machine, and a driver for it? */
+static bool balloon_is_here(void)
+{
+	DIR *d = opendir("/sys/bus/virtio/drivers/virtio_balloon");
+	struct dirent *e;
+	bool here = false;
+
+	while (d && !here && (e = readdir(d)))
+		here = !strncmp(e->d_name, "virtio", 6);
+	if (d)
+		closedir(d);
+	return here;
+}
+
+/* The balloon's work, and whether programs that read the kernel's count of its pages can be loaded here. */
+static void balloon_find(struct sg_live *l)
+{
+	static const char *const names[] = { "update_balloon_size_func", "vm_event_states" };
+	uint64_t at[2];
+
+	if (!balloon_is_here())
+		return;
+	sg_kallsyms_addresses(names, at, 2);
+	l->balloon_work = at[0];
+	for (size_t i = 0; i < l->plan.n && !at[1]; i++) {
+		struct sg_plan_row *row = &l->plan.row[i];
+		const char *prog = row->chosen < 0 ? "" : row->probe->v[row->chosen].prog;
+
+		if (!strcmp(prog, "balloon_start_btf") || !strcmp(prog, "balloon_counted_btf"))
+			sg_plan_demote(row, &l->view, "no symbol vm_event_states (CONFIG_KALLSYMS_ALL)");
+	}
+}
+
 /* Switch off what the user does not want; the reason is kept for the plan that the recording stores. */
 static void plan_restrict(struct sg_live *l)
 {
@@ -128,9 +162,9 @@ static const struct sg_plan_row *plan_find(const struct sg_plan *p, const char *
 }
 
 /* Facts of this kernel's BTF that the kernel side needs as constants. */
-static void knobs_from_btf(struct sandglass_bpf *s)
+static void knobs_from_btf(struct sandglass_bpf *s, const struct sg_kern_view *view)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
+	const struct btf *btf = sg_kern_view_btf(view);
 	const struct btf_type *t;
 	int id;
 
@@ -151,7 +185,6 @@ static void knobs_from_btf(struct sandglass_bpf *s)
 		if (!strcmp(name, "BALLOON_INFLATE"))
 			s->rodata->ev_balloon_inflate = btf_enum(t)[i].val;
 	}
-	btf__free(btf);
 }
 
 static void knobs_set(struct sg_live *l)
@@ -177,7 +210,7 @@ static void knobs_set(struct sg_live *l)
 	s->rodata->in_guest = sg_fact_guest() > 0;
 	s->rodata->want_refault = plan_find(&l->plan, "kvm.refault")->chosen >= 0;
 	sg_sysclass_fill(s->rodata->sysclass);
-	knobs_from_btf(s);
+	knobs_from_btf(s, &l->view);
 }
 
 /* Only chosen programs load, each with a log of its own: a refused one can be told. */
@@ -330,7 +363,7 @@ int sg_live_open(struct sg_live **ret, const struct sg_live_opts *opts, struct s
 	if (!r)
 		r = kernel_check(&l->plan, &l->view, err);
 	if (!r) {
-		l->balloon_work = sg_kallsyms_address("update_balloon_size_func");
+		balloon_find(l);
 		plan_restrict(l);
 		r = live_load(l, err);
 	}

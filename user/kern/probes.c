@@ -151,7 +151,8 @@ const struct sg_probe sg_catalogue[] = {
 		 { SG_AT_KPROBE, "handle_mm_fault_kprobe", "handle_mm_fault" } } },
 
 	{ .name = "balloon.begin", .group = "balloon", .ctx = SG_CTX_PREEMPTIBLE, .gives = "mem.balloon inside a guest",
-	  .without = "the balloon's work in this guest is counted as a kernel worker's", .v = { BTF("balloon_start", "workqueue_execute_start") } },
+	  .without = "the balloon's work in this guest is counted as a kernel worker's",
+	  .v = { BTF("balloon_start", "workqueue_execute_start"), BTF("balloon_start_uncounted", "workqueue_execute_start") } },
 	{ .name = "balloon.page", .group = "balloon", .ctx = SG_CTX_PREEMPTIBLE, .gives = "pages that the balloon took, and what followed from it",
 	  .without = "how many pages the balloon took is not known, and what followed is linked to its work, whichever way it went",
 	  .v = { { SG_AT_FENTRY, "balloon_page_enqueue_fentry", "balloon_page_enqueue" },

@@ -69,6 +69,43 @@ bool sg_tracefs_has(int dir, const char *cat, const char *name)
 	return dir >= 0 && id_path(path, sizeof(path), cat, name) && !faccessat(dir, path, F_OK, 0);
 }
 
+char *sg_tracefs_events(int dir)
+{
+	int fd = dir < 0 ? -1 : openat(dir, "available_events", O_RDONLY | O_CLOEXEC);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+	char *text = NULL;
+	size_t cap = 0;
+	ssize_t n = -1;
+
+	if (f)
+		n = getdelim(&text, &cap, 0, f); /* to its end: there is no such byte in it */
+	if (n <= 0) {
+		free(text);
+		text = NULL;
+	}
+	if (f)
+		fclose(f);
+	else if (fd >= 0)
+		close(fd);
+	return text;
+}
+
+bool sg_tracefs_category(const char *events, const char *name, const char **ret, size_t *len)
+{
+	size_t want = strlen(name);
+
+	for (const char *l = events; *l; l += strcspn(l, "\n"), l += *l == '\n') {
+		size_t cat = strcspn(l, ":\n");
+
+		if (l[cat] != ':' || strcspn(l + cat + 1, "\n") != want || strncmp(l + cat + 1, name, want))
+			continue;
+		*ret = l;
+		*len = cat;
+		return true;
+	}
+	return false;
+}
+
 int sg_tracefs_id(int dir, const char *cat, const char *name)
 {
 	char path[PATH_MAX], buf[32];

@@ -25,6 +25,17 @@ int sg_pseudofs_open(const char *type);
 /** sg_tracefs_has() - does tracepoint @cat/@name exist? @dir: from sg_tracefs_open() */
 bool sg_tracefs_has(int dir, const char *cat, const char *name);
 
+/**
+ * sg_tracefs_events() - all trace events, lines of "category:name"
+ * @dir: from sg_tracefs_open()
+ *
+ * Return: text for free(), or NULL when it can't be read.
+ */
+char *sg_tracefs_events(int dir);
+
+/** sg_tracefs_category() - is there an event @name in @events? Its category, *@len bytes at *@ret, is a part of @events. */
+bool sg_tracefs_category(const char *events, const char *name, const char **ret, size_t *len);
+
 /** sg_tracefs_id() - perf_event_attr.config of tracepoint @cat/@name, or negative errno */
 int sg_tracefs_id(int dir, const char *cat, const char *name);
 

@@ -30,12 +30,19 @@ struct answer {
 	char name[];
 };
 
+struct module {
+	char *name;
+	struct btf *btf; /* split BTF, read when first asked for */
+	bool read;
+};
+
 struct live {
 	struct btf *btf;
-	struct btf **module; /* split BTF of loaded modules, read at the first name vmlinux lacks */
+	struct module *module; /* those that are loaded, listed at the first name vmlinux lacks */
 	size_t nmodule;
-	bool modules_read;
-	int tracefs; /* descriptor, or negative errno */
+	bool modules_listed;
+	char *events; /* "category:name" lines of all trace events, read with them; NULL: not known */
+	int tracefs;  /* descriptor, or negative errno */
 	struct answer *answers;
 };
 
@@ -67,49 +74,76 @@ static bool v_has_btf(void *ctx)
 	return ((struct live *)ctx)->btf != NULL;
 }
 
-/* Tracepoints of modules (kvm, 9p, fuse ...) have their types in the module's own BTF. */
-static void modules_read(struct live *l)
+static void modules_list(struct live *l)
 {
 	DIR *d = opendir("/sys/kernel/btf");
 	struct dirent *e;
 
-	l->modules_read = true;
+	l->modules_listed = true;
+	l->events = sg_tracefs_events(l->tracefs);
 	while (d && (e = readdir(d))) {
-		struct btf *b, **grown;
+		struct module *grown;
 
 		if (e->d_name[0] == '.' || !strcmp(e->d_name, "vmlinux"))
 			continue;
-		b = btf__load_module_btf(e->d_name, l->btf);
-		if (!b)
-			continue;
 		grown = realloc(l->module, (l->nmodule + 1) * sizeof(*grown));
-		if (!grown) {
-			btf__free(b);
+		if (!grown)
 			break;
-		}
 		l->module = grown;
-		l->module[l->nmodule++] = b;
+		grown[l->nmodule] = (struct module){ .name = strdup(e->d_name) };
+		if (!grown[l->nmodule].name)
+			break;
+		l->nmodule++;
 	}
 	if (d)
 		closedir(d);
+}
+
+static bool module_has(struct live *l, struct module *m, const char *type)
+{
+	if (!m->read)
+		m->btf = btf__load_module_btf(m->name, l->btf);
+	m->read = true;
+	return m->btf && btf__find_by_name_kind(m->btf, type, BTF_KIND_TYPEDEF) > 0;
+}
+
+/*
+ * Tracepoints of modules (kvm, 9p, fuse ...) have their types in the module's own BTF. Reading all of them takes a quarter of
+ * a recording's start: none is read for what is no trace event here, and first the one whose name the event's category has.
+ */
+static bool modules_have(struct live *l, const char *name, const char *type)
+{
+	const char *cat = "";
+	size_t len = 0;
+
+	if (!l->modules_listed)
+		modules_list(l);
+	if (l->events && !sg_tracefs_category(l->events, name, &cat, &len))
+		return false;
+	for (int own = 1; own >= 0; own--)
+		for (size_t i = 0; i < l->nmodule; i++) {
+			size_t n = strlen(l->module[i].name);
+
+			if ((n <= len && !strncmp(cat, l->module[i].name, n)) == own &&
+			    module_has(l, &l->module[i], type))
+				return true;
+		}
+	return false;
 }
 
 static bool v_btf_tracepoint(void *ctx, const char *name)
 {
 	struct live *l = ctx;
 	char type[128];
-	bool *known = answer_find(l, 'b', name), yes = false;
+	bool *known = answer_find(l, 'b', name);
 
 	if (known)
 		return *known;
 	if (!l->btf || (size_t)snprintf(type, sizeof(type), "btf_trace_%s", name) >= sizeof(type))
 		return false;
-	yes = btf__find_by_name_kind(l->btf, type, BTF_KIND_TYPEDEF) > 0;
-	if (!yes && !l->modules_read)
-		modules_read(l);
-	for (size_t i = 0; !yes && i < l->nmodule; i++)
-		yes = btf__find_by_name_kind(l->module[i], type, BTF_KIND_TYPEDEF) > 0;
-	return answer_keep(l, 'b', name, yes);
+	return answer_keep(l, 'b', name,
+			   btf__find_by_name_kind(l->btf, type, BTF_KIND_TYPEDEF) > 0 ||
+				   modules_have(l, name, type));
 }
 
 static bool v_tracepoint(void *ctx, const char *cat, const char *name)
@@ -281,6 +315,11 @@ static bool v_uprobe(void *ctx)
 	return known ? *known : answer_keep(ctx, 'u', "", pmu_type("uprobe") >= 0);
 }
 
+const struct btf *sg_kern_view_btf(const struct sg_kern_view *v)
+{
+	return ((struct live *)v->ctx)->btf;
+}
+
 int sg_kern_view_live(struct sg_kern_view *ret)
 {
 	struct live *l = calloc(1, sizeof(*l));
@@ -317,9 +356,12 @@ void sg_kern_view_free(struct sg_kern_view *v)
 		next = a->next;
 		free(a);
 	}
-	for (size_t i = 0; i < l->nmodule; i++)
-		btf__free(l->module[i]);
+	for (size_t i = 0; i < l->nmodule; i++) {
+		btf__free(l->module[i].btf);
+		free(l->module[i].name);
+	}
 	free(l->module);
+	free(l->events);
 	btf__free(l->btf);
 	if (l->tracefs >= 0)
 		close(l->tracefs);
