@@ -141,7 +141,8 @@ struct mg_vcpu {
 	uint64_t base; /* guest-physical: its share of the memory at MG_HIGH */
 	struct mg_seen seen[MG_PARTS_CNT];
 	uint64_t vmm_ns[MG_EXITS_CNT]; /* from that exit to the next KVM_RUN */
-	uint64_t parts_ns;	       /* from the first part's begin to the last one's end, with all that lies between them */
+	uint64_t
+		parts_ns; /* from the first part's begin to the last one's end, with all that lies between them */
 	uint64_t sched_run_ns, sched_wait_ns;
 	uint64_t steal_ns;
 	bool steal_known;
