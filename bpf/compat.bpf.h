@@ -105,6 +105,23 @@ static __always_inline bool compat_on_cpu(struct task_struct *p)
 	return p->on_cpu;
 }
 
+/*
+ * Up to 6.1 a thread counts its pages for itself, and every 64 faults adds the sum to its process's count
+ * (SPLIT_RSS_COUNTING; per-CPU counters since f1a7941243c1, 6.2): what rss_stat then tells is of earlier faults.
+ */
+struct task_struct___own_rss {
+	struct {
+		int events;
+	} rss_stat;
+} __attribute__((preserve_access_index));
+
+static __always_inline bool compat_rss_is_late(void)
+{
+	struct task_struct___own_rss *p = NULL;
+
+	return bpf_core_field_exists(p->rss_stat);
+}
+
 /* EEVDF's delayed dequeue: blocked though on_rq (152e11f6df29, 6.12). */
 static __always_inline bool compat_sched_delayed(struct task_struct *p)
 {

@@ -57,6 +57,7 @@ int BPF_PROG(count_memcg_events_btf, struct mem_cgroup *cg, int item)
 }
 
 #define MM_SWAPENTS_ 2
+const volatile bool swapin_hooked = false; /* do_swap_page() tells of every swap-in itself */
 SEC("?tp_btf/rss_stat")
 int BPF_PROG(rss_stat_btf, struct mm_struct *mm, int member)
 {
@@ -71,6 +72,8 @@ int BPF_PROG(rss_stat_btf, struct mm_struct *mm, int member)
 	cur = bpf_get_current_task_btf();
 	t = running(&c);
 	if (!(cur->flags & PF_MEMALLOC_)) {
+		if (swapin_hooked || compat_rss_is_late())
+			return 0;
 		if (t && t->flt && cur->mm == mm)
 			t->flt_swap = 1;
 		else if (t && t->kvm_key && cur->mm == mm)

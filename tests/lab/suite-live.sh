@@ -15,7 +15,7 @@ trap 'rm -rf "$tmp"' EXIT
 
 live='swapout'
 truth='cpu_user cpu_syscalls mutex_sleep io_fsync io_fuse sleep_plain tcp_disk trap_stop trap_freeze
-	trap_seccomp proc_vfork reclaim_cache'
+	trap_seccomp proc_vfork reclaim_cache swap_zram'
 
 # never NAME: why it cannot hold under emulation; nothing when it can
 never() {
@@ -26,7 +26,6 @@ never() {
 	load) echo 'the emulated processor cannot make that load: suite-load holds the same of a smaller one' ;;
 	oracle) echo 'its 1 % is of a processor that is not emulated' ;;
 	cond_procs | io_odirect | pipe_sleep | trap_ptrace | mem_segv | swap_file | swap_ahead) echo 'it misses its bounds by some per cent under emulation' ;;
-	swap_zram) echo 'on 6.1 there 310 of 10240 swap-ins are counted twice in every other run, which is not yet explained' ;;
 	cpu_spin | cpu_quota) echo 'its CPU time is what the host lets the emulator have, within more than its bounds' ;;
 	esac
 }

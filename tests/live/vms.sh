@@ -267,6 +267,7 @@ verdict nothing-written "$([ ! -e "$dir/bad.sgt" ] || echo "a recording was begu
 
 # ---- it ends, is paused, and libvirt goes away while it is recorded
 record "$dir/gone.sgt" --vm $uuid --connect "$uri" --duration 90s
+sleep 1.5 # libvirt is connected to while it is recorded already: what happens before that nobody hears
 v destroy web >/dev/null
 wait $recorder; code=$?
 verdict destroyed "$([ $code = 1 ] && grep -q 'VM web was destroyed while it was recorded' "$dir/err" &&

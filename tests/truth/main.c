@@ -146,8 +146,11 @@ static void steal_allow(struct truth *t)
 
 		if (!w->stolen)
 			continue;
-		most = truth_want(t, w->task, w->comp, w->cause, TRUTH_LE, w->value + w->value / 20 + MSEC);
-		most->by_wait = w->by_wait;
+		if (w->op == TRUTH_EQ) {
+			most = truth_want(t, w->task, w->comp, w->cause, TRUTH_LE,
+					  w->value + w->value / 20 + MSEC);
+			most->by_wait = w->by_wait;
+		}
 		w->op = TRUTH_GE;
 		w->value -= w->value < stolen ? w->value : stolen;
 	}

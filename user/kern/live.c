@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /* The kernel side's life: plan, load (demoting what is refused), attach, start, stop. */
 #include <bpf/btf.h>
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,28 +71,14 @@ static bool swap_is_on(void)
 	return on;
 }
 
-/* Is a balloon in this machine, and a driver for it? */
-static bool balloon_is_here(void)
-{
-	DIR *d = opendir("/sys/bus/virtio/drivers/virtio_balloon");
-	struct dirent *e;
-	bool here = false;
-
-	while (d && !here && (e = readdir(d)))
-		here = !strncmp(e->d_name, "virtio", 6);
-	if (d)
-		closedir(d);
-	return here;
-}
-
 /* The balloon's work, and whether programs that read the kernel's count of its pages can be loaded here. */
 static void balloon_find(struct sg_live *l)
 {
 	static const char *const names[] = { "update_balloon_size_func", "vm_event_states" };
 	uint64_t at[2];
 
-	if (!balloon_is_here())
-		return;
+	if (access("/sys/bus/virtio/drivers/virtio_balloon", F_OK))
+		return; /* no driver: the symbols need not be read */
 	sg_kallsyms_addresses(names, at, 2);
 	l->balloon_work = at[0];
 	for (size_t i = 0; i < l->plan.n && !at[1]; i++) {
@@ -191,7 +176,8 @@ static void knobs_set(struct sg_live *l)
 {
 	struct sandglass_bpf *s = l->skel;
 	const struct sg_plan_row *sys = plan_find(&l->plan, "syscall.enter"),
-				 *page = plan_find(&l->plan, "balloon.page");
+				 *page = plan_find(&l->plan, "balloon.page"),
+				 *swapin = plan_find(&l->plan, "swap.in");
 
 	s->rodata->self_tgid = getpid();
 	s->rodata->scope_all = l->opts.all;
@@ -205,6 +191,8 @@ static void knobs_set(struct sg_live *l)
 	if (!l->opts.gvisor_uprobes)
 		bpf_map__set_autocreate(s->maps.guest_begins, false);
 	s->rodata->balloon_work = l->balloon_work;
+	s->rodata->swapin_hooked =
+		swapin->chosen >= 0 && swapin->probe->v[swapin->chosen].type != SG_AT_TP_BTF;
 	s->rodata->balloon_counted = page->chosen >= 0 && page->probe->v[page->chosen].type == SG_AT_TP_BTF;
 	s->rodata->balloon_hooked = page->chosen >= 0 && !s->rodata->balloon_counted;
 	s->rodata->in_guest = sg_fact_guest() > 0;

@@ -71,7 +71,7 @@ const struct sg_probe sg_catalogue[] = {
 	  .v = { { SG_AT_PERF_SW, "fault_end_maj", "page-faults-maj" } } },
 
 	{ .name = "swap.in", .group = "swap", .ctx = SG_CTX_PREEMPTIBLE, .gives = "mem.swapin, before the wait",
-	  .without = "a page fault is known to be a swap-in only when it has ended",
+	  .without = "a page fault is known to be a swap-in only when it has ended, up to Linux 6.1 not at all",
 	  .v = { { SG_AT_FENTRY, "do_swap_page_fentry", "do_swap_page" },
 		 { SG_AT_KPROBE, "do_swap_page_kprobe", "do_swap_page" },
 		 BTF("count_memcg_events", "count_memcg_events") } },
