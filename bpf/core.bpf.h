@@ -576,9 +576,25 @@ static __always_inline void slots_clear_used(struct thread *t)
 	t->used = 0;
 }
 
+/*
+ * 1 when @a and @b are the same, else 0, without a branch: the verifier walks both ways of every branch of a loop, and a
+ * third of a recording's start was its walk through those of the loops over slots.
+ */
+static __always_inline u64 is_same(u32 a, u32 b)
+{
+	u64 d = ((u64)(a ^ b) - 1) >> 63;
+
+	/* Else clang makes a branch of it, or an arithmetic shift, of which newer verifiers walk both outcomes. */
+	asm volatile("" : "+r"(d));
+	return d;
+}
+
 static __always_inline u16 slot_key(u32 i, u16 key)
 {
-	return i == SLOT_HIDDEN ? SG_C_SCHED_RUNQ : i < SLOT_SYS ? i : key;
+	u64 fixed = ((u64)i - SLOT_SYS) >> 63; /* its index says what it is */
+
+	asm volatile("" : "+r"(fixed));
+	return (key & (fixed - 1)) + i * fixed + (SG_C_SCHED_RUNQ - SLOT_HIDDEN) * is_same(i, SLOT_HIDDEN);
 }
 
 /* In and out of fill_pairs(): a program's function takes five arguments at most. */
@@ -601,6 +617,9 @@ static __noinline int fill_pairs(struct thread *t, struct sg_pair *p, u32 max, v
 {
 	u32 m = t->used, extra = f->extra;
 	u64 extra_ns = f->extra_ns, sum = f->irq_ns, hidden = f->hidden_ns;
+	/* The short form is only taken for what fits it: no more turns for the verifier to walk. */
+	u32 turns = max < SG_PAIR_MAX ? max : NSLOT;
+	u64 keep = !f->clear;
 
 	if (extra_ns)
 		m |= 1u << (extra & 31);
@@ -614,28 +633,23 @@ static __noinline int fill_pairs(struct thread *t, struct sg_pair *p, u32 max, v
 		p->ns = f->irq_ns;
 		*n = 1;
 	}
-	for (int turn = 0; turn < NSLOT && m; turn++) {
+	for (u32 turn = 0; turn < turns && m; turn++) {
 		u32 i = lowest_bit(m), k = *n;
 		struct slot *s = &t->s[i];
-		u64 ns = s->ns;
+		u64 ns = s->ns + extra_ns * is_same(i, extra) - hidden * is_same(i, SG_C_CPU_USER) +
+			 hidden * is_same(i, SLOT_HIDDEN);
+		u32 cnt = s->cnt, err = s->err;
 
 		m &= m - 1;
-		if (i == extra)
-			ns += extra_ns;
-		if (i == SG_C_CPU_USER)
-			ns -= hidden;
-		if (i == SLOT_HIDDEN)
-			ns += hidden;
-		if (f->clear)
-			s->ns = 0;
-		if ((!ns && !s->cnt && !s->err) || k >= max)
+		s->ns *= keep;
+		s->cnt *= keep;
+		s->err *= keep;
+		if (!(ns | cnt | err) || k >= max)
 			continue;
 		p[k].key = slot_key(i, s->key);
-		p[k].err = s->err;
-		p[k].cnt = s->cnt;
+		p[k].err = err;
+		p[k].cnt = cnt;
 		p[k].ns = ns;
-		if (f->clear)
-			s->cnt = s->err = 0;
 		sum += ns;
 		*n = k + 1;
 	}

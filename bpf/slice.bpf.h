@@ -201,12 +201,12 @@ static __noinline int fill_short(struct sg_slice_short *r, struct thread *t, str
 		r->pair[0].ns = sum;
 		*n = 1;
 	}
-	for (int turn = 0; turn < NSLOT && m; turn++) {
+	for (u32 turn = 0; turn < max && m; turn++) {
 		u32 i = lowest_bit(m), x = *n;
 		struct slot *s = &t->s[i];
 
 		m &= m - 1;
-		if ((!s->ns && !s->cnt) || x >= max)
+		if (!(s->ns | s->cnt) || x >= max)
 			continue;
 		r->pair[x].key = slot_key(i, s->key);
 		r->pair[x].cnt = s->cnt;

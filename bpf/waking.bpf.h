@@ -73,21 +73,19 @@ static __always_inline bool is_net(u32 vec)
  */
 static __noinline int softirqd_woken(struct cpu_state *c, struct waking *k)
 {
-	bool own = false, any = false, others = false, net = false;
+	u32 own = 0, any = 0, others = 0, net = 0;
 
 	if (!c || !k)
 		return 0;
 	for (u32 vec = 0; vec < VEC_MAX; vec++) {
 		struct raised *r = &c->raised[vec & 15];
+		u32 not_ours = r->hard | r->mixed, is = 1 - is_same(r->uid | not_ours, 0);
+		u32 mine = is & is_same(r->uid, c->cur) & is_same(not_ours, 0);
 
-		if (!r->uid && !r->hard && !r->mixed)
-			continue;
-		any = true;
-		net |= is_net(vec);
-		if (r->uid && r->uid == c->cur && !r->hard && !r->mixed)
-			own = true;
-		else
-			others = true;
+		any |= is;
+		net |= is & is_net(vec);
+		own |= mine;
+		others |= is - mine;
 	}
 	if (!any || (own && !others))
 		return 0;
