@@ -604,7 +604,7 @@ struct filling {
 	u64 hidden_ns; /* of user time: was run-queue wait */
 	u64 sum;       /* out: total of all pairs */
 	u32 extra, irq_cnt;
-	u32 clear, pad; /* empty the slots: the slice ends */
+	u64 keep; /* 1: of a slice that goes on; 0: it ends, and its slots are emptied */
 };
 
 /*
@@ -613,19 +613,17 @@ struct filling {
  * is unknown to the verifier, so that it need not walk every combination of slots.
  */
 static __noinline int fill_pairs(struct thread *t, struct sg_pair *p, u32 max, volatile u32 *n,
-				 struct filling *f)
+				 volatile struct filling *f)
 {
-	u32 m = t->used, extra = f->extra;
-	u64 extra_ns = f->extra_ns, sum = f->irq_ns, hidden = f->hidden_ns;
-	/* The short form is only taken for what fits it: no more turns for the verifier to walk. */
-	u32 turns = max < SG_PAIR_MAX ? max : NSLOT;
-	u64 keep = !f->clear;
+	u32 m = t->used;
 
-	if (extra_ns)
-		m |= 1u << (extra & 31);
-	if (hidden)
+	/* What stays in @f, and is read from there, needs no stack here: 512 bytes are all that a chain of calls has. */
+	if (f->extra_ns)
+		m |= 1u << (f->extra & 31);
+	if (f->hidden_ns)
 		m |= 1u << SLOT_HIDDEN;
 	*n = 0;
+	f->sum = f->irq_ns;
 	if (f->irq_ns) {
 		p->key = SG_C_CPU_IRQ;
 		p->err = 0;
@@ -633,29 +631,29 @@ static __noinline int fill_pairs(struct thread *t, struct sg_pair *p, u32 max, v
 		p->ns = f->irq_ns;
 		*n = 1;
 	}
-	for (u32 turn = 0; turn < turns && m; turn++) {
+	/* The short form is only taken for what fits it: no more turns for the verifier to walk. */
+	for (u32 turn = 0; turn < (max < SG_PAIR_MAX ? max : NSLOT) && m; turn++) {
 		u32 i = lowest_bit(m), k = *n;
 		struct slot *s = &t->s[i];
-		u64 ns = s->ns + extra_ns * is_same(i, extra) - hidden * is_same(i, SG_C_CPU_USER) +
-			 hidden * is_same(i, SLOT_HIDDEN);
-		u32 cnt = s->cnt, err = s->err;
+		struct slot is = { .ns = s->ns, .cnt = s->cnt, .err = s->err };
 
 		m &= m - 1;
-		s->ns *= keep;
-		s->cnt *= keep;
-		s->err *= keep;
-		if (!(ns | cnt | err) || k >= max)
+		is.ns += f->extra_ns * is_same(i, f->extra) +
+			 f->hidden_ns * (is_same(i, SLOT_HIDDEN) - is_same(i, SG_C_CPU_USER));
+		s->ns *= f->keep;
+		s->cnt *= f->keep;
+		s->err *= f->keep;
+		if (!(is.ns | is.cnt | is.err) || k >= max)
 			continue;
 		p[k].key = slot_key(i, s->key);
-		p[k].err = err;
-		p[k].cnt = cnt;
-		p[k].ns = ns;
-		sum += ns;
+		p[k].err = is.err;
+		p[k].cnt = is.cnt;
+		p[k].ns = is.ns;
+		f->sum += is.ns;
 		*n = k + 1;
 	}
-	if (f->clear)
+	if (!f->keep)
 		t->used = 0;
-	f->sum = sum;
 	return 0;
 }
 

@@ -124,7 +124,7 @@ static __always_inline void emit_wait_stack(struct task_struct *p, struct thread
 static __always_inline void emit_snap(struct thread *t, struct cpu_state *c, u64 now)
 {
 	u64 irq = c->hard_total + c->soft_total, clk = now - irq;
-	struct filling f = { .extra = t->cur };
+	struct filling f = { .extra = t->cur, .keep = 1 };
 	u64 user;
 	struct sg_snap *r;
 

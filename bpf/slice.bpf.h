@@ -95,7 +95,7 @@ struct closing {
 static __noinline void fill_slice(struct sg_slice *r, struct thread *t, struct closing *k, u32 max)
 {
 	struct cpu_state *c = this_cpu();
-	struct filling f = { .extra = 31, .clear = 1 };
+	struct filling f = { .extra = 31 };
 	u64 in = t->in ? t->in : k->now;
 
 	fill_hdr(&r->h, c, SG_REC_SLICE, t->uid, k->now);
