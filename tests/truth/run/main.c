@@ -182,6 +182,24 @@ static void scenario(const struct opts *o, struct setup *s, struct counts *n, ch
 	fflush(stdout);
 }
 
+/* Does @name match one of the comma-separated patterns of @list? */
+static bool chosen(const char *list, const char *name)
+{
+	char one[64];
+	size_t n;
+
+	for (const char *p = list; *p; p += n, p += *p == ',') {
+		n = strcspn(p, ",");
+		if (n >= sizeof(one))
+			continue;
+		memcpy(one, p, n);
+		one[n] = 0;
+		if (!fnmatch(one, name, 0))
+			return true;
+	}
+	return false;
+}
+
 static int run_all(const struct opts *o, struct setup *s, struct counts *n)
 {
 	char cmd[512], *line = NULL, *rest, *name, *needs;
@@ -196,7 +214,7 @@ static int run_all(const struct opts *o, struct setup *s, struct counts *n)
 		rest = line;
 		name = strsep(&rest, "\t");
 		needs = strsep(&rest, "\t");
-		if (!needs || (o->only && fnmatch(o->only, name, 0)))
+		if (!needs || (o->only && !chosen(o->only, name)))
 			continue;
 		scenario(o, s, n, name, needs);
 	}
@@ -210,7 +228,8 @@ static int usage(FILE *f, int code)
 		   "Run the truth scenarios under sandglass and compare. Needs root.\n\n"
 		   "  --sandglass FILE  the program to test (default: sandglass beside truthrun)\n"
 		   "  --truth FILE      the scenarios (default: truth beside truthrun)\n"
-		   "  --only PATTERN    only scenarios whose name matches (shell pattern)\n"
+		   "  --only PATTERNS   only scenarios whose name matches one of them (shell patterns, "
+		   "commas between)\n"
 		   "  --dir DIR         where scratch files go (default /var/tmp); a block device's file "
 		   "system\n"
 		   "  --keep DIR        keep both JSON documents of every scenario there\n"
