@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 """What recording costs, beside its peers, in one run on one machine.
 
-bench.py [PART...]   parts: pipe syscall idle recorder report codec kvm agent (all when none is named)
+bench.py [PART...]   parts: start pipe syscall idle recorder report codec kvm agent (all when none is named)
   --reps N      repetitions of every variant, interleaved (5)
   --json FILE   results (tests/bench/results/KERNEL.json)
 
@@ -150,6 +150,29 @@ def compare(title, kind, ops, names, reps, tmp):
     bare = statistics.median(got["bare"])
     rows = {n: {"us_per_op": statistics.median(v), "added_us": statistics.median(v) - bare,
                 "min": min(v), "max": max(v), "values": v} for n, v in got.items()}
+    return rows
+
+
+def part_start(reps, tmp):
+    """What a recording of nothing takes: to load, to attach, and to end."""
+    commands = {"bare": ["true"],
+                "sandglass slices+wakers": [SG, "record", "-q", "-o", f"{tmp}/start.sgt", "--probes", "sched", "--", "true"],
+                "sandglass everything": [SG, "record", "-q", "-o", f"{tmp}/start.sgt", "--", "true"],
+                "perf sched record": ["perf", "sched", "record", "-o", f"{tmp}/start.data", "--", "true"],
+                "bpftrace off-CPU stacks": ["bpftrace", "-e", BPFTRACE_OFFCPU, "-c", "/bin/true"]}
+    usable = [n for n, c in commands.items() if shutil.which(c[0])]
+    say(f"\na recording of `true`: {reps} interleaved rounds, medians")
+
+    def measure(name):
+        t = time.monotonic()
+        subprocess.run(commands[name], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+        return time.monotonic() - t
+
+    got = interleaved(usable, reps, measure)
+    rows = {n: {"s": statistics.median(v), "min": min(v), "max": max(v), "values": v} for n, v in got.items()}
+    say(f"\n  {'':28}{'s':>8}{'spread':>16}")
+    for n, r in rows.items():
+        say(f"  {n:28}{r['s']:8.2f}{r['min']:9.2f}-{r['max']:5.2f}")
     return rows
 
 
@@ -353,7 +376,7 @@ def part_agent(reps, tmp):
     return doc
 
 
-PARTS = {"pipe": part_pipe, "syscall": part_syscall, "idle": part_idle, "recorder": part_recorder,
+PARTS = {"start": part_start, "pipe": part_pipe, "syscall": part_syscall, "idle": part_idle, "recorder": part_recorder,
          "report": part_report, "codec": part_codec, "kvm": part_kvm,
          "agent": part_agent}
 

@@ -33,8 +33,10 @@ def one_level(e, l, vm):
     if vm and e.get('accel') == 'kvm':
         ns = {w: sum(b['ns'] for b in l['blame'] if b['component'] == 'vcpu' and b['cause'].startswith(w)) for w in ('cpu.guest', 'kvm.exit.')}
         need('guest-mode', ns['cpu.guest'] > ns['kvm.exit.'] > 0, ns)
+    cpu = sum(b['ns'] for b in l['blame'] if b['cause'].startswith('cpu.'))
     for v in 'path', 'oncpu', 'offcpu':
-        folded('%s/%s/p%d.%s.folded' % (d, e['env'], l['pressure'], v), l['blame_total_ns'] if v == 'path' and whole else None)
+        folded('%s/%s/p%d.%s.folded' % (d, e['env'], l['pressure'], v), l['blame_total_ns'] if v == 'path' and whole else None,
+               v != 'oncpu' or cpu >= SAMPLED_NS)
 
 
 def pressed(e, low, high):
