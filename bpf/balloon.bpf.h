@@ -65,38 +65,34 @@ __noinline int balloon_end(void)
 	return 0;
 }
 
-static __always_inline bool is_balloon(struct work_struct *work)
+/* @counter: a constant; without it nothing of the kernel's counter is in the program. */
+static __always_inline int work_starts(struct work_struct *work, bool counter)
 {
-	return enabled && balloon_work && (u64)work->func == balloon_work;
-}
-
-SEC("?tp_btf/workqueue_execute_start")
-int BPF_PROG(balloon_start_btf, struct work_struct *work)
-{
-	struct thread *t;
 	struct cpu_state *c;
+	struct thread *t;
 
-	if (!is_balloon(work) || !balloon_begin() || balloon_hooked || balloon_counter(&balloon_before))
+	if (!enabled || !balloon_work || (u64)work->func != balloon_work || !balloon_begin() ||
+	    balloon_hooked)
+		return 0;
+	if (counter && balloon_counter(&balloon_before))
 		return 0;
 	t = running(&c);
 	if (t)
 		t->work_flag |= SG_SF_UNCOUNTED;
 	return 0;
+}
+
+SEC("?tp_btf/workqueue_execute_start")
+int BPF_PROG(balloon_start_btf, struct work_struct *work)
+{
+	return work_starts(work, true);
 }
 
 /* On a kernel whose symbols lack the counter: a program that so much as names it is refused. */
 SEC("?tp_btf/workqueue_execute_start")
 int BPF_PROG(balloon_start_uncounted_btf, struct work_struct *work)
 {
-	struct thread *t;
-	struct cpu_state *c;
-
-	if (!is_balloon(work) || !balloon_begin() || balloon_hooked)
-		return 0;
-	t = running(&c);
-	if (t)
-		t->work_flag |= SG_SF_UNCOUNTED;
-	return 0;
+	return work_starts(work, false);
 }
 
 /* The item may be gone by now, but a worker runs one at a time. */

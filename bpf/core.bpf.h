@@ -577,8 +577,8 @@ static __always_inline void slots_clear_used(struct thread *t)
 }
 
 /*
- * 1 when @a and @b are the same, else 0, without a branch: the verifier walks both ways of every branch of a loop, and a
- * third of a recording's start was its walk through those of the loops over slots.
+ * 1 when @a and @b are the same, else 0, without a branch: the verifier walks both ways of every branch of a loop, which in
+ * those over slots was half of all that it walked (6.18: 622,000 instructions of all programs, then 300,000).
  */
 static __always_inline u64 is_same(u32 a, u32 b)
 {

@@ -98,8 +98,8 @@ def after_balloon(task, component, cause):
 
 def starved():
     """
-    Pages that it had to look for itself, as often as its kernel says (allocstall), which counts for all: beside it the agent allocates, the more
-    of the time the slower the machine (58 of 69 and of 78, where 58 is what each try has of the task).
+    Pages that it had to look for itself, as often as its kernel says (allocstall), which counts for all threads: on a slow machine
+    58 of 69, and 58 of 78 at the next try. Whose the others were is not known.
     """
     got, want = total(tasks["starve"][0], "web:app", "mem.reclaim.direct", what="count"), facts["starve"]["stalls"]
     say("starve/stalls", 0 < want and 0.6 * want <= got <= want, "%d, the guest counts %d" % (got, want))
