@@ -11,9 +11,10 @@
 #include "base/kvmexit.h"
 #include "model/priv.h"
 
-#define APART_NS  2000000000ull	 /* pages taken after such a pause are another inflation */
-#define FOLLOW_NS 30000000000ull /* so long after one, its follow-up is told */
-#define MAX	  1024		 /* inflations that are remembered; the oldest are forgotten */
+#define APART_NS 2000000000ull /* pages taken after such a pause are another inflation */
+#define FOLLOW_NS \
+	30000000000ull /* so long after one, its follow-up is told; of what is known to follow, without end */
+#define MAX 1024       /* inflations that are remembered; the oldest are forgotten */
 
 /*
  * Whose memory was taken: a machine's, told from inside, or by its host of the VMM that runs
@@ -112,11 +113,17 @@ void sg_inflate_text(const struct sg_inflation *x, uint64_t id, char *buf, size_
 			 id, seconds);
 }
 
+/* The probes saw the balloon take this very page (SG_KVM_REFAULT): however late, it follows. */
+static bool is_refault(uint16_t cause)
+{
+	return cause == sg_kvm_cause(SG_KEY_KVM | SG_KVM_REFAULT);
+}
+
 bool sg_inflate_follows(uint16_t cause)
 {
-	return cause == sg_kvm_cause(SG_KEY_KVM | SG_KVM_REFAULT) || cause == SG_C_MEM_SWAPIN ||
-	       cause == SG_C_MEM_RECLAIM_DIRECT || cause == SG_C_MEM_RECLAIM_MEMCG ||
-	       cause == SG_C_MEM_RECLAIM_SWAP || cause == SG_C_MEM_COMPACT || cause == SG_C_CPU_FAULT_MAJOR;
+	return is_refault(cause) || cause == SG_C_MEM_SWAPIN || cause == SG_C_MEM_RECLAIM_DIRECT ||
+	       cause == SG_C_MEM_RECLAIM_MEMCG || cause == SG_C_MEM_RECLAIM_SWAP ||
+	       cause == SG_C_MEM_COMPACT || cause == SG_C_CPU_FAULT_MAJOR;
 }
 
 const struct sg_inflation *sg_inflate_before(const struct sg_model *m, const struct sg_seg *s,
@@ -134,7 +141,7 @@ const struct sg_inflation *sg_inflate_before(const struct sg_model *m, const str
 		if (x->owner != owner || x->begin >= s->hi)
 			continue;
 		*ret_id = m->inflation_base + i + 1;
-		return s->lo < x->end + FOLLOW_NS ? x : NULL;
+		return is_refault(s->cause) || s->lo < x->end + FOLLOW_NS ? x : NULL;
 	}
 	return NULL;
 }
